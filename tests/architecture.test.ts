@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const MAX_FILE_LINES = 400;
+
+/** The part, and the parts it must not be able to see. */
+const FORBIDDEN: Record<string, string[]> = {
+  shared: ['identity', 'ledger', 'vault'],
+  identity: ['ledger', 'vault'],
+  ledger: ['contracts', 'engine', 'vault'],
+  contracts: ['engine', 'vault', 'client', 'fhir'],
+  vault: ['ledger', 'contracts', 'fhir', 'node'],
+  client: ['fhir', 'engine', 'node'],
+  fhir: ['engine', 'node', 'cli'],
+  node: ['cli'],
+};
+
+test('an import against the direction of the parts does not compile', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'careledger-architecture-'));
+  try {
+    cpSync(join(root, 'src'), join(folder, 'src'), { recursive: true });
+    cpSync(join(root, 'tsconfig.base.json'), join(folder, 'tsconfig.base.json'));
+    cpSync(join(root, 'package.json'), join(folder, 'package.json'));
+    symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+    assert.equal(compile(folder, 'ledger').status, 0, 'the unchanged copy compiles');
+    writeFileSync(join(folder, 'src/ledger/against.ts'), "import * as part from '../contracts/index.ts';\nexport const against = part;\n");
+    const refused = compile(folder, 'ledger');
+    assert.notEqual(refused.status, 0);
+    assert.match(refused.stdout, /against\.ts|TS6307|TS6059/);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test('no part lists a part in its references that the design forbids', () => {
+  for (const [part, forbidden] of Object.entries(FORBIDDEN)) {
+    const config = JSON.parse(readFileSync(join(root, 'src', part, 'tsconfig.json'), 'utf8')) as { references: { path: string }[] };
+    const seen = config.references.map((reference) => reference.path.replace('../', ''));
+    for (const name of forbidden) assert.ok(!seen.includes(name), `${part} must not see ${name}`);
+  }
+});
+
+test('parts import one another only through their index', () => {
+  for (const { file, text } of sources()) {
+    const part = file.split('/')[1];
+    for (const match of text.matchAll(/from '((?:\.\.\/)+)(shared|identity|ledger|contracts|engine|vault|client|fhir|node|cli)\/([^']+)'/g)) {
+      if (match[2] === part) continue;
+      assert.equal(match[3], 'index.ts', `${file} reaches into ${match[2]}/${match[3]}`);
+    }
+  }
+});
+
+test('no source file is longer than its limit', () => {
+  const long = sources().filter(({ text }) => text.split('\n').length > MAX_FILE_LINES);
+  assert.deepEqual(long.map(({ file }) => file), []);
+});
+
+function compile(folder: string, part: string) {
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+  return spawnSync(process.execPath, [tsc, '--build', `src/${part}`], { cwd: folder, encoding: 'utf8' });
+}
+
+function sources(): { file: string; text: string }[] {
+  const files = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' });
+  return files
+    .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'))
+    .map((file) => ({ file: `src/${file}`, text: readFileSync(join(root, 'src', file), 'utf8') }));
+}
