@@ -1,0 +1,39 @@
+export type {
+  AccessAnchor,
+  AccessBatch,
+  AccessEntry,
+  AccessEntryWrite,
+  AccessLog,
+  AccessReceipt,
+  SignBatch,
+} from './access-log/access-log.ts';
+export type { AuditFinding, AuditProgress } from './audit/finding.ts';
+export { CATEGORIES, type Category, categoryOfLabels, isCategory } from './category.ts';
+export type { EraseTarget, ErasureRecord, VaultSigner } from './erasure/erasure-record.ts';
+export type { IndexToken, QueryToken } from './index-tokens/token.ts';
+export type { Grants, SealedKey } from './keys/grants.ts';
+export type { KeyProtector, ProtectedKeyName } from './keys/key-protector.ts';
+export {
+  type FindCursor,
+  type FindQuery,
+  type HistoryQuery,
+  MAX_FIND_LIMIT,
+  type PendingCommitment,
+  type PutResult,
+  type RecordKey,
+  type RecordReader,
+  type SealedRecord,
+  type SealedWrite,
+  type TokenExpression,
+  type VaultTransaction,
+} from './record.ts';
+export type {
+  Consents,
+  EnrolmentCodes,
+  PatientBinding,
+  PatientBindings,
+  Settings,
+  StoredConsent,
+  UsedIdentifiers,
+} from './tables/tables.ts';
+export type { Vault, VaultOptions } from './vault.ts';

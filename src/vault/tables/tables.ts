@@ -1,0 +1,59 @@
+/** One-time codes with which a patient's wallet enrols. Only a keyed hash of a code is kept. */
+export type EnrolmentCodes = {
+  issue(code: {
+    readonly code: string;
+    readonly patientId: string;
+    readonly expiresAtMs: number;
+  }): Promise<void>;
+  /** The patient of an unused, unexpired code, without using it up. */
+  peek(code: string, nowMs: number): Promise<{ readonly patientId: string } | undefined>;
+  /** Uses the code up: exactly one caller gets the patient. */
+  redeem(code: string, nowMs: number): Promise<{ readonly patientId: string } | undefined>;
+};
+
+/** Whose wallet is whose; only the vault knows. */
+export type PatientBinding = {
+  readonly patientId: string;
+  /** Account id in hex: the patient's pseudonym at this custodian. */
+  readonly accountId: string;
+  /** X25519, for HPKE. */
+  readonly sealingPublicKey: Uint8Array;
+};
+
+export type PatientBindings = {
+  /** Replaces an older binding of the same patient; throws `vault-conflict` when the account is another patient's. */
+  put(binding: PatientBinding): Promise<void>;
+  byPatient(patientId: string): Promise<PatientBinding | undefined>;
+  byAccount(accountId: string): Promise<PatientBinding | undefined>;
+};
+
+/** One version of one consent, with the salt of its commitment. */
+export type StoredConsent = {
+  /** Hex of the 32-byte id on the ledger. */
+  readonly consentId: string;
+  readonly version: number;
+  readonly patientId: string;
+  readonly salt: Uint8Array;
+  /** FHIR Consent, JSON. */
+  readonly consent: Uint8Array;
+};
+
+export type Consents = {
+  put(consent: StoredConsent): Promise<void>;
+  /** The newest version, or the one asked for. */
+  get(consentId: string, version?: number): Promise<StoredConsent | undefined>;
+  /** The newest version of each consent of a patient. */
+  listByPatient(patientId: string): Promise<StoredConsent[]>;
+};
+
+/** Identifiers that may be used once (the jti of an assertion). */
+export type UsedIdentifiers = {
+  /** True for the first caller only, until `expiresAtMs`. */
+  useOnce(id: string, expiresAtMs: number, nowMs: number): Promise<boolean>;
+};
+
+/** Small named values, such as the custodian's own label tables. */
+export type Settings = {
+  get(name: string): Promise<Uint8Array | undefined>;
+  set(name: string, value: Uint8Array): Promise<void>;
+};

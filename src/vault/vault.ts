@@ -1,0 +1,66 @@
+import type { AccessLog, SignBatch } from './access-log/access-log.ts';
+import type { AuditFinding, AuditProgress } from './audit/finding.ts';
+import type { Category } from './category.ts';
+import type { EraseTarget, ErasureRecord, VaultSigner } from './erasure/erasure-record.ts';
+import type { Grants } from './keys/grants.ts';
+import type { KeyProtector } from './keys/key-protector.ts';
+import type {
+  PendingCommitment,
+  PutResult,
+  RecordKey,
+  RecordReader,
+  SealedWrite,
+  VaultTransaction,
+} from './record.ts';
+import type {
+  Consents,
+  EnrolmentCodes,
+  PatientBindings,
+  Settings,
+  UsedIdentifiers,
+} from './tables/tables.ts';
+
+export type VaultOptions = {
+  /** `sqlite:/path/to/vault.db` or `postgres://user@host/database`. */
+  readonly url: string;
+  /** Folder of the files that are not in the database: the access log. Created when absent. */
+  readonly folder: string;
+  readonly keys: KeyProtector;
+  readonly signer: VaultSigner;
+  readonly now: () => number;
+  /** Cryptographic randomness: fills and returns. */
+  readonly random: (length: number) => Uint8Array;
+  readonly signBatch?: SignBatch;
+};
+
+export type Vault = RecordReader & {
+  /** Durable when it resolves; many concurrent puts share one disk flush. Throws `vault-version-conflict`. */
+  put(write: SealedWrite): Promise<PutResult>;
+  /** All or nothing: what `work` throws undoes every put. Other writers wait meanwhile, so do no slow work in it. */
+  transaction<T>(work: (transaction: VaultTransaction) => Promise<T>): Promise<T>;
+  /** Oldest first. */
+  pendingCommitments(limit?: number): Promise<PendingCommitment[]>;
+  markAnchored(keys: readonly RecordKey[]): Promise<void>;
+  /** Gives every category of the subject (or one) a new key for what is written from now on; grantees but `revoked` get it. */
+  rotateEpoch(
+    subject: string,
+    options?: { readonly category?: Category; readonly revoked?: string },
+  ): Promise<void>;
+  /** Destroys content, keys, salts and index rows, here and in every backup taken before. */
+  erase(target: EraseTarget): Promise<ErasureRecord>;
+  /** Wraps every category key under a new root and destroys the old one. */
+  rotateRoot(): Promise<void>;
+  /** Walks everything and yields what is damaged or missing. */
+  audit(onProgress?: (progress: AuditProgress) => void): AsyncIterable<AuditFinding>;
+  /** A consistent copy in a new folder, while the vault is in use. */
+  backup(folder: string): Promise<void>;
+  readonly grants: Grants;
+  readonly accessLog: AccessLog;
+  readonly enrolmentCodes: EnrolmentCodes;
+  readonly bindings: PatientBindings;
+  readonly consents: Consents;
+  readonly usedIdentifiers: UsedIdentifiers;
+  readonly settings: Settings;
+  /** Finishes what has begun, seals the files, and lets go. */
+  close(): Promise<void>;
+};
