@@ -1,0 +1,73 @@
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { type IndexMark, type StateWrite, unpackMark, unpackWrites } from './state-batch.ts';
+
+export const INDEX_FILE = 'index.db';
+/** Changes when the tables do; an index of another version is built anew. */
+const VERSION = 1;
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS state (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS mark (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER, height INTEGER, frame_hash BLOB);
+`;
+
+/** The derived index of state values. Nothing in it is believed until it matches the log, so it need not be synced. */
+export class IndexDatabase {
+  readonly #database: DatabaseSync;
+  readonly #select: StatementSync;
+  readonly #upsert: StatementSync;
+  readonly #delete: StatementSync;
+  readonly #setMark: StatementSync;
+
+  constructor(path: string) {
+    this.#database = new DatabaseSync(path);
+    this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA busy_timeout = 5000; PRAGMA cache_size = -8192');
+    this.#database.exec(SCHEMA);
+    this.#select = this.#database.prepare('SELECT value FROM state WHERE key = ?');
+    this.#upsert = this.#database.prepare('INSERT INTO state VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value');
+    this.#delete = this.#database.prepare('DELETE FROM state WHERE key = ?');
+    this.#setMark = this.#database.prepare('INSERT OR REPLACE INTO mark VALUES (1, ?, ?, ?)');
+  }
+
+  /** The block the index was brought up to, when it was written by this version. */
+  mark(): IndexMark | undefined {
+    const row = this.#database.prepare('SELECT version, height, frame_hash FROM mark WHERE id = 1').get();
+    if (row === undefined || row['version'] !== VERSION) return undefined;
+    const { height, frame_hash: frameHash } = row;
+    return typeof height === 'number' && frameHash instanceof Uint8Array ? { height, frameHash } : undefined;
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    const value = this.#select.get(key)?.['value'];
+    return value instanceof Uint8Array ? value : undefined;
+  }
+
+  /** Every key with its value, in key order. */
+  *entries(): Generator<[Uint8Array, Uint8Array]> {
+    for (const row of this.#database.prepare('SELECT key, value FROM state ORDER BY key').iterate()) {
+      if (row['key'] instanceof Uint8Array && row['value'] instanceof Uint8Array) yield [row['key'], row['value']];
+    }
+  }
+
+  /** Applies a packed batch and its mark in one SQLite transaction. */
+  apply(batch: Uint8Array): void {
+    this.#database.exec('BEGIN IMMEDIATE');
+    try {
+      for (const write of unpackWrites(batch)) this.#write(write);
+      const { height, frameHash } = unpackMark(batch);
+      this.#setMark.run(VERSION, height, frameHash);
+      this.#database.exec('COMMIT');
+    } catch (cause) {
+      this.#database.exec('ROLLBACK');
+      throw cause;
+    }
+  }
+
+  #write([key, value]: StateWrite): void {
+    if (value === undefined) this.#delete.run(key);
+    else this.#upsert.run(key, value);
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+}

@@ -1,0 +1,133 @@
+import { Worker } from 'node:worker_threads';
+import { AppError } from '../shared/index.ts';
+import { IndexDatabase } from './index-database.ts';
+import { type IndexMark, packWrites, type StateWrite } from './state-batch.ts';
+import { mapKey, type StateValues } from './state-values.ts';
+
+const FLUSH_AFTER_MS = 50;
+const FLUSH_AT_WRITES = 4096;
+/** Writes that wait in memory for the index; beyond it the engine takes no more. */
+const MAX_WAITING_WRITES = 200_000;
+const RETRY_AFTER_MS = 1000;
+const CACHE_ENTRIES_PER_GENERATION = 60_000;
+
+/**
+ * State values in `index.db`, read on this thread and written behind by a worker. What is not yet written is held here,
+ * so a read always sees the last committed block.
+ */
+export class IndexedValues implements StateValues {
+  readonly #database: IndexDatabase;
+  readonly #worker: Worker;
+  readonly #workerEnded: Promise<unknown>;
+  readonly #waiters: (() => void)[] = [];
+  #waiting = new Map<string, StateWrite>();
+  #beingWritten = new Map<string, StateWrite>();
+  #mark: IndexMark | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #failed = false;
+  readonly #cache = new ValueCache();
+
+  constructor(path: string) {
+    this.#database = new IndexDatabase(path);
+    this.#worker = new Worker(new URL('./index-worker.ts', import.meta.url), { workerData: path });
+    this.#worker.on('message', (applied: boolean) => this.#settle(applied));
+    this.#worker.on('error', () => this.#settle(false));
+    this.#workerEnded = new Promise((resolve) => this.#worker.once('exit', resolve));
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    const name = mapKey(key);
+    const write = this.#waiting.get(name) ?? this.#beingWritten.get(name);
+    if (write !== undefined) return write[1];
+    const cached = this.#cache.get(name);
+    if (cached !== undefined) return cached;
+    const value = this.#database.get(key);
+    if (value !== undefined) this.#cache.set(name, value);
+    return value;
+  }
+
+  apply(mark: IndexMark, writes: readonly StateWrite[]): void {
+    this.#mark = mark;
+    for (const write of writes) {
+      const name = mapKey(write[0]);
+      this.#cache.delete(name);
+      this.#waiting.set(name, write);
+    }
+    if (this.#waiting.size >= FLUSH_AT_WRITES) this.#flush();
+    else this.#scheduleFlush(FLUSH_AFTER_MS);
+  }
+
+  async ready(): Promise<void> {
+    while (this.#waiting.size > MAX_WAITING_WRITES) {
+      if (this.#failed) throw new AppError('storage-full', 'The index beside the ledger cannot be written. Free some space and try again.');
+      await new Promise<void>((resolve) => this.#waiters.push(resolve));
+    }
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#timer);
+    while (!this.#failed && this.#waiting.size + this.#beingWritten.size > 0) {
+      this.#flush();
+      await new Promise<void>((resolve) => this.#waiters.push(resolve));
+    }
+    clearTimeout(this.#timer);
+    this.#worker.postMessage(null);
+    await this.#workerEnded;
+    this.#database.close();
+  }
+
+  #scheduleFlush(afterMs: number): void {
+    this.#timer ??= setTimeout(() => this.#flush(), afterMs);
+  }
+
+  #flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#beingWritten.size > 0 || this.#mark === undefined) return;
+    this.#beingWritten = this.#waiting;
+    this.#waiting = new Map();
+    const batch = packWrites(this.#mark, [...this.#beingWritten.values()]);
+    this.#worker.postMessage(batch, [batch.buffer]);
+  }
+
+  /** What could not be written goes back behind what came since, and is tried again. */
+  #settle(applied: boolean): void {
+    this.#failed = !applied;
+    const written = this.#beingWritten;
+    this.#beingWritten = new Map();
+    if (applied) {
+      for (const [name, [, value]] of written) if (value !== undefined && !this.#waiting.has(name)) this.#cache.set(name, value);
+    } else {
+      this.#waiting = new Map([...written, ...this.#waiting]);
+    }
+    if (this.#waiting.size > 0) this.#scheduleFlush(applied ? FLUSH_AFTER_MS : RETRY_AFTER_MS);
+    for (const wake of this.#waiters.splice(0)) wake();
+  }
+}
+
+/** Two generations: what is used moves to the young one, and the old one is dropped when the young one is full. */
+class ValueCache {
+  #young = new Map<string, Uint8Array>();
+  #old = new Map<string, Uint8Array>();
+
+  get(name: string): Uint8Array | undefined {
+    const value = this.#young.get(name);
+    if (value !== undefined) return value;
+    const aged = this.#old.get(name);
+    if (aged !== undefined) this.set(name, aged);
+    return aged;
+  }
+
+  set(name: string, value: Uint8Array): void {
+    if (this.#young.size >= CACHE_ENTRIES_PER_GENERATION) {
+      this.#old = this.#young;
+      this.#young = new Map();
+    }
+    this.#young.set(name, value);
+  }
+
+  delete(name: string): void {
+    this.#young.delete(name);
+    this.#old.delete(name);
+  }
+}
