@@ -59,6 +59,12 @@ export const ERROR_TABLE = {
   'proof-refused': entry(422, 'security', DAMAGED_EXIT),
   'forked-head': entry(409, 'security', DAMAGED_EXIT),
   'erased': entry(410, 'deleted', NOT_FOUND_EXIT),
+  'token-replayed': entry(401, 'login', REFUSED_EXIT),
+  'token-request-invalid': entry(400, 'invalid', BAD_INPUT_EXIT),
+  'grant-type-unsupported': entry(400, 'not-supported', BAD_INPUT_EXIT),
+  'passphrase-missing': entry(500, 'security', REFUSED_EXIT),
+  'node-not-running': entry(503, 'transient', UNAVAILABLE_EXIT),
+  'node-unreachable': entry(503, 'transient', UNAVAILABLE_EXIT),
   'internal': entry(500, 'exception', 1),
 } as const satisfies Record<string, ErrorEntry>;
 

@@ -1,0 +1,87 @@
+import { AppError } from '../../shared/index.ts';
+import { type ProvenAssertion, verifyAssertion } from './assertion.ts';
+import { believedClaims } from './claims.ts';
+import type { FailureLimit } from './failure-limit.ts';
+import type { RegisteredParty } from './registry-view.ts';
+import { SESSION_LIFETIME_MS, type SessionStore } from './sessions.ts';
+
+const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
+
+/** Who asks, and as what: the identity every later decision is made for. */
+export interface NodeSession {
+  accountId: string;
+  kind: RegisteredParty['kind'];
+  organisation: string;
+  roles: string[];
+  purpose: string;
+  /** The Patient that enrolment bound this account to. */
+  patientId?: string;
+}
+
+export interface TokenEndpointDeps {
+  audience: () => string;
+  nowMs: () => number;
+  lookUp: (accountId: string) => RegisteredParty | undefined;
+  patientOf: (accountId: string) => Promise<string | undefined>;
+  /** Durably true once for each id. */
+  useOnce: (id: string, expiresAtMs: number) => Promise<boolean>;
+  sessions: SessionStore<NodeSession>;
+  failures: FailureLimit;
+}
+
+export interface TokenAnswer {
+  access_token: string;
+  token_type: 'Bearer';
+  expires_in: number;
+}
+
+/** RFC 6749 section 4.4 with RFC 7523 section 2.2: a signed assertion in, an opaque session token out. */
+export async function grantToken(form: URLSearchParams, origin: string, deps: TokenEndpointDeps): Promise<TokenAnswer> {
+  if (deps.failures.waitMs(origin) > 0) throw new AppError('too-many-requests', 'Too many refused token requests from here. Wait a minute.');
+  try {
+    const proven = await verifyAssertion(assertionOf(form), { audience: deps.audience(), nowMs: deps.nowMs(), lookUp: deps.lookUp });
+    const session = await sessionOf(proven, deps);
+    await refuseReplay(proven, deps);
+    const { token } = deps.sessions.open(session);
+    return { access_token: token, token_type: 'Bearer', expires_in: SESSION_LIFETIME_MS / 1000 };
+  } catch (error) {
+    if (error instanceof AppError && error.code !== 'busy') deps.failures.failed(origin);
+    throw error;
+  }
+}
+
+function assertionOf(form: URLSearchParams): string {
+  if (form.get('grant_type') !== 'client_credentials') {
+    throw new AppError('grant-type-unsupported', 'Send grant_type=client_credentials.');
+  }
+  const assertions = form.getAll('client_assertion');
+  if (form.get('client_assertion_type') !== ASSERTION_TYPE || assertions.length !== 1 || assertions[0] === undefined) {
+    throw new AppError('token-request-invalid', `Send one client_assertion, with client_assertion_type=${ASSERTION_TYPE}.`);
+  }
+  return assertions[0];
+}
+
+async function sessionOf(proven: ProvenAssertion, deps: TokenEndpointDeps): Promise<NodeSession> {
+  const { accountId, kind } = proven.party;
+  const session = { accountId, kind, ...believedClaims(proven.claims, proven.party) };
+  if (kind !== 'patient') return session;
+  const patientId = await deps.patientOf(accountId);
+  if (patientId === undefined) throw new AppError('token-refused', 'This wallet is not enrolled here. Enrol it with a one-time code.');
+  return { ...session, patientId };
+}
+
+/** Last, so that an assertion that is refused for another reason is not used up by it. */
+async function refuseReplay(proven: ProvenAssertion, deps: TokenEndpointDeps): Promise<void> {
+  const id = `${proven.party.accountId}:${proven.assertionId}`;
+  if (await deps.useOnce(id, proven.expiresAtMs)) return;
+  throw new AppError('token-replayed', 'This assertion was used before. Sign a new one, with a new jti.');
+}
+
+/** RFC 6749 section 5.2: the error code an OAuth client expects for one of ours. */
+export function oauthErrorCode(error: unknown): string {
+  if (!(error instanceof AppError)) return 'server_error';
+  if (error.code === 'grant-type-unsupported') return 'unsupported_grant_type';
+  if (error.code === 'token-request-invalid') return 'invalid_request';
+  if (error.code === 'claim-refused') return 'invalid_scope';
+  return error.code === 'too-many-requests' || error.code === 'busy' ? 'temporarily_unavailable' : 'invalid_client';
+}

@@ -1,0 +1,33 @@
+import { join, resolve } from 'node:path';
+
+/** Where everything a node writes is, below one folder. */
+export interface DataFolder {
+  root: string;
+  ledger: string;
+  vault: string;
+  keys: string;
+  /** Keys of made-up people, for the tour; absent with `--empty`. */
+  demo: string;
+  description: string;
+  genesis: string;
+  signingKeys: string;
+  passphrase: string;
+  adminSocket: string;
+}
+
+/** The paths below a data folder. */
+export function dataFolder(path: string): DataFolder {
+  const root = resolve(path);
+  return {
+    root,
+    ledger: join(root, 'ledger'),
+    vault: join(root, 'vault'),
+    keys: join(root, 'keys'),
+    demo: join(root, 'demo'),
+    description: join(root, 'node.json'),
+    genesis: join(root, 'genesis.bin'),
+    signingKeys: join(root, 'keys', 'signing.json'),
+    passphrase: join(root, 'keys', 'passphrase'),
+    adminSocket: join(root, 'admin.sock'),
+  };
+}
