@@ -41,7 +41,7 @@ export async function readManifest(folder: string): Promise<BackupManifest> {
   const bytes = await readManifestBytes(folder);
   const manifest = parseManifest(bytes);
   if (manifest === undefined || !Buffer.from(manifestBytes(manifest)).equals(bytes)) {
-    throw new AppError('backup-damaged', `${join(folder, MANIFEST_FILE)} is damaged. Use another backup.`);
+    throw new AppError('damaged', `${join(folder, MANIFEST_FILE)} is damaged. Use another backup.`);
   }
   return manifest;
 }
@@ -52,7 +52,7 @@ export async function* verifyManifest(folder: string): AsyncGenerator<Finding> {
   try {
     manifest = await readManifest(folder);
   } catch (cause) {
-    if (!(cause instanceof AppError) || cause.code !== 'backup-damaged') throw cause;
+    if (!(cause instanceof AppError) || cause.code !== 'damaged') throw cause;
     yield damage('manifest-damaged', MANIFEST_FILE, cause.message);
     return;
   }
@@ -114,12 +114,12 @@ async function readManifestBytes(folder: string): Promise<Buffer> {
   const path = join(folder, MANIFEST_FILE);
   try {
     const { size } = await fs.stat(path);
-    if (size > MAX_MANIFEST_BYTES) throw new AppError('backup-damaged', `${path} is too large to be a manifest.`);
+    if (size > MAX_MANIFEST_BYTES) throw new AppError('damaged', `${path} is too large to be a manifest.`);
     return await fs.readFile(path);
   } catch (cause) {
     if (cause instanceof AppError) throw cause;
     if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') {
-      throw new AppError('backup-damaged', `${path} is missing: this folder is not a complete backup.`, { cause });
+      throw new AppError('damaged', `${path} is missing: this folder is not a complete backup.`, { cause });
     }
     throw storageError('read', path, cause);
   }

@@ -15,7 +15,7 @@ export class LedgerDamageError extends AppError {
 
   constructor(what: string, place: DamagePlace) {
     super(
-      'ledger-damaged',
+      'damaged',
       `${describePlace(place)}: ${what}. Nothing was changed. Run "careledger audit", then restore the last backup to a new folder.`,
     );
     this.place = place;

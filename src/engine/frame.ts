@@ -67,9 +67,9 @@ export function decodeFrame(bytes: Uint8Array, offset: number, height: number, p
   return { height, offset, end: offset + length, payload: bytes.subarray(FRAME_HEADER_BYTES, length - HASH_BYTES), hash };
 }
 
-/** The height and previous hash a frame claims, for finding the next good frame after a damaged one. */
-export function frameClaims(bytes: Uint8Array): { height: number; previousHash: Uint8Array } {
-  return { height: Number(viewOf(bytes).getBigUint64(4)), previousHash: bytes.slice(16, FRAME_HEADER_BYTES) };
+/** The height a frame claims, for finding the next good frame after a damaged one. */
+export function claimedHeight(header: Uint8Array): number {
+  return Number(viewOf(header).getBigUint64(4));
 }
 
 function frameHash(headerAndPayload: Uint8Array): Uint8Array {

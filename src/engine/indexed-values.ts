@@ -59,7 +59,7 @@ export class IndexedValues implements StateValues {
 
   async ready(): Promise<void> {
     while (this.#waiting.size > MAX_WAITING_WRITES) {
-      if (this.#failed) throw new AppError('storage-full', 'The index beside the ledger cannot be written. Free some space and try again.');
+      if (this.#failed) throw new AppError('disk-full', 'The index beside the ledger cannot be written. Free some space and try again.');
       await new Promise<void>((resolve) => this.#waiters.push(resolve));
     }
   }
