@@ -10,7 +10,30 @@ export type {
 export type { AuditFinding, AuditProgress } from './audit/finding.ts';
 export { CATEGORIES, type Category, categoryOfLabels, isCategory } from './category.ts';
 export type { EraseTarget, ErasureRecord, VaultSigner } from './erasure/erasure-record.ts';
-export type { IndexToken, QueryToken } from './index-tokens/token.ts';
+export { exactToken, queryTokensForCode, tokensForCode } from './index-tokens/code-tokens.ts';
+export { type DateRange, queryTokensForDate, tokensForDateRange } from './index-tokens/date-tokens.ts';
+export {
+  queryTokensForNumber,
+  queryTokensForQuantity,
+  tokensForNumber,
+  tokensForNumberRange,
+  tokensForQuantity,
+} from './index-tokens/number-tokens.ts';
+export {
+  normaliseString,
+  queryTokensForString,
+  type StringMatchMode,
+  tokensForString,
+} from './index-tokens/string-tokens.ts';
+export {
+  anyOf,
+  type ComparisonPrefix,
+  type IndexToken,
+  presentToken,
+  type QueryToken,
+  type TokenExpression,
+  type TokenMatch,
+} from './index-tokens/token.ts';
 export type { Grants, SealedKey } from './keys/grants.ts';
 export type { KeyProtector, ProtectedKeyName } from './keys/key-protector.ts';
 export {
@@ -24,7 +47,6 @@ export {
   type RecordReader,
   type SealedRecord,
   type SealedWrite,
-  type TokenExpression,
   type VaultTransaction,
 } from './record.ts';
 export type {

@@ -1,5 +1,5 @@
 import type { Category } from './category.ts';
-import type { IndexToken } from './index-tokens/token.ts';
+import type { IndexToken, TokenExpression } from './index-tokens/token.ts';
 
 /** One version of one resource. */
 export type RecordKey = {
@@ -51,13 +51,6 @@ export type SealedRecord = {
     readonly categoryKey: Uint8Array;
   }): Promise<{ readonly salt: Uint8Array; readonly plaintext: Uint8Array }>;
 };
-
-/** AND, OR and NOT over tokens. `all: []` is true, `any: []` is false. */
-export type TokenExpression =
-  | { readonly all: readonly TokenExpression[] }
-  | { readonly any: readonly TokenExpression[] }
-  | { readonly not: TokenExpression }
-  | { readonly token: IndexToken };
 
 /** Where the page before ended. Order: lastUpdatedMs descending, then resource type, then id ascending. */
 export type FindCursor = {
