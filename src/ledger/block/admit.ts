@@ -1,0 +1,45 @@
+import { equalBytes } from '../../shared/index.ts';
+import { type Account, readAccount } from '../account.ts';
+import { RESULT_CODES, type ResultCode } from '../result-codes.ts';
+import type { StateReader } from '../state/state-key.ts';
+import { signingBytes, type Transaction } from '../transaction/transaction.ts';
+import type { ContractTable, OpenedAction } from './contract-action.ts';
+
+/** How far ahead `lastValidHeight` may lie, so that a signed transaction cannot be kept for ever and used at a bad moment. */
+export const MAX_VALID_BLOCKS = 100_000;
+
+/** Whether a signature over `message` is valid; the engine may answer from what it verified beforehand. */
+export type VerifySignature = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean;
+
+export type AdmissionRules = {
+  readonly chainId: Uint8Array;
+  readonly contracts: ContractTable;
+  readonly verify: VerifySignature;
+};
+
+export type Admission =
+  | { readonly code: 0; readonly account: Account; readonly action: OpenedAction }
+  | { readonly code: Exclude<ResultCode, 0> };
+
+/** The one predicate: what it lets in for `height` is what a block of that height executes. */
+export function admit(state: StateReader, height: number, transaction: Transaction, rules: AdmissionRules): Admission {
+  const { header } = transaction;
+  if (!equalBytes(header.chainId, rules.chainId)) return refused('wrong-chain');
+  if (header.lastValidHeight < height) return refused('expired');
+  if (header.lastValidHeight > height + MAX_VALID_BLOCKS) return refused('valid-too-long');
+  const account = readAccount(state, header.signer);
+  if (account === undefined) return refused('unknown-signer');
+  if (account.isSuspended) return refused('suspended-signer');
+  if (header.sequence < account.nextSequence) return refused('sequence-replayed');
+  if (header.sequence > account.nextSequence) return refused('sequence-gap');
+  const sealed = rules.contracts.find(header.contract, header.action);
+  if (sealed === undefined) return refused('unknown-action');
+  const action = sealed.open(transaction.parts);
+  if (action === undefined) return refused('malformed-payload');
+  if (!rules.verify(account.publicKey, signingBytes(header), transaction.signature)) return refused('bad-signature');
+  return { code: RESULT_CODES.ok, account, action };
+}
+
+function refused(name: Exclude<keyof typeof RESULT_CODES, 'ok'>): Admission {
+  return { code: RESULT_CODES[name] };
+}
