@@ -1,0 +1,53 @@
+import { RESULT_CODES, sealAction, type StateReader, stateKey } from '../../ledger/index.ts';
+import { CanonicalReader, CanonicalWriter, equalBytes } from '../../shared/index.ts';
+import { CONTRACT } from '../contract-ids.ts';
+import { decodeSinglePart } from '../payload.ts';
+import { isActiveOrganisation } from '../registry/party.ts';
+
+/** The head of a custodian's access log. */
+export type AccessAnchor = { readonly logSize: number; readonly logRoot: Uint8Array };
+
+export type RecordedAnchor = AccessAnchor & { readonly height: number; readonly timeMs: number };
+
+export function accessAnchorKey(custodian: Uint8Array): Uint8Array {
+  return stateKey(CONTRACT.access, 'anchor', custodian);
+}
+
+export function readAccessAnchor(state: StateReader, custodian: Uint8Array): RecordedAnchor | undefined {
+  const value = state.get(accessAnchorKey(custodian));
+  return value === undefined ? undefined : decodeRecordedAnchor(value);
+}
+
+export function decodeRecordedAnchor(value: Uint8Array): RecordedAnchor {
+  const reader = new CanonicalReader(value);
+  const anchor = { ...readAnchor(reader), height: reader.u64(), timeMs: reader.u64() };
+  reader.end();
+  return anchor;
+}
+
+export function encodeAnchorAccessLog(payload: AccessAnchor): Uint8Array {
+  return new CanonicalWriter().u64(payload.logSize).fixed(payload.logRoot, 32).finish();
+}
+
+/** A custodian anchors its access log, so that an entry cannot be taken out or slipped in afterwards. */
+export const anchorAccessLog = sealAction<AccessAnchor>({
+  contract: CONTRACT.access,
+  action: 1,
+  name: 'anchor-access-log',
+  decode: (parts) => decodeSinglePart(parts, readAnchor),
+  check(state, context, payload) {
+    if (!isActiveOrganisation(state, context.signer)) return RESULT_CODES['not-an-organisation'];
+    const last = readAccessAnchor(state, context.signer);
+    if (last === undefined || payload.logSize > last.logSize) return RESULT_CODES.ok;
+    if (payload.logSize < last.logSize) return RESULT_CODES['log-shrank'];
+    return equalBytes(payload.logRoot, last.logRoot) ? RESULT_CODES.ok : RESULT_CODES['log-root-conflict'];
+  },
+  apply(state, context, payload) {
+    const value = new CanonicalWriter().u64(payload.logSize).fixed(payload.logRoot, 32).u64(context.height).u64(context.timeMs).finish();
+    state.set(accessAnchorKey(context.signer), value);
+  },
+});
+
+export function readAnchor(reader: CanonicalReader): AccessAnchor {
+  return { logSize: reader.u64(), logRoot: reader.fixed(32) };
+}

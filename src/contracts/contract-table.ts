@@ -1,0 +1,52 @@
+import type { ContractTable, SealedAction } from '../ledger/index.ts';
+import { anchorAccessLog } from './access/anchor-access-log.ts';
+import { appointDelegate } from './consent/appoint-delegate.ts';
+import { dismissDelegate } from './consent/dismiss-delegate.ts';
+import { grantConsent } from './consent/grant-consent.ts';
+import { replaceConsent } from './consent/replace-consent.ts';
+import { revokeConsent } from './consent/revoke-consent.ts';
+import { recordErasure } from './erasure/record-erasure.ts';
+import { commitVersions } from './records/commit-versions.ts';
+import { enrolPatient } from './registry/enrol-patient.ts';
+import { registerDevice } from './registry/register-device.ts';
+import { registerOrganisation } from './registry/register-organisation.ts';
+import { registerPractitioner } from './registry/register-practitioner.ts';
+import { reinstateParty } from './registry/reinstate-party.ts';
+import { rotateKey } from './registry/rotate-key.ts';
+import { suspendParty } from './registry/suspend-party.ts';
+
+/** Every transaction type there is, by the name its file has. */
+export const ACTIONS = {
+  'register-organisation': registerOrganisation,
+  'register-practitioner': registerPractitioner,
+  'register-device': registerDevice,
+  'enrol-patient': enrolPatient,
+  'rotate-key': rotateKey,
+  'suspend-party': suspendParty,
+  'reinstate-party': reinstateParty,
+  'grant-consent': grantConsent,
+  'replace-consent': replaceConsent,
+  'revoke-consent': revokeConsent,
+  'appoint-delegate': appointDelegate,
+  'dismiss-delegate': dismissDelegate,
+  'commit-versions': commitVersions,
+  'anchor-access-log': anchorAccessLog,
+  'record-erasure': recordErasure,
+} as const satisfies Record<string, SealedAction>;
+
+export type ActionName = keyof typeof ACTIONS;
+
+const BY_NUMBER = new Map(Object.values(ACTIONS).map((action) => [numberOf(action.contract, action.action), action]));
+
+export const CONTRACTS: ContractTable = {
+  find: (contract, action) => BY_NUMBER.get(numberOf(contract, action)),
+};
+
+/** The name of a transaction's type, or undefined where this software knows none. */
+export function actionName(contract: number, action: number): ActionName | undefined {
+  return BY_NUMBER.get(numberOf(contract, action))?.name as ActionName | undefined;
+}
+
+function numberOf(contract: number, action: number): number {
+  return contract * 256 + action;
+}
