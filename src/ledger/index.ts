@@ -1,7 +1,19 @@
 export { type Account, accountKey, readAccount, writeAccount } from './account.ts';
-export { type Admission, type AdmissionRules, admit, MAX_VALID_BLOCKS, type VerifySignature } from './block/admit.ts';
+export {
+  type Admission,
+  type AdmissionRules,
+  admit,
+  MAX_VALID_BLOCKS,
+  type VerifySignature,
+} from './block/admit.ts';
 export { type AppState, appHash } from './block/app-hash.ts';
-export { type Block, decodeBlock, encodeBlock, MAX_BLOCK_BYTES, MAX_BLOCK_TRANSACTIONS } from './block/block.ts';
+export {
+  type Block,
+  decodeBlock,
+  encodeBlock,
+  MAX_BLOCK_BYTES,
+  MAX_BLOCK_TRANSACTIONS,
+} from './block/block.ts';
 export {
   type ActionContext,
   type ContractAction,
@@ -12,8 +24,15 @@ export {
 } from './block/contract-action.ts';
 export { type BlockInput, type BlockOutput, executeBlock } from './block/execute-block.ts';
 export { decodeLogLeaf, type LeafPlace, type LogLeaf, logLeaf } from './block/log-leaf.ts';
+export * from './checkpoint/index.ts';
 export { chainIdOf, decodeGenesis, encodeGenesis, type Genesis } from './genesis.ts';
-export { RESULT_CODES, type ResultCode, type ResultName, resultName, type TransactionResult } from './result-codes.ts';
+export {
+  RESULT_CODES,
+  type ResultCode,
+  type ResultName,
+  resultName,
+  type TransactionResult,
+} from './result-codes.ts';
 export { EMPTY_STATE_ROOT } from './state/state-hash.ts';
 export { type StateReader, type StateWrite, type StateWriter, stateKey } from './state/state-key.ts';
 export { createOverlay, type StateOverlay } from './state/state-overlay.ts';
