@@ -12,8 +12,30 @@ const IDENTITY_POINT = Uint8Array.from({ length: HALF }, (_, index) => (index ==
 /** SubjectPublicKeyInfo of an Ed25519 key up to the key itself (RFC 8410 section 4). */
 const SPKI_PREFIX = Uint8Array.of(0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00);
 
+/** PrivateKeyInfo of an Ed25519 seed up to the seed itself (RFC 8410 section 7). */
+const PKCS8_PREFIX = Uint8Array.of(
+  0x30,
+  0x2e,
+  0x02,
+  0x01,
+  0x00,
+  0x30,
+  0x05,
+  0x06,
+  0x03,
+  0x2b,
+  0x65,
+  0x70,
+  0x04,
+  0x22,
+  0x04,
+  0x20,
+);
+
 type KeyObject = object;
 type NodeCrypto = {
+  createPrivateKey(key: { key: Uint8Array; format: 'der'; type: 'pkcs8' }): KeyObject;
+  sign(algorithm: null, message: Uint8Array, key: KeyObject): Uint8Array;
   createPublicKey(key: { key: Uint8Array; format: 'der'; type: 'spki' }): KeyObject;
   verify(algorithm: null, message: Uint8Array, key: KeyObject, signature: Uint8Array): boolean;
 };
@@ -55,15 +77,27 @@ export function verifyPortably(publicKey: PublicKey, message: Uint8Array, signat
   }
 }
 
+/** Ed25519 is deterministic (RFC 8032 section 5.1.6): both ways give the same 64 bytes. */
 export function signMessage(seed: Uint8Array, message: Uint8Array): Uint8Array {
-  return ed25519.sign(message, seed);
+  if (nodeCrypto === undefined) return ed25519.sign(message, seed);
+  const key = nodeCrypto.createPrivateKey({
+    key: concatBytes(PKCS8_PREFIX, seed),
+    format: 'der',
+    type: 'pkcs8',
+  });
+  return Uint8Array.from(nodeCrypto.sign(null, message, key));
 }
 
 export function publicKeyOf(seed: Uint8Array): PublicKey {
   return ed25519.getPublicKey(seed);
 }
 
-function verifyWithNode(crypto: NodeCrypto, publicKey: PublicKey, message: Uint8Array, signature: Uint8Array): boolean {
+function verifyWithNode(
+  crypto: NodeCrypto,
+  publicKey: PublicKey,
+  message: Uint8Array,
+  signature: Uint8Array,
+): boolean {
   try {
     return crypto.verify(null, message, keyObjectOf(crypto, publicKey), signature);
   } catch {
@@ -76,7 +110,11 @@ function keyObjectOf(crypto: NodeCrypto, publicKey: PublicKey): KeyObject {
   const name = toHex(publicKey);
   const known = keyObjects.get(name);
   if (known !== undefined) return known;
-  const key = crypto.createPublicKey({ key: concatBytes(SPKI_PREFIX, publicKey), format: 'der', type: 'spki' });
+  const key = crypto.createPublicKey({
+    key: concatBytes(SPKI_PREFIX, publicKey),
+    format: 'der',
+    type: 'spki',
+  });
   if (keyObjects.size >= MAX_CACHED_KEYS) keyObjects.delete(keyObjects.keys().next().value as string);
   keyObjects.set(name, key);
   return key;

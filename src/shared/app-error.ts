@@ -1,5 +1,9 @@
 /** What each error means at every edge: its HTTP status, its FHIR issue type, and the exit code of a command. */
-export type ErrorEntry = { readonly httpStatus: number; readonly issueType: string; readonly exitCode: number };
+export type ErrorEntry = {
+  readonly httpStatus: number;
+  readonly issueType: string;
+  readonly exitCode: number;
+};
 
 const BAD_INPUT_EXIT = 2;
 const REFUSED_EXIT = 3;
@@ -18,8 +22,8 @@ export const ERROR_TABLE = {
   'invalid-resource': entry(422, 'invalid', BAD_INPUT_EXIT),
   'invalid-consent': entry(422, 'business-rule', BAD_INPUT_EXIT),
   'invalid-search': entry(400, 'invalid', BAD_INPUT_EXIT),
-  'unsupported': entry(400, 'not-supported', BAD_INPUT_EXIT),
-  'usage': entry(400, 'invalid', BAD_INPUT_EXIT),
+  unsupported: entry(400, 'not-supported', BAD_INPUT_EXIT),
+  usage: entry(400, 'invalid', BAD_INPUT_EXIT),
   'nesting-too-deep': entry(400, 'too-long', BAD_INPUT_EXIT),
   'body-too-large': entry(413, 'too-long', BAD_INPUT_EXIT),
   'too-many': entry(413, 'too-costly', BAD_INPUT_EXIT),
@@ -30,19 +34,19 @@ export const ERROR_TABLE = {
   'token-invalid': entry(401, 'login', REFUSED_EXIT),
   'token-refused': entry(401, 'login', REFUSED_EXIT),
   'claim-refused': entry(403, 'forbidden', REFUSED_EXIT),
-  'forbidden': entry(403, 'forbidden', REFUSED_EXIT),
+  forbidden: entry(403, 'forbidden', REFUSED_EXIT),
   'too-many-requests': entry(429, 'throttled', REFUSED_EXIT),
   'not-found': entry(404, 'not-found', NOT_FOUND_EXIT),
-  'gone': entry(410, 'deleted', NOT_FOUND_EXIT),
-  'conflict': entry(409, 'conflict', REFUSED_EXIT),
+  gone: entry(410, 'deleted', NOT_FOUND_EXIT),
+  conflict: entry(409, 'conflict', REFUSED_EXIT),
   'precondition-failed': entry(412, 'conflict', REFUSED_EXIT),
   'transaction-refused': entry(422, 'business-rule', REFUSED_EXIT),
   'malformed-transaction': entry(400, 'invalid', BAD_INPUT_EXIT),
   'enrolment-refused': entry(403, 'forbidden', REFUSED_EXIT),
-  'busy': entry(503, 'transient', UNAVAILABLE_EXIT),
-  'closed': entry(503, 'transient', UNAVAILABLE_EXIT),
-  'unavailable': entry(503, 'transient', UNAVAILABLE_EXIT),
-  'timeout': entry(504, 'timeout', UNAVAILABLE_EXIT),
+  busy: entry(503, 'transient', UNAVAILABLE_EXIT),
+  closed: entry(503, 'transient', UNAVAILABLE_EXIT),
+  unavailable: entry(503, 'transient', UNAVAILABLE_EXIT),
+  timeout: entry(504, 'timeout', UNAVAILABLE_EXIT),
   'port-in-use': entry(500, 'exception', UNAVAILABLE_EXIT),
   'admin-socket-failed': entry(500, 'exception', UNAVAILABLE_EXIT),
   'folder-in-use': entry(500, 'exception', UNAVAILABLE_EXIT),
@@ -55,17 +59,17 @@ export const ERROR_TABLE = {
   'audit-failed': entry(500, 'exception', UNAVAILABLE_EXIT),
   'wrong-passphrase': entry(500, 'security', REFUSED_EXIT),
   'wrong-genesis': entry(500, 'exception', REFUSED_EXIT),
-  'damaged': entry(500, 'exception', DAMAGED_EXIT),
+  damaged: entry(500, 'exception', DAMAGED_EXIT),
   'proof-refused': entry(422, 'security', DAMAGED_EXIT),
   'forked-head': entry(409, 'security', DAMAGED_EXIT),
-  'erased': entry(410, 'deleted', NOT_FOUND_EXIT),
+  erased: entry(410, 'deleted', NOT_FOUND_EXIT),
   'token-replayed': entry(401, 'login', REFUSED_EXIT),
   'token-request-invalid': entry(400, 'invalid', BAD_INPUT_EXIT),
   'grant-type-unsupported': entry(400, 'not-supported', BAD_INPUT_EXIT),
   'passphrase-missing': entry(500, 'security', REFUSED_EXIT),
   'node-not-running': entry(503, 'transient', UNAVAILABLE_EXIT),
   'node-unreachable': entry(503, 'transient', UNAVAILABLE_EXIT),
-  'internal': entry(500, 'exception', 1),
+  internal: entry(500, 'exception', 1),
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof ERROR_TABLE;

@@ -11,7 +11,8 @@ export function canonicalJson(value: unknown): string {
 }
 
 function write(value: unknown, depth: number): string {
-  if (depth > MAX_DEPTH) throw new AppError('nesting-too-deep', `The value is nested deeper than ${MAX_DEPTH} levels.`);
+  if (depth > MAX_DEPTH)
+    throw new AppError('nesting-too-deep', `The value is nested deeper than ${MAX_DEPTH} levels.`);
   if (value === null || typeof value === 'boolean') return String(value);
   if (typeof value === 'string') return writeString(value);
   if (typeof value === 'number') return writeNumber(value);

@@ -1,6 +1,12 @@
 import { fromUtf8 } from './bytes.ts';
 
-export type DecodeErrorCode = 'truncated' | 'trailing-bytes' | 'too-long' | 'not-ascii' | 'integer-too-large' | 'invalid-value';
+export type DecodeErrorCode =
+  | 'truncated'
+  | 'trailing-bytes'
+  | 'too-long'
+  | 'not-ascii'
+  | 'integer-too-large'
+  | 'invalid-value';
 
 /** The bytes are not the canonical encoding of anything. */
 export class DecodeError extends Error {
@@ -36,7 +42,8 @@ export class CanonicalReader {
 
   u64(): number {
     const value = this.#integer(8);
-    if (!Number.isSafeInteger(value)) throw new DecodeError('integer-too-large', 'an integer is above 2^53 - 1');
+    if (!Number.isSafeInteger(value))
+      throw new DecodeError('integer-too-large', 'an integer is above 2^53 - 1');
     return value;
   }
 
@@ -47,15 +54,18 @@ export class CanonicalReader {
 
   bytes(maxLength: number): Uint8Array {
     const length = this.u32();
-    if (length > maxLength) throw new DecodeError('too-long', `a field of ${length} bytes is longer than ${maxLength}`);
+    if (length > maxLength)
+      throw new DecodeError('too-long', `a field of ${length} bytes is longer than ${maxLength}`);
     return this.fixed(length);
   }
 
   ascii(maxLength: number): string {
     const length = this.u16();
-    if (length > maxLength) throw new DecodeError('too-long', `a text of ${length} characters is longer than ${maxLength}`);
+    if (length > maxLength)
+      throw new DecodeError('too-long', `a text of ${length} characters is longer than ${maxLength}`);
     const text = fromUtf8(this.fixed(length));
-    if (text === undefined || !/^[\x20-\x7e]*$/.test(text)) throw new DecodeError('not-ascii', 'a text is not printable ASCII');
+    if (text === undefined || !/^[\x20-\x7e]*$/.test(text))
+      throw new DecodeError('not-ascii', 'a text is not printable ASCII');
     return text;
   }
 
@@ -64,18 +74,21 @@ export class CanonicalReader {
   }
 
   end(): void {
-    if (this.remaining() !== 0) throw new DecodeError('trailing-bytes', `${this.remaining()} bytes follow the end`);
+    if (this.remaining() !== 0)
+      throw new DecodeError('trailing-bytes', `${this.remaining()} bytes follow the end`);
   }
 
   #integer(width: number): number {
     const start = this.#take(width);
     let value = 0;
-    for (let index = start; index < start + width; index += 1) value = value * 256 + (this.#bytes[index] as number);
+    for (let index = start; index < start + width; index += 1)
+      value = value * 256 + (this.#bytes[index] as number);
     return value;
   }
 
   #take(length: number): number {
-    if (length > this.remaining()) throw new DecodeError('truncated', `${length} bytes are needed and ${this.remaining()} are left`);
+    if (length > this.remaining())
+      throw new DecodeError('truncated', `${length} bytes are needed and ${this.remaining()} are left`);
     const start = this.#offset;
     this.#offset += length;
     return start;

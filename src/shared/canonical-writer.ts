@@ -39,7 +39,10 @@ export class CanonicalWriter {
 
   /** Printable ASCII (0x20 to 0x7e) after its length as u16. */
   ascii(text: string, maxLength: number): this {
-    assert(text.length <= maxLength && /^[\x20-\x7e]*$/.test(text), `expected at most ${maxLength} printable ASCII characters`);
+    assert(
+      text.length <= maxLength && /^[\x20-\x7e]*$/.test(text),
+      `expected at most ${maxLength} printable ASCII characters`,
+    );
     return this.u16(text.length).#append(utf8(text));
   }
 
@@ -48,7 +51,10 @@ export class CanonicalWriter {
   }
 
   #integer(value: number, width: number, max: number): this {
-    assert(Number.isSafeInteger(value) && value >= 0 && value <= max, `${value} does not fit ${width} unsigned bytes`);
+    assert(
+      Number.isSafeInteger(value) && value >= 0 && value <= max,
+      `${value} does not fit ${width} unsigned bytes`,
+    );
     this.#reserve(width);
     let rest = value;
     for (let index = this.#length + width - 1; index >= this.#length; index -= 1) {

@@ -10,7 +10,10 @@ const nativeHash = (globalThis as NodeGlobal).process?.getBuiltinModule?.('node:
 export const SHA256_BYTES = 32;
 
 export function sha256(data: Uint8Array): Uint8Array {
-  return nativeHash === undefined ? nobleSha256(data) : nativeHash('sha256', data, 'buffer');
+  if (nativeHash === undefined) return nobleSha256(data);
+  const hash = nativeHash('sha256', data, 'buffer');
+  // A plain Uint8Array: a Buffer's `slice` shares memory, and pure code must not depend on which it gets.
+  return new Uint8Array(hash.buffer, hash.byteOffset, hash.length);
 }
 
 export function sha256Concat(...parts: readonly Uint8Array[]): Uint8Array {

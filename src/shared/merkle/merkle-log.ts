@@ -28,7 +28,10 @@ export class MerkleLog {
     let completed = index;
     for (let level = 0; completed % 2 === 1; level += 1) {
       completed = (completed - 1) / 2;
-      this.#push(level + 1, nodeHash(this.#hashAt(level, completed * 2), this.#hashAt(level, completed * 2 + 1)));
+      this.#push(
+        level + 1,
+        nodeHash(this.#hashAt(level, completed * 2), this.#hashAt(level, completed * 2 + 1)),
+      );
     }
     return index;
   }
@@ -70,15 +73,23 @@ export class MerkleLog {
   #path(index: number, start: number, size: number): Uint8Array[] {
     if (size === 1) return [];
     const split = largestPowerOfTwoBelow(size);
-    if (index < split) return [...this.#path(index, start, split), this.#rangeRoot(start + split, size - split)];
+    if (index < split)
+      return [...this.#path(index, start, split), this.#rangeRoot(start + split, size - split)];
     return [...this.#path(index - split, start + split, size - split), this.#rangeRoot(start, split)];
   }
 
   #subproof(oldSize: number, start: number, size: number, isWhole: boolean): Uint8Array[] {
     if (oldSize === size) return isWhole ? [] : [this.#rangeRoot(start, size)];
     const split = largestPowerOfTwoBelow(size);
-    if (oldSize <= split) return [...this.#subproof(oldSize, start, split, isWhole), this.#rangeRoot(start + split, size - split)];
-    return [...this.#subproof(oldSize - split, start + split, size - split, false), this.#rangeRoot(start, split)];
+    if (oldSize <= split)
+      return [
+        ...this.#subproof(oldSize, start, split, isWhole),
+        this.#rangeRoot(start + split, size - split),
+      ];
+    return [
+      ...this.#subproof(oldSize - split, start + split, size - split, false),
+      this.#rangeRoot(start, split),
+    ];
   }
 
   /** The root over `size` leaves from `start`; `start` is a multiple of the power of two that covers `size`. */
@@ -96,7 +107,10 @@ export class MerkleLog {
   }
 
   #push(levelIndex: number, hash: Uint8Array): void {
-    const level = (this.#levels[levelIndex] ??= { hashes: new Uint8Array(FIRST_CAPACITY * HASH_BYTES), count: 0 });
+    const level = (this.#levels[levelIndex] ??= {
+      hashes: new Uint8Array(FIRST_CAPACITY * HASH_BYTES),
+      count: 0,
+    });
     if ((level.count + 1) * HASH_BYTES > level.hashes.length) {
       const grown = new Uint8Array(level.hashes.length * 2);
       grown.set(level.hashes);

@@ -6,7 +6,13 @@ const HASH_BYTES = 32;
 const MAX_PROOF_HASHES = 64;
 
 /** RFC 9162 section 2.1.3.2. */
-export function verifyInclusion(leaf: Uint8Array, index: number, size: number, proof: readonly Uint8Array[], root: Uint8Array): boolean {
+export function verifyInclusion(
+  leaf: Uint8Array,
+  index: number,
+  size: number,
+  proof: readonly Uint8Array[],
+  root: Uint8Array,
+): boolean {
   if (!isSize(index) || !isSize(size) || index >= size || !areHashes(proof)) return false;
   let node = index;
   let last = size - 1;
