@@ -36,7 +36,9 @@ export const ACTIONS = {
 
 export type ActionName = keyof typeof ACTIONS;
 
-const BY_NUMBER = new Map(Object.values(ACTIONS).map((action) => [numberOf(action.contract, action.action), action]));
+const BY_NUMBER = new Map(
+  Object.values(ACTIONS).map((action) => [numberOf(action.contract, action.action), action]),
+);
 
 export const CONTRACTS: ContractTable = {
   find: (contract, action) => BY_NUMBER.get(numberOf(contract, action)),

@@ -24,7 +24,12 @@ export { encodeReplaceConsent, type ReplaceConsent, readReplaceConsent } from '.
 export { encodeRevokeConsent, readRevokeConsent } from './consent/revoke-consent.ts';
 export { CONTRACT } from './contract-ids.ts';
 export { ACTIONS, type ActionName, actionName, CONTRACTS } from './contract-table.ts';
-export { encodeRecordErasure, erasureKey, type RecordErasure, readRecordErasure } from './erasure/record-erasure.ts';
+export {
+  encodeRecordErasure,
+  erasureKey,
+  type RecordErasure,
+  readRecordErasure,
+} from './erasure/record-erasure.ts';
 export { decodeSinglePart } from './payload.ts';
 export {
   authorMessage,
@@ -37,9 +42,23 @@ export {
   readRecordEntry,
   signAsAuthor,
 } from './records/commit-versions.ts';
-export { extendRecordChain, NO_PATIENT, type RecordChain, readRecordChain, recordChainKey } from './records/record-chain.ts';
+export {
+  extendRecordChain,
+  NO_PATIENT,
+  type RecordChain,
+  readRecordChain,
+  recordChainKey,
+} from './records/record-chain.ts';
 export { genesisState } from './registry/genesis-state.ts';
-export { createParty, decodeParty, isActiveOrganisation, type Party, type PartyKind, partyKey, readParty } from './registry/party.ts';
+export {
+  createParty,
+  decodeParty,
+  isActiveOrganisation,
+  type Party,
+  type PartyKind,
+  partyKey,
+  readParty,
+} from './registry/party.ts';
 export {
   encodeRegistration,
   possessionMessage,

@@ -1,7 +1,10 @@
 import { CanonicalReader, DecodeError, err, ok, type Result } from '../shared/index.ts';
 
 /** Decodes a payload of one part: every byte is read, or it is no payload. */
-export function decodeSinglePart<T>(parts: readonly Uint8Array[], read: (reader: CanonicalReader) => T): Result<T, DecodeError> {
+export function decodeSinglePart<T>(
+  parts: readonly Uint8Array[],
+  read: (reader: CanonicalReader) => T,
+): Result<T, DecodeError> {
   return decodeParts(() => {
     if (parts.length !== 1) throw new DecodeError('invalid-value', 'this transaction has one part');
     return readAll(parts[0] as Uint8Array, read);

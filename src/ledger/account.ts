@@ -38,7 +38,11 @@ function encodeAccount(account: Account): Uint8Array {
 
 function decodeAccount(bytes: Uint8Array): Account {
   const reader = new CanonicalReader(bytes);
-  const account = { publicKey: reader.fixed(32), nextSequence: reader.u64(), isSuspended: reader.u8() === SUSPENDED };
+  const account = {
+    publicKey: reader.fixed(32),
+    nextSequence: reader.u64(),
+    isSuspended: reader.u8() === SUSPENDED,
+  };
   reader.end();
   return account;
 }

@@ -1,5 +1,13 @@
 import { type PublicKey, parsePublicKey } from '../identity/index.ts';
-import { CanonicalReader, CanonicalWriter, DecodeError, err, ok, type Result, sha256 } from '../shared/index.ts';
+import {
+  CanonicalReader,
+  CanonicalWriter,
+  DecodeError,
+  err,
+  ok,
+  type Result,
+  sha256,
+} from '../shared/index.ts';
 
 const DOMAIN = 'careledger/genesis/v1';
 const MAX_NAME_CHARACTERS = 50;
@@ -42,9 +50,14 @@ export function chainIdOf(genesis: Genesis): Uint8Array {
 
 function readGenesis(reader: CanonicalReader): Genesis {
   if (reader.ascii(DOMAIN.length) !== DOMAIN) throw new DecodeError('invalid-value', 'this is not a genesis');
-  const head = { networkName: reader.ascii(MAX_NAME_CHARACTERS), timeMs: reader.u64(), operatorKey: readKey(reader) };
+  const head = {
+    networkName: reader.ascii(MAX_NAME_CHARACTERS),
+    timeMs: reader.u64(),
+    operatorKey: readKey(reader),
+  };
   const count = reader.u16();
-  if (count === 0 || count > MAX_ORGANISATIONS) throw new DecodeError('invalid-value', `a genesis has 1 to ${MAX_ORGANISATIONS} organisations`);
+  if (count === 0 || count > MAX_ORGANISATIONS)
+    throw new DecodeError('invalid-value', `a genesis has 1 to ${MAX_ORGANISATIONS} organisations`);
   const organisationKeys = Array.from({ length: count }, () => readKey(reader));
   reader.end();
   return { ...head, organisationKeys };
@@ -52,6 +65,7 @@ function readGenesis(reader: CanonicalReader): Genesis {
 
 function readKey(reader: CanonicalReader): PublicKey {
   const key = parsePublicKey(reader.fixed(KEY_BYTES));
-  if (!key.ok) throw new DecodeError('invalid-value', 'a key of the genesis is not an Ed25519 key of prime order');
+  if (!key.ok)
+    throw new DecodeError('invalid-value', 'a key of the genesis is not an Ed25519 key of prime order');
   return key.value;
 }

@@ -53,7 +53,9 @@ export const RESULT_CODES = {
 export type ResultName = keyof typeof RESULT_CODES;
 export type ResultCode = (typeof RESULT_CODES)[ResultName];
 
-const NAMES = new Map<number, ResultName>(Object.entries(RESULT_CODES).map(([name, code]) => [code, name as ResultName]));
+const NAMES = new Map<number, ResultName>(
+  Object.entries(RESULT_CODES).map(([name, code]) => [code, name as ResultName]),
+);
 
 /** The name of a code, or undefined for one this software does not know. */
 export function resultName(code: number): ResultName | undefined {

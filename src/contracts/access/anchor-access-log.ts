@@ -1,4 +1,4 @@
-import { RESULT_CODES, sealAction, type StateReader, stateKey } from '../../ledger/index.ts';
+import { RESULT_CODES, type StateReader, sealAction, stateKey } from '../../ledger/index.ts';
 import { CanonicalReader, CanonicalWriter, equalBytes } from '../../shared/index.ts';
 import { CONTRACT } from '../contract-ids.ts';
 import { decodeSinglePart } from '../payload.ts';
@@ -43,7 +43,12 @@ export const anchorAccessLog = sealAction<AccessAnchor>({
     return equalBytes(payload.logRoot, last.logRoot) ? RESULT_CODES.ok : RESULT_CODES['log-root-conflict'];
   },
   apply(state, context, payload) {
-    const value = new CanonicalWriter().u64(payload.logSize).fixed(payload.logRoot, 32).u64(context.height).u64(context.timeMs).finish();
+    const value = new CanonicalWriter()
+      .u64(payload.logSize)
+      .fixed(payload.logRoot, 32)
+      .u64(context.height)
+      .u64(context.timeMs)
+      .finish();
     state.set(accessAnchorKey(context.signer), value);
   },
 });

@@ -4,7 +4,11 @@ import { mayChangeConsentOf, readConsent } from './consent-state.ts';
 /** A change names the version it has seen, so that of two changes made at once only one is taken. */
 export type ConsentChange = { readonly consentId: Uint8Array; readonly expectedVersion: number };
 
-export function checkConsentChange(state: StateReader, context: ActionContext, change: ConsentChange): ResultCode {
+export function checkConsentChange(
+  state: StateReader,
+  context: ActionContext,
+  change: ConsentChange,
+): ResultCode {
   const consent = readConsent(state, change.consentId);
   if (consent === undefined) return RESULT_CODES['unknown-consent'];
   if (!mayChangeConsentOf(state, consent.patient, context.signer)) return RESULT_CODES['not-the-patient'];

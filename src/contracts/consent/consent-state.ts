@@ -1,5 +1,11 @@
 import { type StateReader, type StateWriter, stateKey } from '../../ledger/index.ts';
-import { CanonicalReader, CanonicalWriter, concatBytes, DecodeError, equalBytes } from '../../shared/index.ts';
+import {
+  CanonicalReader,
+  CanonicalWriter,
+  concatBytes,
+  DecodeError,
+  equalBytes,
+} from '../../shared/index.ts';
 import { CONTRACT } from '../contract-ids.ts';
 
 const ID_BYTES = 32;

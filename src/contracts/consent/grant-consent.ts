@@ -40,7 +40,9 @@ export const grantConsent = sealAction<GrantConsent>({
     // A pseudonym belongs to one custodian; naming another would connect the two.
     if (!equalBytes(patient.organisation, payload.custodian)) return RESULT_CODES['unknown-custodian'];
     if (payload.validFromMs >= payload.validUntilMs) return RESULT_CODES['empty-validity'];
-    return readConsent(state, payload.consentId) === undefined ? RESULT_CODES.ok : RESULT_CODES['consent-exists'];
+    return readConsent(state, payload.consentId) === undefined
+      ? RESULT_CODES.ok
+      : RESULT_CODES['consent-exists'];
   },
   apply(state, context, { consentId, ...terms }) {
     writeConsent(state, consentId, { ...terms, version: 1, status: 'active', changedHeight: context.height });

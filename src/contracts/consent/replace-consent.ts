@@ -35,7 +35,12 @@ export const replaceConsent = sealAction<ReplaceConsent>({
   },
   apply(state, context, { consentId, expectedVersion, ...terms }) {
     const consent = readConsent(state, consentId) as LedgerConsent;
-    writeConsent(state, consentId, { ...consent, ...terms, version: expectedVersion + 1, changedHeight: context.height });
+    writeConsent(state, consentId, {
+      ...consent,
+      ...terms,
+      version: expectedVersion + 1,
+      changedHeight: context.height,
+    });
   },
 });
 

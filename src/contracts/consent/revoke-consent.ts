@@ -18,7 +18,12 @@ export const revokeConsent = sealAction<ConsentChange>({
   check: checkConsentChange,
   apply(state, context, { consentId, expectedVersion }) {
     const consent = readConsent(state, consentId) as LedgerConsent;
-    writeConsent(state, consentId, { ...consent, status: 'revoked', version: expectedVersion + 1, changedHeight: context.height });
+    writeConsent(state, consentId, {
+      ...consent,
+      status: 'revoked',
+      version: expectedVersion + 1,
+      changedHeight: context.height,
+    });
   },
 });
 

@@ -5,14 +5,22 @@ import { decodeSinglePart } from '../payload.ts';
 import { isActiveOrganisation } from '../registry/party.ts';
 
 /** That content was destroyed: of how many versions, and the RFC 9162 root over their commitments in ascending order. */
-export type RecordErasure = { readonly pseudonym: Uint8Array; readonly count: number; readonly erasureRoot: Uint8Array };
+export type RecordErasure = {
+  readonly pseudonym: Uint8Array;
+  readonly count: number;
+  readonly erasureRoot: Uint8Array;
+};
 
 export function erasureKey(custodian: Uint8Array, erasureRoot: Uint8Array): Uint8Array {
   return stateKey(CONTRACT.erasure, 'erasure', concatBytes(custodian, erasureRoot));
 }
 
 export function encodeRecordErasure(payload: RecordErasure): Uint8Array {
-  return new CanonicalWriter().fixed(payload.pseudonym, 32).u64(payload.count).fixed(payload.erasureRoot, 32).finish();
+  return new CanonicalWriter()
+    .fixed(payload.pseudonym, 32)
+    .u64(payload.count)
+    .fixed(payload.erasureRoot, 32)
+    .finish();
 }
 
 /** A custodian records that it erased versions. Their commitments stay, and mean nothing without the salts. */
@@ -26,7 +34,11 @@ export const recordErasure = sealAction<RecordErasure>({
     return payload.count === 0 ? RESULT_CODES['nothing-erased'] : RESULT_CODES.ok;
   },
   apply(state, context, payload) {
-    const value = new CanonicalWriter().fixed(payload.pseudonym, 32).u64(payload.count).u64(context.height).finish();
+    const value = new CanonicalWriter()
+      .fixed(payload.pseudonym, 32)
+      .u64(payload.count)
+      .u64(context.height)
+      .finish();
     state.set(erasureKey(context.signer, payload.erasureRoot), value);
   },
 });

@@ -1,6 +1,25 @@
 import { signMessage, verifySignature } from '../../identity/index.ts';
-import { type ActionContext, RESULT_CODES, type ResultCode, readAccount, sealAction, type StateReader, type StateWriter } from '../../ledger/index.ts';
-import { type CanonicalReader, CanonicalWriter, concatBytes, DecodeError, type Result, equalBytes, leafHash, toHex, treeRoot, utf8 } from '../../shared/index.ts';
+import {
+  type ActionContext,
+  RESULT_CODES,
+  type ResultCode,
+  readAccount,
+  type StateReader,
+  type StateWriter,
+  sealAction,
+} from '../../ledger/index.ts';
+import {
+  type CanonicalReader,
+  CanonicalWriter,
+  concatBytes,
+  DecodeError,
+  equalBytes,
+  leafHash,
+  type Result,
+  toHex,
+  treeRoot,
+  utf8,
+} from '../../shared/index.ts';
 import { CONTRACT } from '../contract-ids.ts';
 import { decodeParts, readAll } from '../payload.ts';
 import { isActiveOrganisation, readParty } from '../registry/party.ts';
@@ -40,11 +59,25 @@ export function readRecordEntry(reader: CanonicalReader): RecordEntry {
 }
 
 /** What an author signs: this chain, the custodian, and every entry in its order. */
-export function authorMessage(chainId: Uint8Array, custodian: Uint8Array, entries: readonly RecordEntry[]): Uint8Array {
-  return concatBytes(AUTHOR_DOMAIN, chainId, custodian, treeRoot(entries.map((entry) => leafHash(encodeRecordEntry(entry)))));
+export function authorMessage(
+  chainId: Uint8Array,
+  custodian: Uint8Array,
+  entries: readonly RecordEntry[],
+): Uint8Array {
+  return concatBytes(
+    AUTHOR_DOMAIN,
+    chainId,
+    custodian,
+    treeRoot(entries.map((entry) => leafHash(encodeRecordEntry(entry)))),
+  );
 }
 
-export function signAsAuthor(chainId: Uint8Array, custodian: Uint8Array, entries: readonly RecordEntry[], seed: Uint8Array): Uint8Array {
+export function signAsAuthor(
+  chainId: Uint8Array,
+  custodian: Uint8Array,
+  entries: readonly RecordEntry[],
+  seed: Uint8Array,
+): Uint8Array {
   return signMessage(seed, authorMessage(chainId, custodian, entries));
 }
 
@@ -69,11 +102,16 @@ export function decodeCommitVersions(parts: readonly Uint8Array[]): Result<Commi
 function readHead(reader: CanonicalReader): Omit<CommitVersions, 'entries'> {
   const author = reader.fixed(32);
   const flag = reader.u8();
-  if (flag !== UNSIGNED && flag !== SIGNED) throw new DecodeError('invalid-value', 'the signature flag is 0 or 1');
+  if (flag !== UNSIGNED && flag !== SIGNED)
+    throw new DecodeError('invalid-value', 'the signature flag is 0 or 1');
   return { author, authorSignature: flag === SIGNED ? reader.fixed(64) : null };
 }
 
-function checkCommitVersions(state: StateReader, context: ActionContext, payload: CommitVersions): ResultCode {
+function checkCommitVersions(
+  state: StateReader,
+  context: ActionContext,
+  payload: CommitVersions,
+): ResultCode {
   if (!isActiveOrganisation(state, context.signer)) return RESULT_CODES['not-an-organisation'];
   if (payload.entries.length === 0) return RESULT_CODES['empty-batch'];
   const author = readAccount(state, payload.author);
@@ -81,11 +119,17 @@ function checkCommitVersions(state: StateReader, context: ActionContext, payload
   if (!pseudonymsBelong(state, context.signer, payload.entries)) return RESULT_CODES['unknown-pseudonym'];
   if (payload.authorSignature === null) return RESULT_CODES.ok;
   const message = authorMessage(context.chainId, context.signer, payload.entries);
-  return verifySignature(author.publicKey, message, payload.authorSignature) ? RESULT_CODES.ok : RESULT_CODES['bad-author-signature'];
+  return verifySignature(author.publicKey, message, payload.authorSignature)
+    ? RESULT_CODES.ok
+    : RESULT_CODES['bad-author-signature'];
 }
 
 /** An unregistered pseudonym is one whose patient has not enrolled yet; a registered one must be this custodian's. */
-function pseudonymsBelong(state: StateReader, custodian: Uint8Array, entries: readonly RecordEntry[]): boolean {
+function pseudonymsBelong(
+  state: StateReader,
+  custodian: Uint8Array,
+  entries: readonly RecordEntry[],
+): boolean {
   const seen = new Set<string>();
   return entries.every(({ pseudonym }) => {
     const name = toHex(pseudonym);
@@ -104,5 +148,6 @@ function applyCommitVersions(state: StateWriter, context: ActionContext, payload
     const chain = chains.get(name)?.chain ?? readRecordChain(state, context.signer, pseudonym);
     chains.set(name, { pseudonym, chain: extendRecordChain(chain, commitment) });
   }
-  for (const { pseudonym, chain } of chains.values()) writeRecordChain(state, context.signer, pseudonym, chain);
+  for (const { pseudonym, chain } of chains.values())
+    writeRecordChain(state, context.signer, pseudonym, chain);
 }

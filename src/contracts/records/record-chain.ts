@@ -17,7 +17,11 @@ export function recordChainKey(custodian: Uint8Array, pseudonym: Uint8Array): Ui
 }
 
 /** With it a patient checks that the custodian shows every version there is, and in the order they were written. */
-export function readRecordChain(state: StateReader, custodian: Uint8Array, pseudonym: Uint8Array): RecordChain {
+export function readRecordChain(
+  state: StateReader,
+  custodian: Uint8Array,
+  pseudonym: Uint8Array,
+): RecordChain {
   const value = state.get(recordChainKey(custodian, pseudonym));
   if (value === undefined) return EMPTY_CHAIN;
   const reader = new CanonicalReader(value);
@@ -26,8 +30,16 @@ export function readRecordChain(state: StateReader, custodian: Uint8Array, pseud
   return chain;
 }
 
-export function writeRecordChain(state: StateWriter, custodian: Uint8Array, pseudonym: Uint8Array, chain: RecordChain): void {
-  state.set(recordChainKey(custodian, pseudonym), new CanonicalWriter().u64(chain.count).fixed(chain.head, 32).finish());
+export function writeRecordChain(
+  state: StateWriter,
+  custodian: Uint8Array,
+  pseudonym: Uint8Array,
+  chain: RecordChain,
+): void {
+  state.set(
+    recordChainKey(custodian, pseudonym),
+    new CanonicalWriter().u64(chain.count).fixed(chain.head, 32).finish(),
+  );
 }
 
 export function extendRecordChain(chain: RecordChain, commitment: Uint8Array): RecordChain {

@@ -7,7 +7,12 @@ export function genesisState(genesis: Genesis): StateWrite[] {
   const overlay = createOverlay({ get: () => undefined });
   for (const publicKey of genesis.organisationKeys) {
     const accountId = accountIdOf(publicKey);
-    createParty(overlay, accountId, publicKey, { kind: 'organisation', organisation: accountId, roles: ['registry-admin'], registeredHeight: 0 });
+    createParty(overlay, accountId, publicKey, {
+      kind: 'organisation',
+      organisation: accountId,
+      roles: ['registry-admin'],
+      registeredHeight: 0,
+    });
   }
   return overlay.writes();
 }

@@ -1,5 +1,11 @@
+import {
+  readAccount,
+  type StateReader,
+  type StateWriter,
+  stateKey,
+  writeAccount,
+} from '../../ledger/index.ts';
 import { CanonicalReader, CanonicalWriter, DecodeError } from '../../shared/index.ts';
-import { readAccount, type StateReader, type StateWriter, stateKey, writeAccount } from '../../ledger/index.ts';
 import { CONTRACT } from '../contract-ids.ts';
 import { ROLES, type Role, roleName } from './role.ts';
 
@@ -7,7 +13,9 @@ export const PARTY_KINDS = { organisation: 1, practitioner: 2, device: 3, patien
 export type PartyKind = keyof typeof PARTY_KINDS;
 export const MAX_ROLES = 16;
 const ID_BYTES = 32;
-const KIND_NAMES = new Map<number, PartyKind>(Object.entries(PARTY_KINDS).map(([name, code]) => [code, name as PartyKind]));
+const KIND_NAMES = new Map<number, PartyKind>(
+  Object.entries(PARTY_KINDS).map(([name, code]) => [code, name as PartyKind]),
+);
 
 /** Who an account belongs to, as far as the ledger may know: a kind, an organisation, roles. Names stay in the vault. */
 export type Party = {
@@ -28,14 +36,22 @@ export function readParty(state: StateReader, accountId: Uint8Array): Party | un
 }
 
 /** Registers a party with its first key, from sequence 0. */
-export function createParty(state: StateWriter, accountId: Uint8Array, publicKey: Uint8Array, party: Party): void {
+export function createParty(
+  state: StateWriter,
+  accountId: Uint8Array,
+  publicKey: Uint8Array,
+  party: Party,
+): void {
   writeAccount(state, accountId, { publicKey, nextSequence: 0, isSuspended: false });
   state.set(partyKey(accountId), encodeParty(party));
 }
 
 /** Whether the account is an organisation that is registered and not suspended. */
 export function isActiveOrganisation(state: StateReader, accountId: Uint8Array): boolean {
-  return readParty(state, accountId)?.kind === 'organisation' && readAccount(state, accountId)?.isSuspended === false;
+  return (
+    readParty(state, accountId)?.kind === 'organisation' &&
+    readAccount(state, accountId)?.isSuspended === false
+  );
 }
 
 export function writeRoles(writer: CanonicalWriter, roles: readonly Role[]): CanonicalWriter {
@@ -53,7 +69,8 @@ export function readRoles(reader: CanonicalReader): Role[] {
   return Array.from({ length: count }, () => {
     const code = reader.u16();
     const name = roleName(code);
-    if (name === undefined || code <= previous) throw new DecodeError('invalid-value', 'roles are known codes in ascending order');
+    if (name === undefined || code <= previous)
+      throw new DecodeError('invalid-value', 'roles are known codes in ascending order');
     previous = code;
     return name;
   });
@@ -72,7 +89,12 @@ function encodeParty(party: Party): Uint8Array {
 
 export function decodeParty(bytes: Uint8Array): Party {
   const reader = new CanonicalReader(bytes);
-  const party = { kind: readKind(reader), organisation: reader.fixed(ID_BYTES), roles: readRoles(reader), registeredHeight: reader.u64() };
+  const party = {
+    kind: readKind(reader),
+    organisation: reader.fixed(ID_BYTES),
+    roles: readRoles(reader),
+    registeredHeight: reader.u64(),
+  };
   reader.end();
   return party;
 }

@@ -11,7 +11,8 @@ export const registerOrganisation = sealAction<Registration>({
   name: 'register-organisation',
   decode: (parts) => decodeSinglePart(parts, readRegistration),
   check(state, context, registration) {
-    if (!readParty(state, context.signer)?.roles.includes('registry-admin')) return RESULT_CODES['not-permitted'];
+    if (!readParty(state, context.signer)?.roles.includes('registry-admin'))
+      return RESULT_CODES['not-permitted'];
     return checkRegistration(state, context, registration);
   },
   apply: (state, context, registration) => applyRegistration(state, context, registration, 'organisation'),

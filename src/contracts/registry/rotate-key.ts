@@ -21,7 +21,9 @@ export const rotateKey = sealAction<RotateKey>({
     const key = parsePublicKey(payload.newKey);
     if (!key.ok) return RESULT_CODES['bad-key'];
     const message = possessionMessage(context.chainId, context.signer, key.value);
-    return verifySignature(key.value, message, payload.possessionProof) ? RESULT_CODES.ok : RESULT_CODES['bad-possession-proof'];
+    return verifySignature(key.value, message, payload.possessionProof)
+      ? RESULT_CODES.ok
+      : RESULT_CODES['bad-possession-proof'];
   },
   apply(state, context, payload) {
     const account = readAccount(state, context.signer) as Account;

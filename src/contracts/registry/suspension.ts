@@ -1,4 +1,10 @@
-import { type ActionContext, RESULT_CODES, type ResultCode, type StateReader, readAccount } from '../../ledger/index.ts';
+import {
+  type ActionContext,
+  RESULT_CODES,
+  type ResultCode,
+  readAccount,
+  type StateReader,
+} from '../../ledger/index.ts';
 import { type CanonicalReader, CanonicalWriter, equalBytes } from '../../shared/index.ts';
 import { isActiveOrganisation, readParty } from './party.ts';
 
@@ -14,7 +20,12 @@ export function readSuspension(reader: CanonicalReader): Suspension {
 }
 
 /** An organisation answers for its own people; an administrator's organisation for all. Nobody locks itself out. */
-export function checkSuspension(state: StateReader, context: ActionContext, payload: Suspension, wanted: 'suspend' | 'reinstate'): ResultCode {
+export function checkSuspension(
+  state: StateReader,
+  context: ActionContext,
+  payload: Suspension,
+  wanted: 'suspend' | 'reinstate',
+): ResultCode {
   if (!isActiveOrganisation(state, context.signer)) return RESULT_CODES['not-an-organisation'];
   const party = readParty(state, payload.accountId);
   const account = readAccount(state, payload.accountId);

@@ -22,7 +22,12 @@ export type Admission =
   | { readonly code: Exclude<ResultCode, 0> };
 
 /** The one predicate: what it lets in for `height` is what a block of that height executes. */
-export function admit(state: StateReader, height: number, transaction: Transaction, rules: AdmissionRules): Admission {
+export function admit(
+  state: StateReader,
+  height: number,
+  transaction: Transaction,
+  rules: AdmissionRules,
+): Admission {
   const { header } = transaction;
   if (!equalBytes(header.chainId, rules.chainId)) return refused('wrong-chain');
   if (header.lastValidHeight < height) return refused('expired');
@@ -36,7 +41,8 @@ export function admit(state: StateReader, height: number, transaction: Transacti
   if (sealed === undefined) return refused('unknown-action');
   const action = sealed.open(transaction.parts);
   if (action === undefined) return refused('malformed-payload');
-  if (!rules.verify(account.publicKey, signingBytes(header), transaction.signature)) return refused('bad-signature');
+  if (!rules.verify(account.publicKey, signingBytes(header), transaction.signature))
+    return refused('bad-signature');
   return { code: RESULT_CODES.ok, account, action };
 }
 

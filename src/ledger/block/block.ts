@@ -39,7 +39,8 @@ function readBlock(reader: CanonicalReader): Block {
   if (reader.u8() !== BLOCK_VERSION) throw new DecodeError('invalid-value', 'the block version is not known');
   const head = { height: reader.u64(), timeMs: reader.u64(), previousAppHash: reader.fixed(HASH_BYTES) };
   const count = reader.u16();
-  if (count > MAX_BLOCK_TRANSACTIONS) throw new DecodeError('too-long', `a block has at most ${MAX_BLOCK_TRANSACTIONS} transactions`);
+  if (count > MAX_BLOCK_TRANSACTIONS)
+    throw new DecodeError('too-long', `a block has at most ${MAX_BLOCK_TRANSACTIONS} transactions`);
   const transactions = Array.from({ length: count }, () => reader.bytes(MAX_TRANSACTION_BYTES));
   reader.end();
   return { ...head, transactions };

@@ -47,7 +47,12 @@ function executeTransaction(state: StateOverlay, input: BlockInput, transaction:
   const { header } = transaction;
   const admission = admit(state, input.height, transaction, input);
   if (admission.code !== RESULT_CODES.ok) return admission.code;
-  const context = { chainId: input.chainId, height: input.height, timeMs: input.timeMs, signer: header.signer };
+  const context = {
+    chainId: input.chainId,
+    height: input.height,
+    timeMs: input.timeMs,
+    signer: header.signer,
+  };
   const code = admission.action.check(state, context);
   if (code === RESULT_CODES.ok) admission.action.apply(state, context);
   // Read again: the action may have changed the signer's own account, as a key rotation does.

@@ -1,6 +1,12 @@
 import { CanonicalReader, CanonicalWriter, DecodeError, err, ok, type Result } from '../../shared/index.ts';
 import { RESULT_CODES, type ResultCode, resultName, type TransactionResult } from '../result-codes.ts';
-import { encodeHeader, HEADER_BYTES, readHeader, type Transaction, type TransactionHeader } from '../transaction/transaction.ts';
+import {
+  encodeHeader,
+  HEADER_BYTES,
+  readHeader,
+  type Transaction,
+  type TransactionHeader,
+} from '../transaction/transaction.ts';
 
 const SIGNATURE_BYTES = 64;
 
@@ -32,7 +38,12 @@ export function decodeLogLeaf(bytes: Uint8Array): Result<LogLeaf, DecodeError> {
   try {
     const reader = new CanonicalReader(bytes);
     const place = { height: reader.u64(), index: reader.u32(), timeMs: reader.u64() };
-    const leaf = { ...place, header: readHeader(reader), signature: reader.fixed(SIGNATURE_BYTES), result: { code: knownCode(reader.u16()) } };
+    const leaf = {
+      ...place,
+      header: readHeader(reader),
+      signature: reader.fixed(SIGNATURE_BYTES),
+      result: { code: knownCode(reader.u16()) },
+    };
     reader.end();
     return ok(leaf);
   } catch (error) {

@@ -10,7 +10,12 @@ export type StateProof = {
 };
 
 /** Whether `key` has exactly `value` under `root`; undefined proves that the key is absent. */
-export function verifyStateProof(root: Uint8Array, key: Uint8Array, value: Uint8Array | undefined, proof: StateProof): boolean {
+export function verifyStateProof(
+  root: Uint8Array,
+  key: Uint8Array,
+  value: Uint8Array | undefined,
+  proof: StateProof,
+): boolean {
   if (!isWellFormed(key, proof)) return false;
   const start = value === undefined ? absentHash(key, proof) : presentHash(key, value, proof);
   return start !== undefined && equalBytes(climb(key, start, proof.siblings), root);
@@ -25,7 +30,8 @@ function absentHash(key: Uint8Array, proof: StateProof): Uint8Array | undefined 
   if (proof.otherLeaf === null) return EMPTY_STATE_ROOT;
   const other = proof.otherLeaf;
   if (equalBytes(other.key, key)) return undefined;
-  for (let depth = 0; depth < proof.siblings.length; depth += 1) if (bitAt(other.key, depth) !== bitAt(key, depth)) return undefined;
+  for (let depth = 0; depth < proof.siblings.length; depth += 1)
+    if (bitAt(other.key, depth) !== bitAt(key, depth)) return undefined;
   return stateLeafHash(other.key, other.valueHash);
 }
 
@@ -42,5 +48,7 @@ function isWellFormed(key: Uint8Array, proof: StateProof): boolean {
   const { otherLeaf } = proof;
   if (key.length !== HASH_BYTES || proof.siblings.length > MAX_DEPTH) return false;
   if (!proof.siblings.every((sibling) => sibling.length === HASH_BYTES)) return false;
-  return otherLeaf === null || (otherLeaf.key.length === HASH_BYTES && otherLeaf.valueHash.length === HASH_BYTES);
+  return (
+    otherLeaf === null || (otherLeaf.key.length === HASH_BYTES && otherLeaf.valueHash.length === HASH_BYTES)
+  );
 }

@@ -44,7 +44,9 @@ export class StateTree {
     let node = this.#root;
     while (node !== EMPTY_NODE && !this.#arena.isLeaf(node)) {
       const goesRight = bitAt(key, siblings.length) === 1;
-      const [next, sibling] = goesRight ? [this.#arena.right(node), this.#arena.left(node)] : [this.#arena.left(node), this.#arena.right(node)];
+      const [next, sibling] = goesRight
+        ? [this.#arena.right(node), this.#arena.left(node)]
+        : [this.#arena.left(node), this.#arena.right(node)];
       siblings.push(this.#arena.hash(sibling).slice());
       node = next;
     }
@@ -91,7 +93,10 @@ export class StateTree {
       return this.#build(depth, items.filter(isKept));
     }
     const kept = [...items.filter(isKept), { key, node: leaf, valueHash: null }];
-    return this.#build(depth, kept.sort((left, right) => compareBytes(left.key, right.key)));
+    return this.#build(
+      depth,
+      kept.sort((left, right) => compareBytes(left.key, right.key)),
+    );
   }
 
   #build(depth: number, items: readonly Item[]): number {
@@ -103,14 +108,19 @@ export class StateTree {
 
   #place(item: Item): number {
     if (item.node !== null) return item.node;
-    assert(item.valueHash !== null && item.key.length === HASH_BYTES, 'a new leaf has a key of 32 bytes and a value');
+    assert(
+      item.valueHash !== null && item.key.length === HASH_BYTES,
+      'a new leaf has a key of 32 bytes and a value',
+    );
     return this.#remember(this.#arena.leaf(item.key, stateLeafHash(item.key, item.valueHash)));
   }
 
   #join(left: number, right: number): number {
     if (left === EMPTY_NODE && (right === EMPTY_NODE || this.#arena.isLeaf(right))) return right;
     if (right === EMPTY_NODE && this.#arena.isLeaf(left)) return left;
-    return this.#remember(this.#arena.inner(left, right, stateNodeHash(this.#arena.hash(left), this.#arena.hash(right))));
+    return this.#remember(
+      this.#arena.inner(left, right, stateNodeHash(this.#arena.hash(left), this.#arena.hash(right))),
+    );
   }
 
   #remember(node: number): number {

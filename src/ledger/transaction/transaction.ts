@@ -1,5 +1,18 @@
 import { signMessage } from '../../identity/index.ts';
-import { CanonicalReader, CanonicalWriter, concatBytes, DecodeError, equalBytes, err, leafHash, ok, type Result, sha256, treeRoot, utf8 } from '../../shared/index.ts';
+import {
+  CanonicalReader,
+  CanonicalWriter,
+  concatBytes,
+  DecodeError,
+  equalBytes,
+  err,
+  leafHash,
+  ok,
+  type Result,
+  sha256,
+  treeRoot,
+  utf8,
+} from '../../shared/index.ts';
 
 export const TRANSACTION_VERSION = 1;
 export const MAX_TRANSACTION_BYTES = 1 << 20;
@@ -31,7 +44,9 @@ export type Transaction = {
   readonly signature: Uint8Array;
 };
 
-export type TransactionDraft = Omit<TransactionHeader, 'version' | 'payloadRoot'> & { readonly parts: readonly Uint8Array[] };
+export type TransactionDraft = Omit<TransactionHeader, 'version' | 'payloadRoot'> & {
+  readonly parts: readonly Uint8Array[];
+};
 
 export function payloadRootOf(parts: readonly Uint8Array[]): Uint8Array {
   return treeRoot(parts.map(leafHash));
@@ -52,7 +67,8 @@ export function encodeHeader(header: TransactionHeader): Uint8Array {
 
 export function readHeader(reader: CanonicalReader): TransactionHeader {
   const version = reader.u8();
-  if (version !== TRANSACTION_VERSION) throw new DecodeError('invalid-value', `transaction version ${version} is not known`);
+  if (version !== TRANSACTION_VERSION)
+    throw new DecodeError('invalid-value', `transaction version ${version} is not known`);
   return {
     version,
     chainId: reader.fixed(HASH_BYTES),
@@ -87,7 +103,8 @@ export function encodeTransaction(transaction: Transaction): Uint8Array {
 /** Total: every byte string is a transaction or an error, and the parts are those the header's root names. */
 export function decodeTransaction(bytes: Uint8Array): Result<Transaction, DecodeError> {
   try {
-    if (bytes.length > MAX_TRANSACTION_BYTES) throw new DecodeError('too-long', `a transaction has at most ${MAX_TRANSACTION_BYTES} bytes`);
+    if (bytes.length > MAX_TRANSACTION_BYTES)
+      throw new DecodeError('too-long', `a transaction has at most ${MAX_TRANSACTION_BYTES} bytes`);
     return ok(readTransaction(new CanonicalReader(bytes)));
   } catch (error) {
     if (error instanceof DecodeError) return err(error);
@@ -99,10 +116,12 @@ function readTransaction(reader: CanonicalReader): Transaction {
   const header = readHeader(reader);
   const signature = reader.fixed(SIGNATURE_BYTES);
   const count = reader.u16();
-  if (count === 0 || count > MAX_PARTS) throw new DecodeError('invalid-value', `a payload has 1 to ${MAX_PARTS} parts`);
+  if (count === 0 || count > MAX_PARTS)
+    throw new DecodeError('invalid-value', `a payload has 1 to ${MAX_PARTS} parts`);
   const parts = Array.from({ length: count }, () => reader.bytes(MAX_TRANSACTION_BYTES));
   reader.end();
-  if (!equalBytes(payloadRootOf(parts), header.payloadRoot)) throw new DecodeError('invalid-value', 'the payload is not the one that was signed');
+  if (!equalBytes(payloadRootOf(parts), header.payloadRoot))
+    throw new DecodeError('invalid-value', 'the payload is not the one that was signed');
   return { header, parts, signature };
 }
 

@@ -107,10 +107,10 @@ export class MerkleLog {
   }
 
   #push(levelIndex: number, hash: Uint8Array): void {
-    const level = (this.#levels[levelIndex] ??= {
-      hashes: new Uint8Array(FIRST_CAPACITY * HASH_BYTES),
-      count: 0,
-    });
+    if (this.#levels.length === levelIndex) {
+      this.#levels.push({ hashes: new Uint8Array(FIRST_CAPACITY * HASH_BYTES), count: 0 });
+    }
+    const level = this.#levels[levelIndex] as Level;
     if ((level.count + 1) * HASH_BYTES > level.hashes.length) {
       const grown = new Uint8Array(level.hashes.length * 2);
       grown.set(level.hashes);
