@@ -1,5 +1,6 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { type IndexMark, type StateWrite, unpackMark, unpackWrites } from './state-batch.ts';
+import type { StateWrite } from '../ledger/index.ts';
+import { type IndexMark, unpackMark, unpackWrites } from './state-batch.ts';
 
 export const INDEX_FILE = 'index.db';
 /** Changes when the tables do; an index of another version is built anew. */
@@ -34,6 +35,10 @@ export class IndexDatabase {
     if (row === undefined || row['version'] !== VERSION) return undefined;
     const { height, frame_hash: frameHash } = row;
     return typeof height === 'number' && frameHash instanceof Uint8Array ? { height, frameHash } : undefined;
+  }
+
+  clear(): void {
+    this.#database.exec('DELETE FROM state; DELETE FROM mark');
   }
 
   get(key: Uint8Array): Uint8Array | undefined {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { IndexDatabase } from './index-database.ts';
 import { IndexedValues } from './indexed-values.ts';
-import type { StateWrite } from './state-batch.ts';
+import type { StateWrite } from '../ledger/index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'careledger-index-'));
 after(() => rmSync(folder, { recursive: true, force: true }));

@@ -1,7 +1,8 @@
 import { Worker } from 'node:worker_threads';
+import type { StateWrite } from '../ledger/index.ts';
 import { AppError } from '../shared/index.ts';
 import { IndexDatabase } from './index-database.ts';
-import { type IndexMark, packWrites, type StateWrite } from './state-batch.ts';
+import { type IndexMark, packWrites } from './state-batch.ts';
 import { mapKey, type StateValues } from './state-values.ts';
 
 const FLUSH_AFTER_MS = 50;
@@ -44,6 +45,11 @@ export class IndexedValues implements StateValues {
     const value = this.#database.get(key);
     if (value !== undefined) this.#cache.set(name, value);
     return value;
+  }
+
+  /** What the index holds, in key order; for the start, before anything is applied. */
+  storedEntries(): Iterable<[Uint8Array, Uint8Array]> {
+    return this.#database.entries();
   }
 
   apply(mark: IndexMark, writes: readonly StateWrite[]): void {

@@ -1,5 +1,4 @@
-/** One key of the state with its value after a block; `undefined` where the key is no longer there. */
-export type StateWrite = readonly [key: Uint8Array, value: Uint8Array | undefined];
+import type { StateWrite } from '../ledger/index.ts';
 
 /** What the index is brought up to by a batch: the last block whose writes it holds. */
 export type IndexMark = { readonly height: number; readonly frameHash: Uint8Array };

@@ -1,8 +1,8 @@
-import type { IndexMark, StateWrite } from './state-batch.ts';
+import type { StateReader, StateWrite } from '../ledger/index.ts';
+import type { IndexMark } from './state-batch.ts';
 
 /** Where the values of state leaves are kept; the tree of hashes that vouches for them is elsewhere. */
-export type StateValues = {
-  get(key: Uint8Array): Uint8Array | undefined;
+export type StateValues = StateReader & {
   /** Takes over the writes of a committed block. */
   apply(mark: IndexMark, writes: readonly StateWrite[]): void;
   /** Resolves when there is room for more writes; rejects when they can no longer be stored. */
@@ -12,7 +12,7 @@ export type StateValues = {
 
 /** 32 bytes as a string of as many characters, to serve as the key of a Map. */
 export function mapKey(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).latin1Slice();
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
 }
 
 /** All values in memory, for tests and for ledgers without a folder. */

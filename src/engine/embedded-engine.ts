@@ -1,0 +1,95 @@
+import { CONTRACTS, genesisState } from '../contracts/index.ts';
+import { publicKeyOf } from '../identity/index.ts';
+import { chainIdOf, type Genesis } from '../ledger/index.ts';
+import { AppError, equalBytes, toHex } from '../shared/index.ts';
+import { backupLog } from './backup.ts';
+import type { ChainRules } from './chain-rules.ts';
+import type { Engine } from './engine.ts';
+import { lockFolder } from './folder-lock.ts';
+import { headSigner } from './head-signer.ts';
+import { discardIndex, openIndexedValues } from './index-snapshot.ts';
+import { Intake } from './intake.ts';
+import { LedgerReader } from './ledger-reader.ts';
+import { type OpenedLedger, openLedger } from './open-ledger.ts';
+import { Sequencer } from './sequencer.ts';
+import { ensureFolder, folderStorage } from './storage.ts';
+import { VerifyPool } from './verify-pool.ts';
+
+export type EmbeddedEngineOptions = {
+  readonly folder: string;
+  readonly genesis: Genesis;
+  /** Signs the checkpoint of every block; belongs to the genesis' operator key. */
+  readonly operatorSeed: Uint8Array;
+  readonly now: () => number;
+  /** Threads that verify signatures; 2 unless said otherwise. */
+  readonly verifyWorkers?: number;
+  /** Transactions that may wait; one more is refused with `busy`. */
+  readonly queueLimit?: number;
+};
+
+const DEFAULT_WORKERS = 2;
+const DEFAULT_QUEUE_LIMIT = 4096;
+
+/** Opens, and on first use creates, the ledger of one operator in a folder. Everything is verified before this resolves. */
+export async function openEmbeddedEngine(options: EmbeddedEngineOptions): Promise<Engine> {
+  const { folder, genesis, operatorSeed } = options;
+  if (!equalBytes(publicKeyOf(operatorSeed), genesis.operatorKey)) {
+    throw new AppError('wrong-genesis', 'The operator key is not the one the genesis names. Use the key this ledger was created with.');
+  }
+  await ensureFolder(folder);
+  const lock = lockFolder(folder);
+  try {
+    const rules = embeddedRules(genesis, operatorSeed);
+    const opened = await openLedger(folderStorage(folder), rules, (fresh) => {
+      if (fresh) discardIndex(folder);
+      return openIndexedValues(folder);
+    });
+    return runEngine(opened, rules, options, () => lock.release());
+  } catch (cause) {
+    lock.release();
+    throw cause;
+  }
+}
+
+/** The rules of an embedded chain with the contracts of this version. */
+export function embeddedRules(genesis: Genesis, operatorSeed: Uint8Array): ChainRules {
+  const chainId = chainIdOf(genesis);
+  return { genesis, chainId, contracts: CONTRACTS, genesisState, signHead: headSigner(chainId, operatorSeed) };
+}
+
+/** The engine over an opened ledger; `released` runs last when it is closed. */
+export function runEngine(
+  opened: OpenedLedger,
+  rules: ChainRules,
+  options: Pick<EmbeddedEngineOptions, 'now' | 'verifyWorkers' | 'queueLimit'>,
+  released: () => void = () => undefined,
+): Engine {
+  const { log, state } = opened;
+  const reader = new LedgerReader(state, log);
+  const sequencer = new Sequencer({ log, state, rules, now: options.now });
+  const pool = new VerifyPool(options.verifyWorkers ?? DEFAULT_WORKERS);
+  const intake = new Intake({ sequencer, pool, reader, state, rules, queueLimit: options.queueLimit ?? DEFAULT_QUEUE_LIMIT });
+  return {
+    chainId: rules.chainId,
+    recovery: log.recovery,
+    submit: (bytes) => intake.submit(bytes),
+    head: () => reader.head(),
+    state: { get: (key) => state.values.get(key) },
+    stateProof: (key) => reader.stateProof(key),
+    inclusionProof: (leafIndex, size) => reader.inclusionProof(leafIndex, size),
+    consistencyProof: (fromSize, toSize) => reader.consistencyProof(fromSize, toSize),
+    transaction: (id) => reader.transaction(id),
+    block: (height) => reader.block(height),
+    blocks: (fromHeight) => reader.blocks(fromHeight),
+    leaf: (leafIndex) => reader.leaf(leafIndex),
+    onCommit: (listener) => sequencer.onCommit(listener),
+    backup: (folder) => backupLog(log, folder, toHex(rules.chainId)),
+    close: async () => {
+      await intake.close();
+      await pool.close();
+      await state.values.close();
+      await log.close();
+      released();
+    },
+  };
+}
