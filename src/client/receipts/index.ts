@@ -1,0 +1,25 @@
+export {
+  accessEntryReceipt,
+  consentReceipt,
+  type ReceiptHead,
+  type RecordedTransaction,
+  recordVersionReceipt,
+  type StateEvidence,
+  stateReceipt,
+  transactionReceipt,
+} from './build-receipt.ts';
+export {
+  MAX_RECEIPT_CHARACTERS,
+  parseReceipt,
+  RECEIPT_FORMAT,
+  type Receipt,
+  type ReceiptKind,
+  type ReceiptSigner,
+  type RecordedLeaf,
+  type RecordOpening,
+  type StateSubject,
+} from './receipt-format.ts';
+export { REFUSALS, type RefusalCode } from './refusal.ts';
+export { type ProofVerdict, type RefusedProof, type VerifiedProof, verifyReceipt } from './verify-receipt.ts';
+export type { Trust } from './verify-recorded.ts';
+export { stateKeyOf } from './verify-state.ts';

@@ -1,0 +1,49 @@
+import type { NoteError } from '../../ledger/index.ts';
+import type { ReceiptError } from './receipt-format.ts';
+
+/** Why a proof was refused: a stable code, and what it means to a reader. */
+export const REFUSALS = {
+  'receipt-too-large': 'The file is larger than any receipt.',
+  'receipt-malformed': 'The file is not a receipt of this format.',
+  'receipt-not-canonical': 'The file is not in the one form a receipt has: it was changed or reformatted.',
+  'receipt-damaged': 'The file does not match its own digest: at least one byte was changed.',
+  'genesis-malformed': 'The beginning of the chain that the file carries is not valid.',
+  'wrong-chain': 'The proof is about another chain than the one you trust.',
+  'note-too-large': 'The checkpoint is larger than any checkpoint.',
+  'note-malformed': 'The checkpoint is not a signed note.',
+  'too-many-signatures': 'The checkpoint carries more signatures than are accepted.',
+  'checkpoint-malformed': 'The text of the checkpoint is not valid.',
+  'operator-signature-missing': 'The checkpoint is not signed by the operator of this chain.',
+  'signature-invalid': 'A signature is not valid.',
+  'signature-repeated': 'The checkpoint carries the same signature twice.',
+  'quorum-missing': 'Fewer witnesses co-signed the checkpoint than you require.',
+  'leaf-malformed': 'The entry of the history is not valid.',
+  'leaf-not-in-log': 'The entry is not in the history that the checkpoint stands for.',
+  'payload-mismatch': 'The payload is not the one that was signed and recorded.',
+  'signer-unproven': "The key in the file is not shown to be the signer's.",
+  'wrong-action': 'The recorded transaction is of another type than the file says.',
+  'transaction-refused': 'The ledger refused this transaction, so it had no effect.',
+  'commitment-mismatch': 'The content is not the one that was committed to.',
+  'entry-not-in-access-log': 'The entry is not in the access log that was anchored.',
+  'state-proof-invalid': "The ledger's state does not say what the file says.",
+  'state-subject-invalid': "The file does not name a place in the ledger's state.",
+  'promise-malformed': 'The file is not a promise to log of this format.',
+  'promise-not-due': 'The promise is not due yet at the time of this checkpoint.',
+} as const satisfies Record<string, string> & Record<NoteError | ReceiptError, string>;
+
+export type RefusalCode = keyof typeof REFUSALS;
+
+/** Ends a verification; it never leaves this part. */
+export class ProofRefused extends Error {
+  override readonly name = 'ProofRefused';
+  readonly code: RefusalCode;
+
+  constructor(code: RefusalCode) {
+    super(REFUSALS[code]);
+    this.code = code;
+  }
+}
+
+export function refuseUnless(condition: boolean, code: RefusalCode): asserts condition {
+  if (!condition) throw new ProofRefused(code);
+}
