@@ -219,19 +219,27 @@ test('what is sealed needs one consent that names both the label and the reader'
   assert.equal(run([consent({ labels: ['sealed'], actors: named })], asked).effect, 'permit');
 });
 
-test('a label that only parts carry is taken out instead', () => {
+test('what would be withheld as a record is taken out of one, whether or not it is there', () => {
   const asked = request({
     actor: insurer,
     purpose: 'HPAYMT',
     resource: { labels: ['genetic', 'hiv'], ownLabels: [] },
   });
-  assert.deepEqual(run([consent({})], asked).obligations, [{ kind: 'redact', labels: ['genetic', 'hiv'] }]);
-  const both = [consent({}), consent({ labels: ['hiv'] }, {}, '02'.repeat(32))];
-  assert.deepEqual(run(both, asked).obligations, [{ kind: 'redact', labels: ['genetic'] }]);
-  const denied = [consent({ effect: 'deny', labels: ['hiv'] })];
-  assert.deepEqual(run(denied, request({ resource: { labels: ['hiv'], ownLabels: [] } })).obligations, [
-    { kind: 'redact', labels: ['hiv'] },
+  const five = ['genetic', 'hiv', 'mental-health', 'reproductive', 'restricted', 'substance-use'];
+  assert.deepEqual(run([consent({})], asked).obligations, [{ kind: 'redact', labels: five }]);
+  assert.deepEqual(run([consent({})], request({ actor: insurer })).obligations, [
+    { kind: 'redact', labels: five },
   ]);
+  const both = [consent({}), consent({ labels: ['hiv'] }, {}, '02'.repeat(32))];
+  assert.deepEqual(run(both, asked).obligations, [
+    { kind: 'redact', labels: five.filter((label) => label !== 'hiv') },
+  ]);
+  const denied = [consent({ effect: 'deny', labels: ['hiv'] })];
+  const partly = request({ resource: { labels: ['hiv'], ownLabels: [] } });
+  assert.deepEqual(run(denied, partly).obligations, [{ kind: 'redact', labels: ['hiv'] }]);
+  assert.deepEqual(run([], partly).obligations, []);
+  const sealedPart = request({ resource: { labels: ['sealed'], ownLabels: [] } });
+  assert.deepEqual(run([], sealedPart).obligations, [{ kind: 'redact', labels: ['sealed'] }]);
 });
 
 test('writing needs a consent that says so', () => {

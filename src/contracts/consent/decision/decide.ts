@@ -20,7 +20,7 @@ import {
   isValidRequest,
   type Obligation,
 } from './request.ts';
-import { CONFIDENTIALITY, SEALED, TERMINOLOGY_VERSION } from './terminology.ts';
+import { CONFIDENTIALITY, SEALED, SENSITIVITY_LABELS, TERMINOLOGY_VERSION } from './terminology.ts';
 import type { ConsentTerms, ProvisionTerms } from './terms.ts';
 
 export interface DecisionInput {
@@ -105,14 +105,19 @@ interface Weighing {
   readonly rule: DefaultRule | undefined;
 }
 
-/** Decides on the record, then on each label that only parts of it carry: a part that would be withheld is taken out. */
+/**
+ * Decides on the record, then on each label it might carry in a part: what would be withheld is taken out. Labels that the
+ * record is not known to have are asked, too, so that the obligation does not tell what is hidden in it.
+ */
 function verdict(weigh: Weighing, reading: Reading): Verdict {
   const { labels, ownLabels } = weigh.request.resource;
   const own = ownLabels ?? (reading === 'worst' ? labels : []);
   const whole = verdictFor(weigh, own, reading);
   if (whole.effect === 'deny') return whole;
-  const inParts = [...new Set(labels)].filter((label) => !own.includes(label)).sort();
-  const redacted = inParts.filter((label) => verdictFor(weigh, [...own, label], reading).effect === 'deny');
+  const asked = SENSITIVITY_LABELS.filter(
+    (label) => !own.includes(label) && (label !== SEALED || labels.includes(label)),
+  );
+  const redacted = asked.filter((label) => verdictFor(weigh, [...own, label], reading).effect === 'deny');
   return { ...whole, redacted };
 }
 

@@ -1,4 +1,5 @@
 /** What a custodian's own people and the patient may do without a consent. A patient's consent can narrow it, never the reverse. */
+import type { Role } from '../../registry/role.ts';
 import { type AccessRequest, type DecisionReason, isValidRequest } from './request.ts';
 import { isDirectoryType, isPatientCompartmentType, isSharedType } from './resource-types.ts';
 import { purposeWithin } from './terminology.ts';
@@ -12,6 +13,26 @@ export interface CustodianPolicy {
   readonly breakGlass: boolean;
   /** Records of patient types that name no patient: readable by own clinicians who treat, or by nobody. */
   readonly recordsWithoutSubject: 'own-clinicians' | 'nobody';
+}
+
+/** The registry's roles of people who treat. */
+export const CLINICIAN_ROLES: readonly Role[] = [
+  'physician',
+  'nurse',
+  'pharmacist',
+  'laboratory-technician',
+  'radiologist',
+  'mental-health-professional',
+];
+
+/** The policy a custodian starts with. */
+export function defaultCustodianPolicy(custodian: string): CustodianPolicy {
+  return {
+    custodian,
+    clinicianRoles: CLINICIAN_ROLES,
+    breakGlass: false,
+    recordsWithoutSubject: 'own-clinicians',
+  };
 }
 
 /** A rule that permits, and how far it reaches. */

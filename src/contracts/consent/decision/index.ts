@@ -1,7 +1,7 @@
 /** The consent decision: terms, their normalisation from FHIR, and the rules. Pure. */
 
 export { type DecisionInput, decide, decideAccess } from './decide.ts';
-export type { CustodianPolicy } from './default-policy.ts';
+export { CLINICIAN_ROLES, type CustodianPolicy, defaultCustodianPolicy } from './default-policy.ts';
 export type { ConsentTermsError, ConsentTermsErrorCode } from './fhir-element.ts';
 export { parseDateTime, type TimeSpan } from './fhir-period.ts';
 export { type NormaliseOptions, normaliseConsent } from './normalise.ts';

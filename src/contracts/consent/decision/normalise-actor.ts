@@ -1,4 +1,5 @@
 /** `Consent.provision.actor` and the references of `Consent.provision.data`. */
+import { ROLES, type Role } from '../../registry/role.ts';
 import {
   type FhirObject,
   type NormaliseContext,
@@ -77,12 +78,20 @@ function readRole(context: NormaliseContext, value: unknown, path: string): stri
   return undefined;
 }
 
+/** The HL7 practitioner roles that the registry has an equal for. */
+const REGISTRY_ROLE_OF: ReadonlyMap<string, Role> = new Map<string, Role>([
+  ['doctor', 'physician'],
+  ['nurse', 'nurse'],
+  ['pharmacist', 'pharmacist'],
+  ['researcher', 'researcher'],
+]);
+
 function roleOf(system: string, code: string): string | undefined {
   if (system === PARTICIPATION_SYSTEM && RECIPIENT_PARTICIPATIONS.has(code)) return '';
   if (system === PARTICIPATION_SYSTEM && code === AUTHOR_PARTICIPATION) return AUTHOR_PARTICIPATION;
   if (system === ROLE_CODE_SYSTEM && RECIPIENT_ROLE_CODES.has(code)) return '';
-  const isRegistryRole = system === ROLE_SYSTEM || system === PRACTITIONER_ROLE_SYSTEM;
-  return isRegistryRole && /^[a-z0-9-]{1,64}$/.test(code) ? code : undefined;
+  if (system === PRACTITIONER_ROLE_SYSTEM) return REGISTRY_ROLE_OF.get(code);
+  return system === ROLE_SYSTEM && Object.hasOwn(ROLES, code) ? code : undefined;
 }
 
 function readRequester(context: NormaliseContext, value: unknown, path: string, role: string): ActorTerm[] {

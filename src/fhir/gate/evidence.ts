@@ -1,0 +1,253 @@
+import {
+  type ActiveConsent,
+  type CustodianPolicy,
+  type Decision,
+  decideAccess,
+  type RequestResource,
+} from '../../contracts/index.ts';
+import { AppError } from '../../shared/index.ts';
+import type { SealedRecord } from '../../vault/index.ts';
+import { assignLabels, type LabelAssignment, type LabelTable, readStoredLabels } from '../labels/index.ts';
+import type { JsonObject } from '../labels/resource-walk.ts';
+import { ACTION_OF, type Interaction } from './access-entry.ts';
+import { type ContentFacts, contentFacts } from './content-facts.ts';
+
+/** Who asks, as the node's session knows it. Every claim has been held against the registry. */
+export interface Session {
+  /** Account id in hexadecimal. */
+  readonly accountId: string;
+  readonly kind: 'organisation' | 'practitioner' | 'device' | 'patient';
+  readonly organisation: string;
+  readonly roles: readonly string[];
+  /** v3 ActReason code. */
+  readonly purpose: string;
+  /** The Patient bound to the account, if one is. */
+  readonly patientId?: string;
+}
+
+/** Where the facts of a decision come from. */
+export interface EvidencePorts {
+  readonly policy: CustodianPolicy;
+  readonly labelTable: LabelTable;
+  /** The patient's consents that are active on the ledger now. A revocation is out of it before it is acknowledged. */
+  activeConsents(patientId: string): Promise<readonly ActiveConsent[]>;
+  /** Whether the patient recorded the account as a delegate. */
+  isDelegate(patientId: string, accountId: string): Promise<boolean>;
+  /** Whether the registry has suspended the account or its organisation, or does not know it. */
+  isSuspended(accountId: string): boolean;
+  head(): { readonly height: number; readonly timeMs: number };
+  now(): number;
+  /** References that the current version of a record makes (`Encounter/1`), for consents about what it is related to. */
+  referencesFrom?(reference: string): Promise<readonly string[]>;
+}
+
+/** What is known about a patient's wishes at one moment. */
+export interface Evidence {
+  readonly patientId: string | null;
+  readonly consents: readonly ActiveConsent[];
+  readonly isDelegate: boolean;
+  readonly isSuspended: boolean;
+  readonly height: number;
+  readonly timeMs: number;
+  /** What each record named by a consent's `data` as `related` refers to. */
+  readonly related: ReadonlyMap<string, readonly string[]>;
+}
+
+/** Gathers evidence. Called after the request began, so an acknowledged revocation is always in it. */
+export async function gatherEvidence(
+  ports: EvidencePorts,
+  session: Session,
+  patientId: string | null,
+): Promise<Evidence> {
+  const isDelegate = patientId !== null && (await ports.isDelegate(patientId, session.accountId));
+  const consents = patientId === null ? [] : await ports.activeConsents(patientId);
+  const related = await gatherRelated(ports, consents);
+  const head = ports.head();
+  return {
+    patientId,
+    consents,
+    isDelegate,
+    isSuspended: ports.isSuspended(session.accountId),
+    height: head.height,
+    // A ledger without traffic must not keep an expired consent alive, nor a slow clock.
+    timeMs: Math.max(head.timeMs, ports.now()),
+    related,
+  };
+}
+
+async function gatherRelated(
+  ports: EvidencePorts,
+  consents: readonly ActiveConsent[],
+): Promise<Map<string, readonly string[]>> {
+  const related = new Map<string, readonly string[]>();
+  if (ports.referencesFrom === undefined) return related;
+  for (const reference of relatedReferences(consents))
+    related.set(reference, await ports.referencesFrom(reference));
+  return related;
+}
+
+function relatedReferences(consents: readonly ActiveConsent[]): ReadonlySet<string> {
+  const found = new Set<string>();
+  type Root = NonNullable<ActiveConsent['terms']>['root'];
+  const walk = (provision: Root): void => {
+    for (const { meaning, reference } of provision.data) if (meaning === 'related') found.add(reference);
+    provision.provisions.forEach(walk);
+  };
+  for (const { terms } of consents) if (terms !== null) walk(terms.root);
+  return found;
+}
+
+/** Whether the evidence still stands: same consents, nobody suspended since, nothing expired. */
+export async function stillStands(
+  ports: EvidencePorts,
+  session: Session,
+  evidence: Evidence,
+): Promise<boolean> {
+  if (ports.isSuspended(session.accountId) !== evidence.isSuspended) return false;
+  if (evidence.patientId === null) return true;
+  const consents = await ports.activeConsents(evidence.patientId);
+  if (consents === evidence.consents) return true;
+  const identity = (list: readonly ActiveConsent[]): string =>
+    list
+      .map(({ id, version }) => `${id}#${version}`)
+      .sort()
+      .join();
+  return identity(consents) === identity(evidence.consents);
+}
+
+/** What a decision is about: a stored version, or one that somebody wants to write. */
+export interface Candidate {
+  readonly type: string;
+  readonly id: string;
+  readonly version: number;
+  readonly patientId: string | null;
+  readonly labels: LabelAssignment;
+  readonly facts: ContentFacts;
+}
+
+/** What is known of a stored version before it is opened. */
+export function candidateOf(record: SealedRecord): Candidate {
+  const { key, subject } = record;
+  const stored = readStoredLabels(record.labels);
+  // A key category without its label would mean that the two drifted apart: believe the more sensitive one.
+  const own =
+    record.category === 'sealed' && !stored.parts.includes('sealed')
+      ? [...new Set([...stored.own, 'sealed'])].sort()
+      : stored.own;
+  return {
+    type: key.resourceType,
+    id: key.id,
+    version: key.version,
+    patientId: subject,
+    labels: { ...stored, own },
+    facts: {},
+  };
+}
+
+/** The same, once the content is open: its own codes and labels count, and labels it was stored with stay. */
+export function withContent(
+  candidate: Candidate,
+  resource: JsonObject,
+  author: string | null,
+  table: LabelTable,
+): Candidate {
+  const fresh = assignLabels(resource, table);
+  const own = [...new Set([...candidate.labels.own, ...fresh.own])].sort();
+  const parts = [...new Set([...candidate.labels.parts, ...fresh.parts])]
+    .filter((label) => !own.includes(label))
+    .sort();
+  return { ...candidate, labels: { own, parts }, facts: contentFacts(resource, author) };
+}
+
+/** A resource to be written, with the labels it will be stored with. */
+export function candidateToWrite(
+  write: {
+    readonly type: string;
+    readonly id: string;
+    readonly version: number;
+    readonly patientId: string | null;
+    readonly resource: JsonObject;
+    readonly author: string;
+  },
+  ports: EvidencePorts,
+  options: { readonly previous?: readonly string[]; readonly inherited?: readonly string[] },
+): Candidate {
+  const { type, id, version, patientId, resource, author } = write;
+  if (resource.resourceType !== type)
+    throw new AppError('invalid-resource', 'The resource is of another type than the request says.');
+  return {
+    type,
+    id,
+    version,
+    patientId,
+    labels: assignLabels(resource, ports.labelTable, options),
+    facts: contentFacts(resource, author),
+  };
+}
+
+/** Asks the rules. */
+export function judge(
+  ports: EvidencePorts,
+  session: Session,
+  evidence: Evidence,
+  candidate: Candidate,
+  interaction: Interaction,
+): Decision {
+  return decideFor(ports, session, evidence, candidate, ACTION_OF[interaction]);
+}
+
+/** Whether the requester may know that the record exists: it may look at it. */
+export function mayKnow(
+  ports: EvidencePorts,
+  session: Session,
+  evidence: Evidence,
+  candidate: Candidate,
+): boolean {
+  return decideFor(ports, session, evidence, candidate, 'access').effect === 'permit';
+}
+
+function decideFor(
+  ports: EvidencePorts,
+  session: Session,
+  evidence: Evidence,
+  candidate: Candidate,
+  action: string,
+): Decision {
+  const { accountId, kind, organisation, roles, purpose, patientId } = session;
+  return decideAccess({
+    custodianPolicy: ports.policy,
+    consents: evidence.consents,
+    blockTimeMs: evidence.timeMs,
+    request: {
+      actor: {
+        accountId,
+        kind,
+        organisation,
+        roles,
+        suspended: evidence.isSuspended,
+        ...(patientId !== undefined && { patientId }),
+      },
+      action,
+      purpose,
+      resource: toRequestResource(session, evidence, candidate),
+    },
+  });
+}
+
+function toRequestResource(session: Session, evidence: Evidence, candidate: Candidate): RequestResource {
+  const { type, id, patientId, labels, facts } = candidate;
+  const reference = `${type}/${id}`;
+  const referredBy = [...evidence.related]
+    .filter(([, targets]) => targets.includes(reference))
+    .map(([from]) => from);
+  return {
+    type,
+    id,
+    patientId,
+    delegates: evidence.isDelegate ? [session.accountId] : [],
+    labels: [...labels.own, ...labels.parts],
+    ownLabels: labels.own,
+    ...facts,
+    ...(evidence.related.size > 0 && { referredBy }),
+  };
+}

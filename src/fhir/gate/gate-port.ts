@@ -1,0 +1,92 @@
+/** What the gate needs, and what it answers. */
+import type { Decision } from '../../contracts/index.ts';
+import type { AccessLog, AccessReceipt, SealedRecord } from '../../vault/index.ts';
+import type { LabelAssignment } from '../labels/index.ts';
+import type { JsonObject } from '../labels/resource-walk.ts';
+import type { AccessLogEntry, Interaction } from './access-entry.ts';
+import type { EvidencePorts, Session } from './evidence.ts';
+
+export interface GateDeps<Promised = AccessReceipt> extends EvidencePorts {
+  readonly accessLog: Pick<AccessLog, 'append'>;
+  /** Makes the signed promise to log out of what the log says about an entry. */
+  promiseOf(receipt: AccessReceipt): Promised;
+  /** Called after an entry with the obligation `notify-patient` is durable. */
+  notifyPatient?(patientId: string, entry: AccessLogEntry): void;
+}
+
+/** `not-found` unless the requester is entitled to know that there is something to be denied. */
+export type DenialCode = 'not-found' | 'forbidden';
+
+export type Denied<Promised> = {
+  readonly outcome: 'denied';
+  readonly code: DenialCode;
+  readonly decision: Decision;
+  readonly promise: Promised;
+};
+
+export type Opened<Promised> = {
+  readonly outcome: 'permitted';
+  /** The content after redaction; null for a tombstone. */
+  readonly resource: JsonObject | null;
+  /** True when something may be missing. Search must then match this view, not the stored tokens. */
+  readonly isRedacted: boolean;
+  readonly decision: Decision;
+  readonly promise: Promised;
+};
+
+export type WritePermitted<Promised> = {
+  readonly outcome: 'permitted';
+  readonly decision: Decision;
+  /** Labels to store with the version. */
+  readonly labels: LabelAssignment;
+  readonly promise: Promised;
+};
+
+/** A record that the requester may see. */
+export type VisibleRecord = {
+  readonly record: SealedRecord;
+  /** True when a part that the requester may not see is in it: a search must match the opened view, not the tokens. */
+  readonly hasHiddenParts: boolean;
+  /** The content, redacted. undefined when a consent changed meanwhile so that it may not be seen any more. */
+  open(): Promise<JsonObject | null | undefined>;
+};
+
+export type Visible<Promised> = {
+  readonly records: readonly VisibleRecord[];
+  readonly promises: readonly Promised[];
+};
+
+export type WriteRequest = {
+  readonly type: string;
+  readonly id: string;
+  /** The version that the write will make. */
+  readonly version: number;
+  /** Patient in whose compartment the new version is. */
+  readonly patientId: string | null;
+  readonly resource: JsonObject;
+  /** The current version, when there is one. */
+  readonly existing?: SealedRecord;
+  /** Labels of the records that `definingReferences` names, for example of the Medication that is prescribed. */
+  readonly inheritedLabels?: readonly string[];
+};
+
+export interface Gate<Promised = AccessReceipt> {
+  /** Opens one version. */
+  open(
+    session: Session,
+    record: SealedRecord,
+    interaction: Interaction,
+  ): Promise<Opened<Promised> | Denied<Promised>>;
+  /** Which of these versions the requester may see; one entry of the log per patient and effect. */
+  visible(
+    session: Session,
+    records: readonly SealedRecord[],
+    interaction: Interaction,
+  ): Promise<Visible<Promised>>;
+  /** Whether a version may be written. For a deletion, `resource` is the current content as `open` gave it. */
+  permitWrite(
+    session: Session,
+    write: WriteRequest,
+    interaction: 'create' | 'update' | 'patch' | 'delete',
+  ): Promise<WritePermitted<Promised> | Denied<Promised>>;
+}

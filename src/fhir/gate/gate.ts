@@ -1,0 +1,342 @@
+/**
+ * The single gate. Nothing else in the system opens a record: the content of a version is decrypted here, after a decision,
+ * and handed out after the entry about that decision is durable. If the entry cannot be written, the read fails.
+ */
+import type { Decision, Obligation } from '../../contracts/index.ts';
+import { AppError, fromUtf8 } from '../../shared/index.ts';
+import type { AccessReceipt, SealedRecord } from '../../vault/index.ts';
+import { isObject, type JsonObject } from '../labels/resource-walk.ts';
+import {
+  type AccessLogEntry,
+  encodeAccessEntry,
+  type Interaction,
+  MAX_ENTRY_RECORDS,
+} from './access-entry.ts';
+import {
+  type Candidate,
+  candidateOf,
+  candidateToWrite,
+  type Evidence,
+  type EvidencePorts,
+  gatherEvidence,
+  judge,
+  mayKnow,
+  type Session,
+  stillStands,
+  withContent,
+} from './evidence.ts';
+import type { Denied, Gate, GateDeps, Opened, Visible, WritePermitted, WriteRequest } from './gate-port.ts';
+import { redactResource } from './redact.ts';
+
+const MAX_ATTEMPTS = 5;
+const MAX_VISIBLE = 10_000;
+
+/** Makes the gate of a custodian. */
+export function createGate<Promised>(deps: GateDeps<Promised>): Gate<Promised> {
+  return {
+    open: (session, record, interaction) => openRecord(deps, session, record, interaction),
+    visible: (session, records, interaction) => findVisible(deps, session, records, interaction),
+    permitWrite: (session, write, interaction) => permitWrite(deps, session, write, interaction),
+  };
+}
+
+/** Decides again when a consent changed between the decision and the durable entry, so that no answer leaves under an old one. */
+async function openRecord<P>(
+  deps: GateDeps<P>,
+  session: Session,
+  record: SealedRecord,
+  interaction: Interaction,
+): Promise<Opened<P> | Denied<P>> {
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
+    const evidence = await gatherEvidence(deps, session, record.subject);
+    const judged = await judgeRecord(deps, session, evidence, record, interaction);
+    const promise = await log(deps, session, evidence, [judged.candidate], interaction, judged.decision);
+    if (judged.failure !== undefined) throw judged.failure;
+    if (judged.decision.effect === 'deny')
+      return denial(deps, session, evidence, judged, interaction, promise);
+    if (await stillStands(deps, session, evidence))
+      return { outcome: 'permitted', ...view(deps, judged), decision: judged.decision, promise };
+  }
+  throw new AppError('busy', 'The consents for this record keep changing. Try again in a moment.');
+}
+
+interface Judged {
+  readonly candidate: Candidate;
+  readonly decision: Decision;
+  /** The content, where it had to be opened or may be seen; null for a tombstone. Never leaves but through `view`. */
+  readonly content: JsonObject | null | undefined;
+  /** Why a record that may be seen could not be opened: thrown after the entry is durable. */
+  readonly failure?: unknown;
+}
+
+/** Decides on what is known without the content; opens it only when it may be seen, or when the rules need to know it. */
+async function judgeRecord(
+  ports: EvidencePorts,
+  session: Session,
+  evidence: Evidence,
+  record: SealedRecord,
+  interaction: Interaction,
+): Promise<Judged> {
+  const candidate = candidateOf(record);
+  const decision = judge(ports, session, evidence, candidate, interaction);
+  if (decision.effect === 'deny' && decision.certain) return { candidate, decision, content: undefined };
+  if (record.deleted) return { candidate, decision, content: null };
+  const opened = await openContent(record);
+  if ('failure' in opened) {
+    return {
+      candidate,
+      decision,
+      content: undefined,
+      ...(decision.effect === 'permit' && { failure: opened.failure }),
+    };
+  }
+  const known = withContent(candidate, opened.content, record.author, ports.labelTable);
+  return {
+    candidate: known,
+    decision: judge(ports, session, evidence, known, interaction),
+    content: opened.content,
+  };
+}
+
+async function openContent(record: SealedRecord): Promise<{ content: JsonObject } | { failure: unknown }> {
+  try {
+    const content: unknown = JSON.parse(fromUtf8(await record.open()) ?? 'null');
+    if (isObject(content)) return { content };
+    return { failure: new AppError('damaged', 'A stored record is not a resource. Run `careledger audit`.') };
+  } catch (failure) {
+    return { failure };
+  }
+}
+
+/** What may leave: the content as the obligations leave it. */
+function view(
+  ports: EvidencePorts,
+  { content, decision }: Judged,
+): { resource: JsonObject | null; isRedacted: boolean } {
+  const withheld = withheldLabels(decision.obligations);
+  if (content === null || content === undefined || withheld.length === 0)
+    return { resource: content ?? null, isRedacted: false };
+  return { resource: redactResource(content, withheld, ports.labelTable), isRedacted: true };
+}
+
+function withheldLabels(obligations: readonly Obligation[]): readonly string[] {
+  return obligations.flatMap((obligation) => (obligation.kind === 'redact' ? obligation.labels : []));
+}
+
+function denial<P>(
+  deps: GateDeps<P>,
+  session: Session,
+  evidence: Evidence,
+  judged: Judged,
+  interaction: Interaction,
+  promise: P,
+): Denied<P> {
+  const isWriteOfOwn = interaction === 'create' || interaction === 'update';
+  const entitled = isWriteOfOwn || mayKnow(deps, session, evidence, judged.candidate);
+  return {
+    outcome: 'denied',
+    code: entitled ? 'forbidden' : 'not-found',
+    decision: judged.decision,
+    promise,
+  };
+}
+
+/** One entry for records of one patient that were decided alike. Resolves when it is durable. */
+async function log<P>(
+  deps: GateDeps<P>,
+  session: Session,
+  evidence: Evidence,
+  candidates: readonly Candidate[],
+  interaction: Interaction,
+  decision: Decision,
+): Promise<P> {
+  const { accountId, kind, organisation, roles, purpose } = session;
+  const entry: AccessLogEntry = {
+    format: 'careledger-access/v1',
+    timeMs: evidence.timeMs,
+    custodian: deps.policy.custodian,
+    ledgerHeight: evidence.height,
+    actor: { accountId, kind, organisation, roles },
+    purpose,
+    interaction,
+    effect: decision.effect,
+    reason: decision.reason,
+    matched: decision.matched,
+    obligations: decision.obligations,
+    engineVersion: decision.engineVersion,
+    consents: decision.considered,
+    patient: evidence.patientId,
+    records: candidates.map(({ type, id, version }) => ({ type, id, version })),
+  };
+  const receipt = await append(deps, entry);
+  if (
+    evidence.patientId !== null &&
+    decision.obligations.some((obligation) => obligation.kind === 'notify-patient')
+  ) {
+    deps.notifyPatient?.(evidence.patientId, entry);
+  }
+  return deps.promiseOf(receipt);
+}
+
+async function append<P>(deps: GateDeps<P>, entry: AccessLogEntry): Promise<AccessReceipt> {
+  try {
+    return await deps.accessLog.append({ subject: entry.patient, bytes: encodeAccessEntry(entry) });
+  } catch (cause) {
+    throw new AppError(
+      'audit-failed',
+      'The access log cannot be written, so nothing may be read. Check the disk of the node.',
+      { cause },
+    );
+  }
+}
+
+async function findVisible<P>(
+  deps: GateDeps<P>,
+  session: Session,
+  records: readonly SealedRecord[],
+  interaction: Interaction,
+): Promise<Visible<P>> {
+  if (records.length > MAX_VISIBLE)
+    throw new AppError(
+      'too-many',
+      `At most ${MAX_VISIBLE} records can be decided on at once. Ask for smaller pages.`,
+    );
+  const evidences = new Map<string | null, Evidence>();
+  const judged: { record: SealedRecord; evidence: Evidence; judged: Judged }[] = [];
+  for (const record of records) {
+    const evidence = evidences.get(record.subject) ?? (await gatherEvidence(deps, session, record.subject));
+    evidences.set(record.subject, evidence);
+    judged.push({
+      record,
+      evidence,
+      judged: await judgeVisible(deps, session, evidence, record, interaction),
+    });
+  }
+  const promises = await logBatch(deps, session, interaction, judged);
+  const permitted = judged.filter((item) => item.judged.decision.effect === 'permit');
+  return {
+    promises,
+    records: permitted.map((item) => ({
+      record: item.record,
+      hasHiddenParts: hasHiddenParts(item.judged),
+      open: () => openVisible(deps, session, item.record, item.evidence, item.judged, interaction),
+    })),
+  };
+}
+
+/** Like `judgeRecord`, but content that the rules do not need stays closed until it is asked for. */
+async function judgeVisible(
+  ports: EvidencePorts,
+  session: Session,
+  evidence: Evidence,
+  record: SealedRecord,
+  interaction: Interaction,
+): Promise<Judged> {
+  const candidate = candidateOf(record);
+  const decision = judge(ports, session, evidence, candidate, interaction);
+  if (decision.certain) return { candidate, decision, content: undefined };
+  return judgeRecord(ports, session, evidence, record, interaction);
+}
+
+function hasHiddenParts({ candidate, decision }: Judged): boolean {
+  return withheldLabels(decision.obligations).some((label) => candidate.labels.parts.includes(label));
+}
+
+type VisibleItem = { readonly evidence: Evidence; readonly judged: Judged };
+
+/** Entries per patient and way of deciding; all appended together, so that they share one flush. */
+async function logBatch<P>(
+  deps: GateDeps<P>,
+  session: Session,
+  interaction: Interaction,
+  items: readonly VisibleItem[],
+): Promise<P[]> {
+  const groups = new Map<string, VisibleItem[]>();
+  for (const item of items) {
+    const { effect, reason, matched, obligations } = item.judged.decision;
+    const key = JSON.stringify([item.evidence.patientId, effect, reason, matched, obligations]);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [item]);
+    else group.push(item);
+  }
+  const batches = [...groups.values()].flatMap((group) => chunk(group, MAX_ENTRY_RECORDS));
+  return Promise.all(
+    batches.map((batch) => {
+      const { evidence, judged } = batch[0] as VisibleItem;
+      const candidates = batch.map((item) => item.judged.candidate);
+      return log(deps, session, evidence, candidates, interaction, judged.decision);
+    }),
+  );
+}
+
+function chunk<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
+    items.slice(index * size, (index + 1) * size),
+  );
+}
+
+/** Opens what a logged decision permits, unless the consents have changed or the content says more than its labels did. */
+async function openVisible<P>(
+  deps: GateDeps<P>,
+  session: Session,
+  record: SealedRecord,
+  evidence: Evidence,
+  judged: Judged,
+  interaction: Interaction,
+): Promise<JsonObject | null | undefined> {
+  const known =
+    judged.content === undefined ? await judgeRecord(deps, session, evidence, record, interaction) : judged;
+  if (known.failure !== undefined) throw known.failure;
+  if (known.decision.effect === 'permit' && (await stillStands(deps, session, evidence)))
+    return view(deps, known).resource;
+  const renewed = await openRecord(deps, session, record, interaction);
+  return renewed.outcome === 'permitted' ? renewed.resource : undefined;
+}
+
+async function permitWrite<P>(
+  deps: GateDeps<P>,
+  session: Session,
+  write: WriteRequest,
+  interaction: 'create' | 'update' | 'patch' | 'delete',
+): Promise<WritePermitted<P> | Denied<P>> {
+  const { existing } = write;
+  if (existing !== undefined) {
+    const refused = await refusedOnExisting(deps, session, existing, interaction);
+    if (refused !== undefined) return refused;
+  }
+  const evidence = await gatherEvidence(deps, session, write.patientId);
+  const candidate = candidateToWrite({ ...write, author: session.accountId }, deps, {
+    ...(existing !== undefined && { previous: existing.labels }),
+    ...(write.inheritedLabels !== undefined && { inherited: write.inheritedLabels }),
+  });
+  const decision = judge(deps, session, evidence, candidate, interaction);
+  const promise = await log(deps, session, evidence, [candidate], interaction, decision);
+  const judged = { candidate, decision, content: undefined };
+  if (decision.effect === 'deny') return denial(deps, session, evidence, judged, interaction, promise);
+  return { outcome: 'permitted', decision, labels: candidate.labels, promise };
+}
+
+/** Who may not change the version that is there may not replace it either, nor move it to another patient. */
+async function refusedOnExisting<P>(
+  deps: GateDeps<P>,
+  session: Session,
+  existing: SealedRecord,
+  interaction: Interaction,
+): Promise<Denied<P> | undefined> {
+  if (existing.deleted) return undefined;
+  const evidence = await gatherEvidence(deps, session, existing.subject);
+  const judged = withoutBlindWrites(await judgeRecord(deps, session, evidence, existing, interaction));
+  if (judged.decision.effect === 'permit' && judged.failure === undefined) return undefined;
+  const promise = await log(deps, session, evidence, [judged.candidate], interaction, judged.decision);
+  if (judged.failure !== undefined) throw judged.failure;
+  return denial(deps, session, evidence, judged, interaction, promise);
+}
+
+/** Who sees only a part of a record would lose the rest by writing it back. */
+function withoutBlindWrites(judged: Judged): Judged {
+  if (judged.decision.effect === 'deny' || !hasHiddenParts(judged)) return judged;
+  return {
+    ...judged,
+    decision: { ...judged.decision, effect: 'deny', reason: 'label-withheld', obligations: [] },
+  };
+}

@@ -1,0 +1,22 @@
+/** The gate: the only way to the content of a record. */
+export {
+  ACTION_OF,
+  type AccessLogEntry,
+  decodeAccessEntry,
+  encodeAccessEntry,
+  type Interaction,
+} from './access-entry.ts';
+export { type AuditEventOptions, toAuditEvent } from './balp.ts';
+export type { EvidencePorts, Session } from './evidence.ts';
+export { createGate } from './gate.ts';
+export type {
+  DenialCode,
+  Denied,
+  Gate,
+  GateDeps,
+  Opened,
+  Visible,
+  VisibleRecord,
+  WritePermitted,
+  WriteRequest,
+} from './gate-port.ts';

@@ -1,0 +1,111 @@
+import { isDefining, labelsWithin } from '../labels/assign.ts';
+import type { LabelTable } from '../labels/index.ts';
+import { isObject, type Json, type JsonObject } from '../labels/resource-walk.ts';
+
+/** References to these carry a name that says nothing about health. Every other `.display` may repeat a diagnosis. */
+const HARMLESS_DISPLAY = new Set([
+  'Patient',
+  'Practitioner',
+  'PractitionerRole',
+  'Organization',
+  'Location',
+  'RelatedPerson',
+  'HealthcareService',
+  'Endpoint',
+]);
+
+const REDACTED = { system: 'http://terminology.hl7.org/CodeSystem/v3-ObservationValue', code: 'REDACTED' };
+
+/**
+ * A view for somebody who may not see these labels. It always looks the same: no narrative, no `.display` of a reference to
+ * health data, and the REDACTED tag, so that none of them tells whether something was there. What carries a withheld label
+ * goes: contained resources, and items of a top-level element.
+ */
+export function redactResource(
+  resource: JsonObject,
+  withheld: readonly string[],
+  table: LabelTable,
+): JsonObject {
+  const removedIds = removedContained(resource, withheld, table);
+  const kept: Record<string, Json> = {};
+  for (const [element, value] of Object.entries(resource)) {
+    if (element === 'text' || element === '_text' || value === undefined) continue;
+    const rest =
+      isDefining(element) || element === 'id' || element === 'resourceType'
+        ? value
+        : withoutWithheld(value, withheld, table, removedIds);
+    const plain = rest === undefined ? undefined : withoutDisplays(rest);
+    if (plain !== undefined) kept[element] = plain;
+  }
+  return { ...kept, meta: withRedactedTag(kept.meta, withheld, table) };
+}
+
+const carries = (value: Json, withheld: readonly string[], table: LabelTable): boolean => {
+  const labels = labelsWithin(Array.isArray(value) ? value : [value], table);
+  return withheld.some((label) => labels.has(label));
+};
+
+function removedContained(
+  resource: JsonObject,
+  withheld: readonly string[],
+  table: LabelTable,
+): ReadonlySet<string> {
+  const contained = Array.isArray(resource.contained) ? resource.contained : [];
+  const removed = contained.filter(
+    (item) => isObject(item) && carries(item, withheld, table),
+  ) as JsonObject[];
+  return new Set(removed.map(({ id }) => `#${typeof id === 'string' ? id : ''}`));
+}
+
+function withoutWithheld(
+  value: Json,
+  withheld: readonly string[],
+  table: LabelTable,
+  removedIds: ReadonlySet<string>,
+): Json | undefined {
+  const isWithheld = (item: Json): boolean => carries(item, withheld, table) || refersTo(item, removedIds);
+  if (!Array.isArray(value)) return isWithheld(value) ? undefined : value;
+  const items = value.filter((item: Json) => !isWithheld(item));
+  return items.length === 0 ? undefined : items;
+}
+
+function refersTo(value: Json, ids: ReadonlySet<string>): boolean {
+  if (ids.size === 0 || typeof value !== 'object' || value === null) return false;
+  if (Array.isArray(value)) return value.some((item) => refersTo(item, ids));
+  const { reference } = value as JsonObject;
+  if (typeof reference === 'string' && ids.has(reference)) return true;
+  return Object.values(value).some((item) => item !== undefined && refersTo(item as Json, ids));
+}
+
+function withoutDisplays(value: Json): Json {
+  if (Array.isArray(value)) return value.map(withoutDisplays);
+  if (!isObject(value)) return value;
+  const hidesDisplay = isReference(value) && !hasHarmlessTarget(value);
+  const kept: Record<string, Json> = {};
+  for (const [name, item] of Object.entries(value)) {
+    if (item === undefined || (hidesDisplay && (name === 'display' || name === '_display'))) continue;
+    // The narrative of a contained resource or of a section says in words what the codes say.
+    if ((name === 'text' || name === '_text') && isObject(item) && 'div' in item) continue;
+    kept[name] = withoutDisplays(item);
+  }
+  return kept;
+}
+
+const isReference = (value: JsonObject): boolean =>
+  typeof value.reference === 'string' || isObject(value.identifier);
+
+function hasHarmlessTarget({ reference, type }: JsonObject): boolean {
+  const target =
+    typeof reference === 'string'
+      ? /([A-Za-z]+)\/[A-Za-z0-9.-]+(?:\/_history\/[^/]+)?$/.exec(reference)?.[1]
+      : type;
+  return typeof target === 'string' && HARMLESS_DISPLAY.has(target);
+}
+
+function withRedactedTag(meta: Json | undefined, withheld: readonly string[], table: LabelTable): JsonObject {
+  const base = isObject(meta) ? meta : {};
+  const security = Array.isArray(base.security)
+    ? base.security.filter((item: Json) => !carries(item, withheld, table))
+    : [];
+  return { ...base, security: [...security, REDACTED] };
+}

@@ -1,0 +1,139 @@
+import { SENSITIVITY_CODES, SENSITIVITY_LABELS } from '../../contracts/index.ts';
+import { type Category, categoryOfLabels } from '../../vault/index.ts';
+import { type LabelTable, labelsOfCoding, labelsOfSecurity } from './label-table.ts';
+import { codingsOf, isObject, type Json, type JsonObject, referencesOf } from './resource-walk.ts';
+import { LABELS_OF_TYPE } from './value-sets.ts';
+
+/** Labels of the record itself, and labels that only parts of it carry, which can be taken out. Sorted, disjoint. */
+export interface LabelAssignment {
+  readonly own: readonly string[];
+  readonly parts: readonly string[];
+}
+
+/**
+ * Top-level elements that say what a record is. A sensitive code there makes the whole record sensitive; anywhere else it
+ * makes that part sensitive.
+ */
+const DEFINING = new Set([
+  'category',
+  'class',
+  'code',
+  'conclusionCode',
+  'medicationCodeableConcept',
+  'medicationReference',
+  'meta',
+  'productCodeableConcept',
+  'serviceCategory',
+  'serviceType',
+  'specialty',
+  'subType',
+  'test',
+  'title',
+  'type',
+  'vaccineCode',
+  'valueCodeableConcept',
+]);
+
+/** Whether a top-level element says what the record is. */
+export const isDefining = (element: string): boolean => DEFINING.has(element);
+
+/** References whose target says what the record is: its labels are the record's too (`inherited`). */
+export function definingReferences(resource: unknown): string[] {
+  return isObject(resource) ? referencesOf(resource.medicationReference) : [];
+}
+
+export interface AssignOptions {
+  /** Labels as stored with the version before: they stay. */
+  readonly previous?: readonly string[];
+  /** Labels of the records that `definingReferences` names. */
+  readonly inherited?: readonly string[];
+}
+
+/** The labels of a resource at write: by its type, every coding at any depth, contained resources and security labels. */
+export function assignLabels(
+  resource: unknown,
+  table: LabelTable,
+  options: AssignOptions = {},
+): LabelAssignment {
+  const previous = readStoredLabels(options.previous ?? []);
+  const found = isObject(resource)
+    ? findLabels(resource, table)
+    : { own: new Set<string>(), parts: new Set<string>() };
+  const own = new Set([...previous.own, ...(options.inherited ?? []), ...withoutExplained(found.own)]);
+  const parts = new Set([...previous.parts, ...found.parts]);
+  return { own: [...own].sort(), parts: [...parts].filter((label) => !own.has(label)).sort() };
+}
+
+function findLabels(resource: JsonObject, table: LabelTable): { own: Set<string>; parts: Set<string> } {
+  const own = new Set(typeLabels(resource));
+  const parts = new Set<string>();
+  for (const [element, value] of Object.entries(resource)) {
+    for (const label of labelsWithin(value, table)) (isDefining(element) ? own : parts).add(label);
+  }
+  for (const label of definingContained(resource, table)) own.add(label);
+  return { own, parts };
+}
+
+/** `meta.security` R beside PSY is R because of PSY; alone, it is a label of its own. */
+function withoutExplained(labels: ReadonlySet<string>): readonly string[] {
+  const explained = [...labels].some((label) => label !== 'restricted' && label !== 'sealed');
+  return [...labels].filter((label) => label !== 'restricted' || !explained);
+}
+
+function typeLabels({ resourceType }: JsonObject): readonly string[] {
+  const label = typeof resourceType === 'string' ? LABELS_OF_TYPE.get(resourceType) : undefined;
+  return label === undefined ? [] : [label];
+}
+
+/** Every label that something at or below `value` gives. */
+export function labelsWithin(value: Json | undefined, table: LabelTable): ReadonlySet<string> {
+  const labels = new Set<string>();
+  for (const coding of codingsOf(value)) {
+    for (const label of labelsOfCoding(table, coding)) labels.add(label);
+    for (const label of labelsOfSecurity(coding)) labels.add(label);
+  }
+  for (const resource of containedWithin(value)) for (const label of typeLabels(resource)) labels.add(label);
+  return labels;
+}
+
+function containedWithin(value: Json | undefined): readonly JsonObject[] {
+  return Array.isArray(value) ? value.filter(isObject) : [];
+}
+
+/** What `medicationReference: #med` points to is what is prescribed, not a part that could be left out. */
+function definingContained(resource: JsonObject, table: LabelTable): Iterable<string> {
+  const ids = new Set(definingReferences(resource).filter((reference) => reference.startsWith('#')));
+  const targets = containedWithin(resource.contained).filter(
+    ({ id }) => typeof id === 'string' && ids.has(`#${id}`),
+  );
+  return targets.flatMap((target) => [...labelsWithin([target], table)]);
+}
+
+const PART_PREFIX = 'part:';
+
+/** Labels as the vault stores them beside a record, and the category whose key protects it. */
+export function toStoredLabels({ own, parts }: LabelAssignment): {
+  readonly labels: string[];
+  readonly category: Category;
+} {
+  return {
+    labels: [...own, ...parts.map((label) => PART_PREFIX + label)],
+    category: categoryOfLabels([...own, ...parts]),
+  };
+}
+
+/** Reads stored labels. HL7 codes become labels; a label nobody knows counts as `restricted`, never as nothing. */
+export function readStoredLabels(stored: readonly string[]): LabelAssignment {
+  const own = new Set<string>();
+  const parts = new Set<string>();
+  for (const text of stored) {
+    if (text === 'general') continue;
+    const isPart = text.startsWith(PART_PREFIX);
+    const name = isPart ? text.slice(PART_PREFIX.length) : text;
+    const labels = SENSITIVITY_LABELS.includes(name)
+      ? [name]
+      : (SENSITIVITY_CODES.get(name)?.labels ?? ['restricted']);
+    for (const label of labels) (isPart ? parts : own).add(label);
+  }
+  return { own: [...own].sort(), parts: [...parts].filter((label) => !own.has(label)).sort() };
+}

@@ -1,0 +1,11 @@
+/** Sensitivity labels: which records are sensitive, assigned when they are written. */
+export {
+  type AssignOptions,
+  assignLabels,
+  definingReferences,
+  type LabelAssignment,
+  readStoredLabels,
+  toStoredLabels,
+} from './assign.ts';
+export { DEFAULT_LABEL_TABLE, extendLabelTable, type LabelTable } from './label-table.ts';
+export type { ValueSetRow } from './value-sets.ts';

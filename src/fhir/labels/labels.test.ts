@@ -1,0 +1,162 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  assignLabels,
+  DEFAULT_LABEL_TABLE,
+  definingReferences,
+  extendLabelTable,
+  readStoredLabels,
+  toStoredLabels,
+} from './index.ts';
+
+const ICD = 'http://hl7.org/fhir/sid/icd-10-cm';
+const SNOMED = 'http://snomed.info/sct';
+const RXNORM = 'http://www.nlm.nih.gov/research/umls/rxnorm';
+
+const concept = (system: string, code: string) => ({ coding: [{ system, code }] });
+const condition = (system: string, code: string) => ({
+  resourceType: 'Condition',
+  code: concept(system, code),
+});
+const own = (resource: unknown) => assignLabels(resource, DEFAULT_LABEL_TABLE).own;
+
+test('ICD ranges reach their ends and their subdivisions, and no further', () => {
+  const cases: [string, string[]][] = [
+    ['F10', ['substance-use']],
+    ['F11.20', ['substance-use']],
+    ['F19.99', ['substance-use']],
+    ['F09', []],
+    ['F20', ['mental-health']],
+    ['F32.9', ['mental-health']],
+    ['f32.9', ['mental-health']],
+    ['F99', ['mental-health']],
+    ['B19.20', []],
+    ['B20', ['hiv']],
+    ['Z21', ['hiv']],
+    ['Z22.0', []],
+    ['O04.5', ['reproductive']],
+    ['Z33.2', ['reproductive']],
+    ['Z33.1', []],
+    ['Z33', []],
+    ['E11.9', []],
+    ['I10', []],
+  ];
+  for (const [code, expected] of cases) assert.deepEqual(own(condition(ICD, code)), expected, code);
+});
+
+test('codes of SNOMED CT, LOINC and RxNorm give labels under every name of their system', () => {
+  assert.deepEqual(own(condition(SNOMED, '86406008')), ['hiv']);
+  assert.deepEqual(own(condition('urn:oid:2.16.840.1.113883.6.96', '86406008')), ['hiv']);
+  assert.deepEqual(own(condition('http://snomed.info/sct/731000124108', '86406008')), ['hiv']);
+  assert.deepEqual(own(condition('urn:oid:2.16.840.1.113883.6.90', 'F20.0')), ['mental-health']);
+  assert.deepEqual(own(condition('http://hl7.org/fhir/sid/icd-10', 'F20.0')), ['mental-health']);
+  assert.deepEqual(own({ resourceType: 'Observation', code: concept('https://loinc.org/', '44261-6') }), [
+    'mental-health',
+  ]);
+  assert.deepEqual(
+    own({ resourceType: 'MedicationRequest', medicationCodeableConcept: concept(RXNORM, '6813') }),
+    ['substance-use'],
+  );
+  assert.deepEqual(own({ resourceType: 'MolecularSequence' }), ['genetic']);
+  assert.deepEqual(own(condition('urn:other', '86406008')), []);
+});
+
+test('a sensitive part makes a part label: contained resources, reasons, nested codings', () => {
+  const reason = {
+    resourceType: 'MedicationRequest',
+    medicationCodeableConcept: concept(RXNORM, '1'),
+    reasonCode: [concept(ICD, 'F32.9')],
+  };
+  assert.deepEqual(assignLabels(reason, DEFAULT_LABEL_TABLE), { own: [], parts: ['mental-health'] });
+  const contained = {
+    resourceType: 'Encounter',
+    contained: [{ id: 'c', ...condition(SNOMED, '86406008') }, { resourceType: 'MolecularSequence' }],
+  };
+  assert.deepEqual(assignLabels(contained, DEFAULT_LABEL_TABLE), { own: [], parts: ['genetic', 'hiv'] });
+  const deep = {
+    resourceType: 'Claim',
+    item: [
+      { detail: [{ productOrService: { extension: [{ valueCoding: { system: ICD, code: 'Z21' } }] } }] },
+    ],
+  };
+  assert.deepEqual(assignLabels(deep, DEFAULT_LABEL_TABLE).parts, ['hiv']);
+});
+
+test('what a prescription prescribes is the prescription', () => {
+  const resource = {
+    resourceType: 'MedicationRequest',
+    medicationReference: { reference: '#m' },
+    contained: [{ resourceType: 'Medication', id: 'm', code: concept(RXNORM, '195085') }],
+  };
+  assert.deepEqual(own(resource), ['hiv']);
+  const apart = { resourceType: 'MedicationRequest', medicationReference: { reference: 'Medication/m1' } };
+  assert.deepEqual(definingReferences(apart), ['Medication/m1']);
+  assert.deepEqual(assignLabels(apart, DEFAULT_LABEL_TABLE, { inherited: ['hiv'] }).own, ['hiv']);
+});
+
+test('security labels count: sensitivity codes, and R as such only where nothing explains it', () => {
+  const marked = (...security: object[]) => own({ resourceType: 'Observation', meta: { security } });
+  const R = { system: 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', code: 'R' };
+  const PSY = { system: 'http://terminology.hl7.org/CodeSystem/v3-ActCode', code: 'PSY' };
+  assert.deepEqual(marked(PSY), ['mental-health']);
+  assert.deepEqual(marked(R), ['restricted']);
+  assert.deepEqual(marked(R, PSY), ['mental-health']);
+  assert.deepEqual(marked({ system: 'urn:careledger:sensitivity', code: 'sealed' }, R), [
+    'restricted',
+    'sealed',
+  ]);
+});
+
+test('a label is never lost: an update that drops the code keeps it', () => {
+  const first = toStoredLabels(assignLabels(condition(SNOMED, '86406008'), DEFAULT_LABEL_TABLE));
+  const second = assignLabels(condition(SNOMED, '38341003'), DEFAULT_LABEL_TABLE, { previous: first.labels });
+  assert.deepEqual(second.own, ['hiv']);
+  const R = {
+    resourceType: 'Observation',
+    meta: { security: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', code: 'R' }] },
+  };
+  const restricted = toStoredLabels(assignLabels(R, DEFAULT_LABEL_TABLE)).labels;
+  assert.deepEqual(assignLabels(condition(ICD, 'B20'), DEFAULT_LABEL_TABLE, { previous: restricted }).own, [
+    'hiv',
+    'restricted',
+  ]);
+});
+
+test('stored labels read back, in whichever words they were written, and unknown ones restrict', () => {
+  const stored = toStoredLabels({ own: ['hiv'], parts: ['genetic'] });
+  assert.deepEqual(stored, { labels: ['hiv', 'part:genetic'], category: 'genetic' });
+  assert.deepEqual(readStoredLabels(stored.labels), { own: ['hiv'], parts: ['genetic'] });
+  assert.deepEqual(readStoredLabels(['PSY', 'general', 'part:HIV']), {
+    own: ['mental-health'],
+    parts: ['hiv'],
+  });
+  assert.deepEqual(readStoredLabels(['something-new']), { own: ['restricted'], parts: [] });
+});
+
+test('a hospital adds rows and cannot take any away', () => {
+  const table = extendLabelTable(DEFAULT_LABEL_TABLE, [
+    { label: 'reproductive', system: 'urn:hospital', codes: 'A1 A2' },
+    { label: 'genetic', system: 'icd-10', codes: 'Q00-Q05' },
+  ]);
+  assert.deepEqual(assignLabels(condition('urn:hospital', 'A2'), table).own, ['reproductive']);
+  assert.deepEqual(assignLabels(condition(ICD, 'Q05.1'), table).own, ['genetic']);
+  assert.deepEqual(assignLabels(condition(SNOMED, '86406008'), table).own, ['hiv']);
+  assert.deepEqual(own(condition('urn:hospital', 'A2')), []);
+  assert.throws(
+    () => extendLabelTable(DEFAULT_LABEL_TABLE, [{ label: 'odd', system: 'urn:x', codes: '1' }]),
+    { code: 'invalid-request' },
+  );
+  assert.throws(
+    () => extendLabelTable(DEFAULT_LABEL_TABLE, [{ label: 'hiv', system: 'icd-10', codes: 'Z9-B2' }]),
+    { code: 'invalid-request' },
+  );
+});
+
+test('nesting too deep is an error, not a crash', () => {
+  let deep: object = {};
+  for (let depth = 0; depth < 10_000; depth += 1) deep = { extension: [deep] };
+  assert.throws(() => assignLabels({ resourceType: 'Observation', ...deep }, DEFAULT_LABEL_TABLE), {
+    code: 'nesting-too-deep',
+  });
+  assert.deepEqual(assignLabels(null, DEFAULT_LABEL_TABLE), { own: [], parts: [] });
+});
