@@ -39,7 +39,11 @@ describe('the manifest of a backup', () => {
         const flipped = Buffer.from(bytes);
         flipped[at] = (flipped[at] as number) ^ 0x20;
         writeFileSync(path, flipped);
-        assert.deepEqual((await findingsOf(folder)).map((finding) => finding.file), [name], `byte ${at} of ${name}`);
+        assert.deepEqual(
+          (await findingsOf(folder)).map((finding) => finding.file),
+          [name],
+          `byte ${at} of ${name}`,
+        );
       }
       writeFileSync(path, bytes);
     }
@@ -63,7 +67,14 @@ describe('the manifest of a backup', () => {
     writeFileSync(join(folder, 'vault', 'large'), Buffer.alloc(65_536, 'large'));
     writeFileSync(join(folder, 'stranger'), '');
     const codes = (await findingsOf(folder)).map(({ code, file }) => `${code} ${file}`);
-    assert.deepEqual(codes, ['file-size empty', 'file-missing small', 'file-size vault/large', 'chunk-damaged vault/large', 'chunk-damaged vault/large', 'file-unlisted stranger']);
+    assert.deepEqual(codes, [
+      'file-size empty',
+      'file-missing small',
+      'file-size vault/large',
+      'chunk-damaged vault/large',
+      'chunk-damaged vault/large',
+      'file-unlisted stranger',
+    ]);
   });
 
   test('says that a folder without a manifest is not a complete backup', async () => {

@@ -10,7 +10,11 @@ const CHUNK_BYTES = 64 * 1024;
 const MAX_MANIFEST_BYTES = 256 * 1024 * 1024;
 
 /** A file of the backup with the SHA-256 of each 64 KiB of it. */
-export type BackupFile = { readonly name: string; readonly sizeBytes: number; readonly chunks: readonly string[] };
+export type BackupFile = {
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly chunks: readonly string[];
+};
 
 /** What a backup folder holds. `about` is for the reader: what the files are of. */
 export type BackupManifest = {
@@ -20,9 +24,13 @@ export type BackupManifest = {
 };
 
 /** Hashes every file below the folder and writes the manifest, which also carries a digest of itself. */
-export async function writeManifest(folder: string, about: Readonly<Record<string, string | number>>): Promise<BackupManifest> {
+export async function writeManifest(
+  folder: string,
+  about: Readonly<Record<string, string | number>>,
+): Promise<BackupManifest> {
   const files: BackupFile[] = [];
-  for (const name of await filesBelow(folder)) if (name !== MANIFEST_FILE) files.push(await hashFile(folder, name));
+  for (const name of await filesBelow(folder))
+    if (name !== MANIFEST_FILE) files.push(await hashFile(folder, name));
   const manifest: BackupManifest = { format: FORMAT, about, files };
   const storage = folderStorage(folder);
   const file = await storage.create(MANIFEST_FILE);
@@ -70,13 +78,20 @@ async function* compareFile(folder: string, expected: BackupFile): AsyncGenerato
   const actual = await hashFile(folder, expected.name);
   if (actual.sizeBytes !== expected.sizeBytes) {
     const message = `${expected.name} has ${actual.sizeBytes} bytes, not ${expected.sizeBytes}.`;
-    yield damage('file-size', expected.name, message, { offset: Math.min(actual.sizeBytes, expected.sizeBytes) });
+    yield damage('file-size', expected.name, message, {
+      offset: Math.min(actual.sizeBytes, expected.sizeBytes),
+    });
   }
   for (const [index, hash] of expected.chunks.entries()) {
     if (actual.chunks[index] === hash) continue;
     const offset = index * CHUNK_BYTES;
     const end = Math.min(offset + CHUNK_BYTES, expected.sizeBytes);
-    yield damage('chunk-damaged', expected.name, `${expected.name} differs between byte ${offset} and byte ${end}.`, { offset });
+    yield damage(
+      'chunk-damaged',
+      expected.name,
+      `${expected.name} differs between byte ${offset} and byte ${end}.`,
+      { offset },
+    );
   }
 }
 
@@ -103,7 +118,9 @@ async function filesBelow(folder: string): Promise<string[]> {
     const entries = await fs.readdir(folder, { recursive: true, withFileTypes: true });
     return entries
       .filter((entry) => !entry.isDirectory())
-      .map((entry) => join(entry.parentPath, entry.name).slice(join(folder, '/').length).replaceAll('\\', '/'))
+      .map((entry) =>
+        join(entry.parentPath, entry.name).slice(join(folder, '/').length).replaceAll('\\', '/'),
+      )
       .sort();
   } catch (cause) {
     throw storageError('list', folder, cause);
@@ -138,9 +155,10 @@ function parseManifest(bytes: Uint8Array): BackupManifest | undefined {
     const lines = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes).split('\n');
     const [head, ...rest] = lines.slice(0, -1).map((line): unknown => JSON.parse(line));
     rest.pop();
-    if (!isRecord(head) || head['format'] !== FORMAT || !isAbout(head['about']) || !rest.every(isBackupFile)) return undefined;
+    if (!isRecord(head) || head.format !== FORMAT || !isAbout(head.about) || !rest.every(isBackupFile))
+      return undefined;
     const files = rest.map(({ name, sizeBytes, chunks }) => ({ name, sizeBytes, chunks }));
-    return { format: FORMAT, about: head['about'], files };
+    return { format: FORMAT, about: head.about, files };
   } catch {
     return undefined;
   }
@@ -151,12 +169,15 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 function isAbout(value: unknown): value is Record<string, string | number> {
-  return isRecord(value) && Object.values(value).every((one) => typeof one === 'string' || typeof one === 'number');
+  return (
+    isRecord(value) && Object.values(value).every((one) => typeof one === 'string' || typeof one === 'number')
+  );
 }
 
 /** A name that leads out of the folder is not the name of a file of the backup. */
 function isBackupFile(value: unknown): value is BackupFile {
-  if (!isRecord(value) || typeof value['name'] !== 'string' || !Number.isSafeInteger(value['sizeBytes'])) return false;
-  if (value['name'].startsWith('/') || value['name'].split(/[\\/]/).includes('..')) return false;
-  return Array.isArray(value['chunks']) && value['chunks'].every((chunk) => typeof chunk === 'string');
+  if (!isRecord(value) || typeof value.name !== 'string' || !Number.isSafeInteger(value.sizeBytes))
+    return false;
+  if (value.name.startsWith('/') || value.name.split(/[\\/]/).includes('..')) return false;
+  return Array.isArray(value.chunks) && value.chunks.every((chunk) => typeof chunk === 'string');
 }

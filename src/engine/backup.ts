@@ -1,11 +1,12 @@
 import { promises as fs } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { AppError } from '../shared/index.ts';
+import { type VerifyLedgerOptions, verifyLedgerFolder } from './audit.ts';
 import { MANIFEST_FILE, readManifest, verifyManifest, writeManifest } from './backup-manifest.ts';
 import { type BlockLog, LOG_FILE } from './block-log.ts';
 import type { Finding } from './finding.ts';
 import { HeadFile, type HeadMark } from './head-file.ts';
-import { ensureFolder, folderStorage, storageError, type Storage } from './storage.ts';
+import { ensureFolder, folderStorage, type Storage, storageError } from './storage.ts';
 
 const COPY_BYTES = 1024 * 1024;
 
@@ -25,7 +26,8 @@ async function copyLogBytes(log: BlockLog, mark: HeadMark, target: Storage): Pro
   try {
     for (let done = 0; done < mark.end; ) {
       const bytes = await log.readBytes(done, Math.min(COPY_BYTES, mark.end - done));
-      if (bytes.length === 0) throw new AppError('damaged', `${LOG_FILE} ends at byte ${done}, before its acknowledged end.`);
+      if (bytes.length === 0)
+        throw new AppError('damaged', `${LOG_FILE} ends at byte ${done}, before its acknowledged end.`);
       await file.write(done, bytes);
       done += bytes.length;
     }
@@ -33,6 +35,15 @@ async function copyLogBytes(log: BlockLog, mark: HeadMark, target: Storage): Pro
   } finally {
     await file.close();
   }
+}
+
+/** Names every byte of a backup of a ledger that is not as it was written, and whatever else an audit finds in it. */
+export async function* verifyBackup(
+  folder: string,
+  options: VerifyLedgerOptions = {},
+): AsyncGenerator<Finding> {
+  yield* verifyManifest(folder);
+  yield* verifyLedgerFolder(folder, options);
 }
 
 /** Copies a backup into a folder that does not exist yet; a backup with any damage is refused and named. */
@@ -63,7 +74,10 @@ async function copyFile(from: string, to: string): Promise<void> {
   await handle.sync().finally(() => handle.close());
 }
 
-async function refuseDamage(findings: AsyncIterable<Finding>, code: 'damaged' | 'storage-failed'): Promise<void> {
+async function refuseDamage(
+  findings: AsyncIterable<Finding>,
+  code: 'damaged' | 'storage-failed',
+): Promise<void> {
   for await (const finding of findings) throw new AppError(code, finding.message);
 }
 

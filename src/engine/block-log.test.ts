@@ -64,7 +64,11 @@ describe('the block log', () => {
         assert.deepEqual(error.place, { file: LOG_FILE, offset: frames[height - 1] ?? 0, height });
         return true;
       });
-      assert.deepEqual(damaged.content(LOG_FILE), flip(storage, LOG_FILE, at).content(LOG_FILE), 'nothing was changed');
+      assert.deepEqual(
+        damaged.content(LOG_FILE),
+        flip(storage, LOG_FILE, at).content(LOG_FILE),
+        'nothing was changed',
+      );
     }
   });
 
@@ -107,7 +111,8 @@ describe('the block log', () => {
   test('never overwrites an earlier torn file', async () => {
     const storage = await referenceLog(1);
     const end = (storage.content(LOG_FILE) as Uint8Array).length;
-    const tail = (): void => storage.put(LOG_FILE, Uint8Array.from([...(storage.content(LOG_FILE) as Uint8Array), 1, 2, 3]));
+    const tail = (): void =>
+      storage.put(LOG_FILE, Uint8Array.from([...(storage.content(LOG_FILE) as Uint8Array), 1, 2, 3]));
     tail();
     await openLog(storage);
     tail();
@@ -163,8 +168,12 @@ describe('the block log', () => {
         second.losePowerAfter(secondLoss);
         acknowledged = Math.max(acknowledged, await appendUntilLoss(second, acknowledged));
         const { log, payloads } = await openLog(second.afterPowerLoss(random));
-        assert(log.mark.height >= acknowledged, `${acknowledged} was acknowledged, ${log.mark.height} was found`);
-        for (const [height, payload] of payloads.entries()) if (height > 0) assert.deepEqual(payload, payloadOf(height));
+        assert(
+          log.mark.height >= acknowledged,
+          `${acknowledged} was acknowledged, ${log.mark.height} was found`,
+        );
+        for (const [height, payload] of payloads.entries())
+          if (height > 0) assert.deepEqual(payload, payloadOf(height));
       }),
       { numRuns: 1500, seed: 20261121 },
     );

@@ -2,7 +2,15 @@ import { AppError, equalBytes } from '../shared/index.ts';
 import { LedgerDamageError } from './damage.ts';
 import { decodeFrame, encodeFrame, type Frame, FrameError, NO_FRAME_HASH } from './frame.ts';
 import { FrameReader } from './frame-reader.ts';
-import { HEAD_FILE, HeadFile, type HeadMark, type HeadReading, headIsWhole, readHead, slotPlace } from './head-file.ts';
+import {
+  HEAD_FILE,
+  HeadFile,
+  type HeadMark,
+  type HeadReading,
+  headIsWhole,
+  readHead,
+  slotPlace,
+} from './head-file.ts';
 import type { Storage, StoredFile } from './storage.ts';
 
 export const LOG_FILE = 'blocks.log';
@@ -28,7 +36,13 @@ export class BlockLog {
   readonly recovery: Recovery;
 
   /** Takes over files that `open` has checked and mended. */
-  private constructor(storage: Storage, log: StoredFile, headFile: HeadFile, mark: HeadMark, recovery: Recovery) {
+  private constructor(
+    storage: Storage,
+    log: StoredFile,
+    headFile: HeadFile,
+    mark: HeadMark,
+    recovery: Recovery,
+  ) {
     this.#storage = storage;
     this.#log = log;
     this.#headFile = headFile;
@@ -38,7 +52,11 @@ export class BlockLog {
   }
 
   /** Opens or creates the log. `genesisPayload` is the payload of the frame at height 0 of a new log. */
-  static async open(storage: Storage, genesisPayload: Uint8Array, onFrame: (frame: Frame) => void | Promise<void>): Promise<BlockLog> {
+  static async open(
+    storage: Storage,
+    genesisPayload: Uint8Array,
+    onFrame: (frame: Frame) => void | Promise<void>,
+  ): Promise<BlockLog> {
     await createIfNew(storage, genesisPayload);
     const reading = await readHead(storage);
     const log = await storage.open(LOG_FILE);
@@ -124,9 +142,17 @@ export class SyncFailedError extends AppError {
   }
 }
 
-type Scan = { readonly mark: HeadMark; readonly kept: readonly { offset: number; end: number }[]; readonly fileSize: number };
+type Scan = {
+  readonly mark: HeadMark;
+  readonly kept: readonly { offset: number; end: number }[];
+  readonly fileSize: number;
+};
 
-async function scanLog(log: StoredFile, reading: HeadReading, onFrame: (frame: Frame) => void | Promise<void>): Promise<Scan> {
+async function scanLog(
+  log: StoredFile,
+  reading: HeadReading,
+  onFrame: (frame: Frame) => void | Promise<void>,
+): Promise<Scan> {
   const fileSize = await log.size();
   let mark: HeadMark = { height: -1, end: 0, frameHash: NO_FRAME_HASH };
   const advance = async (frame: Frame): Promise<void> => {
@@ -138,7 +164,11 @@ async function scanLog(log: StoredFile, reading: HeadReading, onFrame: (frame: F
   checkReachesHead(mark, reading.mark);
   const kept: { offset: number; end: number }[] = [];
   const beyond = new FrameReader(log, fileSize);
-  for (let frame = await frameIfWhole(beyond, mark); frame !== undefined; frame = await frameIfWhole(beyond, mark)) {
+  for (
+    let frame = await frameIfWhole(beyond, mark);
+    frame !== undefined;
+    frame = await frameIfWhole(beyond, mark)
+  ) {
     kept.push({ offset: frame.offset, end: frame.end });
     await advance(frame);
   }
@@ -156,8 +186,17 @@ async function acknowledgedFrame(reader: FrameReader, after: HeadMark): Promise<
 }
 
 function checkReachesHead(reached: HeadMark, head: HeadMark): void {
-  if (reached.height === head.height && reached.end === head.end && equalBytes(reached.frameHash, head.frameHash)) return;
-  throw new LedgerDamageError('the head names another last frame than the log has', { file: LOG_FILE, offset: reached.end, height: reached.height });
+  if (
+    reached.height === head.height &&
+    reached.end === head.end &&
+    equalBytes(reached.frameHash, head.frameHash)
+  )
+    return;
+  throw new LedgerDamageError('the head names another last frame than the log has', {
+    file: LOG_FILE,
+    offset: reached.end,
+    height: reached.height,
+  });
 }
 
 async function frameIfWhole(reader: FrameReader, after: HeadMark): Promise<Frame | undefined> {
@@ -170,13 +209,21 @@ async function frameIfWhole(reader: FrameReader, after: HeadMark): Promise<Frame
 }
 
 /** The torn tail goes to a file of its own before the log is cut; it was never acknowledged. */
-async function setTailAside(storage: Storage, log: StoredFile, reading: HeadReading, scan: Scan): Promise<Recovery> {
+async function setTailAside(
+  storage: Storage,
+  log: StoredFile,
+  reading: HeadReading,
+  scan: Scan,
+): Promise<Recovery> {
   const mended = { keptUnacknowledged: scan.kept.length, rewrittenHeadSlots: reading.damagedSlots };
   const bytes = scan.fileSize - scan.mark.end;
   if (bytes === 0) return mended;
   if (reading.damagedSlots.length > 0) {
     // A head slot is written only after the log was synced, so a power cut cannot have torn both.
-    throw new LedgerDamageError('a slot of the head is damaged and the log has a torn tail', slotPlace(reading.damagedSlots[0] ?? 0));
+    throw new LedgerDamageError(
+      'a slot of the head is damaged and the log has a torn tail',
+      slotPlace(reading.damagedSlots[0] ?? 0),
+    );
   }
   const file = await unusedTornName(storage, scan.mark.end);
   await copyTail(storage, log, scan.mark.end, bytes, file);
@@ -185,7 +232,13 @@ async function setTailAside(storage: Storage, log: StoredFile, reading: HeadRead
   return { ...mended, tornTail: { file, bytes } };
 }
 
-async function copyTail(storage: Storage, log: StoredFile, start: number, bytes: number, name: string): Promise<void> {
+async function copyTail(
+  storage: Storage,
+  log: StoredFile,
+  start: number,
+  bytes: number,
+  name: string,
+): Promise<void> {
   const aside = await storage.create(name);
   try {
     for (let done = 0; done < bytes; done += COPY_BYTES) {
@@ -198,7 +251,12 @@ async function copyTail(storage: Storage, log: StoredFile, start: number, bytes:
 }
 
 /** The log is made durable as it now is before the head says so, as in `append`. */
-async function mendHead(storage: Storage, log: StoredFile, reading: HeadReading, scan: Scan): Promise<HeadFile> {
+async function mendHead(
+  storage: Storage,
+  log: StoredFile,
+  reading: HeadReading,
+  scan: Scan,
+): Promise<HeadFile> {
   for (const { offset, end } of scan.kept) {
     // Written again: a sync that failed before may have left clean pages that never reached the disk.
     await log.write(offset, await log.read(offset, end - offset));
@@ -223,7 +281,8 @@ async function unusedTornName(storage: Storage, start: number): Promise<string> 
 async function createIfNew(storage: Storage, genesisPayload: Uint8Array): Promise<void> {
   const hasHead = await storage.exists(HEAD_FILE);
   const hasLog = await storage.exists(LOG_FILE);
-  if (hasHead && !hasLog) throw new LedgerDamageError('the log is missing', { file: LOG_FILE, offset: 0, height: 0 });
+  if (hasHead && !hasLog)
+    throw new LedgerDamageError('the log is missing', { file: LOG_FILE, offset: 0, height: 0 });
   const genesis = encodeFrame(0, NO_FRAME_HASH, genesisPayload);
   if (hasHead && !(await isInterruptedCreation(storage, genesis.bytes))) return;
   const log = hasLog ? await storage.open(LOG_FILE) : await storage.create(LOG_FILE);
@@ -253,8 +312,14 @@ async function isInterruptedCreation(storage: Storage, genesisFrame: Uint8Array)
 /** A head that is missing beside a log with blocks is damage: how far the log was acknowledged is no longer known. */
 async function checkPrefixOfGenesis(log: StoredFile, genesisFrame: Uint8Array): Promise<void> {
   const size = await log.size();
-  if (size > genesisFrame.length) throw new LedgerDamageError('the head is missing', { file: HEAD_FILE, offset: 0 });
+  if (size > genesisFrame.length)
+    throw new LedgerDamageError('the head is missing', { file: HEAD_FILE, offset: 0 });
   const found = await log.read(0, size);
   const differs = found.findIndex((byte, at) => byte !== genesisFrame[at]);
-  if (differs >= 0) throw new LedgerDamageError('the genesis frame is not whole', { file: LOG_FILE, offset: differs, height: 0 });
+  if (differs >= 0)
+    throw new LedgerDamageError('the genesis frame is not whole', {
+      file: LOG_FILE,
+      offset: differs,
+      height: 0,
+    });
 }

@@ -13,14 +13,22 @@ export type Seal = {
 };
 
 /** The payload of a frame: the genesis or a block, the results in order, and the seal. */
-export type BlockRecord = { readonly kind: 'genesis' | 'block'; readonly body: Uint8Array; readonly codes: readonly number[]; readonly seal: Seal };
+export type BlockRecord = {
+  readonly kind: 'genesis' | 'block';
+  readonly body: Uint8Array;
+  readonly codes: readonly number[];
+  readonly seal: Seal;
+};
 
 const KINDS = ['genesis', 'block'] as const;
 const MAX_CHECKPOINT_CHARACTERS = 4096;
 
 export function encodeRecord(record: BlockRecord): Uint8Array {
   const { seal } = record;
-  const writer = new CanonicalWriter().u8(KINDS.indexOf(record.kind)).bytes(record.body, MAX_PAYLOAD_BYTES).u32(record.codes.length);
+  const writer = new CanonicalWriter()
+    .u8(KINDS.indexOf(record.kind))
+    .bytes(record.body, MAX_PAYLOAD_BYTES)
+    .u32(record.codes.length);
   for (const code of record.codes) writer.u16(code);
   return writer
     .u64(seal.timeMs)

@@ -34,7 +34,10 @@ const DEFAULT_QUEUE_LIMIT = 4096;
 export async function openEmbeddedEngine(options: EmbeddedEngineOptions): Promise<Engine> {
   const { folder, genesis, operatorSeed } = options;
   if (!equalBytes(publicKeyOf(operatorSeed), genesis.operatorKey)) {
-    throw new AppError('wrong-genesis', 'The operator key is not the one the genesis names. Use the key this ledger was created with.');
+    throw new AppError(
+      'wrong-genesis',
+      'The operator key is not the one the genesis names. Use the key this ledger was created with.',
+    );
   }
   await ensureFolder(folder);
   const lock = lockFolder(folder);
@@ -54,7 +57,13 @@ export async function openEmbeddedEngine(options: EmbeddedEngineOptions): Promis
 /** The rules of an embedded chain with the contracts of this version. */
 export function embeddedRules(genesis: Genesis, operatorSeed: Uint8Array): ChainRules {
   const chainId = chainIdOf(genesis);
-  return { genesis, chainId, contracts: CONTRACTS, genesisState, signHead: headSigner(chainId, operatorSeed) };
+  return {
+    genesis,
+    chainId,
+    contracts: CONTRACTS,
+    genesisState,
+    signHead: headSigner(chainId, operatorSeed),
+  };
 }
 
 /** The engine over an opened ledger; `released` runs last when it is closed. */
@@ -68,7 +77,14 @@ export function runEngine(
   const reader = new LedgerReader(state, log);
   const sequencer = new Sequencer({ log, state, rules, now: options.now });
   const pool = new VerifyPool(options.verifyWorkers ?? DEFAULT_WORKERS);
-  const intake = new Intake({ sequencer, pool, reader, state, rules, queueLimit: options.queueLimit ?? DEFAULT_QUEUE_LIMIT });
+  const intake = new Intake({
+    sequencer,
+    pool,
+    reader,
+    state,
+    rules,
+    queueLimit: options.queueLimit ?? DEFAULT_QUEUE_LIMIT,
+  });
   return {
     chainId: rules.chainId,
     recovery: log.recovery,

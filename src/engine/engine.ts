@@ -33,9 +33,17 @@ export type RecordedBlock = {
 
 export type RecordedTransaction = Committed & { readonly transaction: Uint8Array; readonly timeMs: number };
 
-export type StateAnswer = { readonly head: Head; readonly value: Uint8Array | undefined; readonly proof: StateProof };
+export type StateAnswer = {
+  readonly head: Head;
+  readonly value: Uint8Array | undefined;
+  readonly proof: StateProof;
+};
 
-export type CommitListener = (block: Block, results: readonly TransactionResult[], writes: readonly StateWrite[]) => void;
+export type CommitListener = (
+  block: Block,
+  results: readonly TransactionResult[],
+  writes: readonly StateWrite[],
+) => void;
 
 /** The port of every engine: it orders transactions, makes them durable, and proves what it recorded. */
 export type Engine = {

@@ -28,10 +28,20 @@ export type FindingCode =
   | 'file-size'
   | 'chunk-damaged';
 
-export function damage(code: FindingCode, file: string, message: string, place: { offset?: number; height?: number } = {}): Finding {
+export function damage(
+  code: FindingCode,
+  file: string,
+  message: string,
+  place: { offset?: number; height?: number } = {},
+): Finding {
   return { severity: 'damage', code, file, message, ...place };
 }
 
-export function note(code: FindingCode, file: string, message: string, place: { offset?: number; height?: number } = {}): Finding {
+export function note(
+  code: FindingCode,
+  file: string,
+  message: string,
+  place: { offset?: number; height?: number } = {},
+): Finding {
   return { severity: 'note', code, file, message, ...place };
 }

@@ -27,10 +27,19 @@ describe('the folder lock', () => {
   });
 
   test('names the process that holds it, and is free once that one is killed', async () => {
-    const args = ['--input-type=module', '-e', holder, new URL('./folder-lock.ts', import.meta.url).href, folder];
+    const args = [
+      '--input-type=module',
+      '-e',
+      holder,
+      new URL('./folder-lock.ts', import.meta.url).href,
+      folder,
+    ];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] });
     await once(child.stdout, 'data');
-    assert.throws(() => lockFolder(folder), (error: unknown) => error instanceof AppError && error.message.includes(`process ${child.pid}`));
+    assert.throws(
+      () => lockFolder(folder),
+      (error: unknown) => error instanceof AppError && error.message.includes(`process ${child.pid}`),
+    );
     child.kill('SIGKILL');
     await once(child, 'exit');
     lockFolder(folder).release();

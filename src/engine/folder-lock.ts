@@ -22,7 +22,11 @@ export function lockFolder(folder: string): FolderLock {
   } catch (cause) {
     database.close();
     if (isBusy(cause)) throw inUseError(folder, cause);
-    throw new AppError('folder-not-writable', `Not allowed to lock ${folder}. Check its owner, its mode and the mount.`, { cause });
+    throw new AppError(
+      'folder-not-writable',
+      `Not allowed to lock ${folder}. Check its owner, its mode and the mount.`,
+      { cause },
+    );
   }
   noteOwner(folder, database);
   return { release: () => database.close() };
@@ -32,7 +36,11 @@ function openLockDatabase(folder: string): DatabaseSync {
   try {
     return new DatabaseSync(join(folder, LOCK_FILE));
   } catch (cause) {
-    throw new AppError('folder-not-writable', `Could not open the lock in ${folder}. Check that the folder exists and can be written.`, { cause });
+    throw new AppError(
+      'folder-not-writable',
+      `Could not open the lock in ${folder}. Check that the folder exists and can be written.`,
+      { cause },
+    );
   }
 }
 
@@ -47,7 +55,11 @@ function noteOwner(folder: string, database: DatabaseSync): void {
 }
 
 function inUseError(folder: string, cause: unknown): AppError {
-  return new AppError('folder-in-use', `${folder} is in use by another process${ownerOf(folder)}. Stop that one first.`, { cause });
+  return new AppError(
+    'folder-in-use',
+    `${folder} is in use by another process${ownerOf(folder)}. Stop that one first.`,
+    { cause },
+  );
 }
 
 function ownerOf(folder: string): string {

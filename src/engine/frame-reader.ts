@@ -26,7 +26,8 @@ export class FrameReader {
   async bytesAt(offset: number, length: number): Promise<Uint8Array> {
     const wanted = Math.max(0, Math.min(length, this.#limit - offset));
     const start = offset - this.#bufferOffset;
-    if (start >= 0 && start + wanted <= this.#buffer.length) return this.#buffer.subarray(start, start + wanted);
+    if (start >= 0 && start + wanted <= this.#buffer.length)
+      return this.#buffer.subarray(start, start + wanted);
     const ahead = Math.min(Math.max(wanted, READ_AHEAD_BYTES), this.#limit - offset);
     this.#buffer = ahead > 0 ? await this.#file.read(offset, ahead) : new Uint8Array(0);
     this.#bufferOffset = offset;

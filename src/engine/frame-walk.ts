@@ -2,7 +2,16 @@ import { equalBytes } from '../shared/index.ts';
 import { LOG_FILE } from './block-log.ts';
 import { LedgerDamageError } from './damage.ts';
 import { damage, type Finding, note } from './finding.ts';
-import { claimedHeight, decodeFrame, FRAME_HEADER_BYTES, FRAME_MAGIC, type Frame, FrameError, frameLength, NO_FRAME_HASH } from './frame.ts';
+import {
+  claimedHeight,
+  decodeFrame,
+  FRAME_HEADER_BYTES,
+  FRAME_MAGIC,
+  type Frame,
+  FrameError,
+  frameLength,
+  NO_FRAME_HASH,
+} from './frame.ts';
 import { FrameReader } from './frame-reader.ts';
 import { HEAD_FILE, type HeadMark, type HeadReading, readHead, slotPlace } from './head-file.ts';
 import type { Storage, StoredFile } from './storage.ts';
@@ -11,7 +20,12 @@ const SEARCH_BYTES = 1024 * 1024;
 
 /** A whole frame, or something that is wrong. `follows` is false where frames before this one could not be read. */
 export type WalkStep =
-  | { readonly kind: 'frame'; readonly frame: Frame; readonly follows: boolean; readonly acknowledgedEnd: number }
+  | {
+      readonly kind: 'frame';
+      readonly frame: Frame;
+      readonly follows: boolean;
+      readonly acknowledgedEnd: number;
+    }
   | { readonly kind: 'finding'; readonly finding: Finding };
 
 /** Walks the log past whatever is damaged, without changing or locking anything, and names each place. */
@@ -31,10 +45,13 @@ export async function* walkFrames(storage: Storage): AsyncGenerator<WalkStep> {
 }
 
 async function headOrFindings(storage: Storage): Promise<{ reading?: HeadReading; findings: Finding[] }> {
-  if (!(await storage.exists(HEAD_FILE))) return { findings: [damage('head-damaged', HEAD_FILE, 'The head is missing.', { offset: 0 })] };
+  if (!(await storage.exists(HEAD_FILE)))
+    return { findings: [damage('head-damaged', HEAD_FILE, 'The head is missing.', { offset: 0 })] };
   try {
     const reading = await readHead(storage);
-    const findings = reading.damagedSlots.map((slot) => damage('head-damaged', HEAD_FILE, `Slot ${slot} of the head is damaged.`, slotPlace(slot)));
+    const findings = reading.damagedSlots.map((slot) =>
+      damage('head-damaged', HEAD_FILE, `Slot ${slot} of the head is damaged.`, slotPlace(slot)),
+    );
     return { reading, findings };
   } catch (cause) {
     if (!(cause instanceof LedgerDamageError)) throw cause;
@@ -75,7 +92,10 @@ function* compareWithHead(at: HeadMark, head: HeadMark | undefined, fileSize: nu
   }
 }
 
-async function nextFrame(reader: FrameReader, after: HeadMark): Promise<{ frame?: Frame; finding?: Finding }> {
+async function nextFrame(
+  reader: FrameReader,
+  after: HeadMark,
+): Promise<{ frame?: Frame; finding?: Finding }> {
   const height = after.height + 1;
   try {
     return { frame: await reader.frameAt(after.end, height, after.frameHash) };

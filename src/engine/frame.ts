@@ -30,8 +30,13 @@ export class FrameError extends Error {
 }
 
 /** The bytes of a frame and its hash, which the next frame chains to. */
-export function encodeFrame(height: number, previousHash: Uint8Array, payload: Uint8Array): { bytes: Uint8Array; hash: Uint8Array } {
-  if (payload.length > MAX_PAYLOAD_BYTES) throw new RangeError(`A frame of ${payload.length} bytes is over the limit.`);
+export function encodeFrame(
+  height: number,
+  previousHash: Uint8Array,
+  payload: Uint8Array,
+): { bytes: Uint8Array; hash: Uint8Array } {
+  if (payload.length > MAX_PAYLOAD_BYTES)
+    throw new RangeError(`A frame of ${payload.length} bytes is over the limit.`);
   const bytes = new Uint8Array(FRAME_OVERHEAD_BYTES + payload.length);
   const view = new DataView(bytes.buffer);
   bytes.set(FRAME_MAGIC, 0);
@@ -54,17 +59,30 @@ export function frameLength(header: Uint8Array): number {
 }
 
 /** Checks and takes apart the frame that `bytes` begin with; throws FrameError. The chain is checked where the previous hash is known. */
-export function decodeFrame(bytes: Uint8Array, offset: number, height: number, previousHash?: Uint8Array): Frame {
+export function decodeFrame(
+  bytes: Uint8Array,
+  offset: number,
+  height: number,
+  previousHash?: Uint8Array,
+): Frame {
   const length = frameLength(bytes);
   if (bytes.length < length) throw new FrameError('the file ends inside a frame', true);
   const hash = bytes.subarray(length - HASH_BYTES, length);
-  if (!equalBytes(frameHash(bytes.subarray(0, length - HASH_BYTES)), hash)) throw new FrameError('the frame does not match its hash');
+  if (!equalBytes(frameHash(bytes.subarray(0, length - HASH_BYTES)), hash))
+    throw new FrameError('the frame does not match its hash');
   const writtenHeight = viewOf(bytes).getBigUint64(4);
-  if (writtenHeight !== BigInt(height)) throw new FrameError(`the frame says height ${writtenHeight}, not ${height}`);
+  if (writtenHeight !== BigInt(height))
+    throw new FrameError(`the frame says height ${writtenHeight}, not ${height}`);
   if (previousHash !== undefined && !equalBytes(bytes.subarray(16, FRAME_HEADER_BYTES), previousHash)) {
     throw new FrameError('the frame does not chain to the one before it');
   }
-  return { height, offset, end: offset + length, payload: bytes.subarray(FRAME_HEADER_BYTES, length - HASH_BYTES), hash };
+  return {
+    height,
+    offset,
+    end: offset + length,
+    payload: bytes.subarray(FRAME_HEADER_BYTES, length - HASH_BYTES),
+    hash,
+  };
 }
 
 /** The height a frame claims, for finding the next good frame after a damaged one. */

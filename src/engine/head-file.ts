@@ -16,7 +16,11 @@ const HASH_AT = SLOT_BYTES - 32;
 type Slot = HeadMark & { readonly generation: number };
 
 /** What the head file says: the newest mark, and the slots that do not read back as written. */
-export type HeadReading = { readonly mark: HeadMark; readonly generation: number; readonly damagedSlots: readonly number[] };
+export type HeadReading = {
+  readonly mark: HeadMark;
+  readonly generation: number;
+  readonly damagedSlots: readonly number[];
+};
 
 /** Reads both slots; when neither is whole the acknowledged end is unknown and the folder is damaged. */
 export async function readHead(storage: Storage): Promise<HeadReading> {
@@ -41,12 +45,21 @@ export async function headIsWhole(storage: Storage): Promise<boolean> {
 }
 
 function interpretHead(bytes: Uint8Array): HeadReading {
-  const slots = SLOTS.map((index) => decodeSlot(bytes.subarray(index * SLOT_BYTES, (index + 1) * SLOT_BYTES)));
+  const slots = SLOTS.map((index) =>
+    decodeSlot(bytes.subarray(index * SLOT_BYTES, (index + 1) * SLOT_BYTES)),
+  );
   const damagedSlots = SLOTS.filter((index) => slots[index] === undefined);
-  const newest = slots.reduce((a, b) => (a === undefined || (b !== undefined && b.generation > a.generation) ? b : a), undefined);
-  if (newest === undefined) throw new LedgerDamageError('neither slot of the head is whole', { file: HEAD_FILE, offset: 0 });
+  const newest = slots.reduce(
+    (a, b) => (a === undefined || (b !== undefined && b.generation > a.generation) ? b : a),
+    undefined,
+  );
+  if (newest === undefined)
+    throw new LedgerDamageError('neither slot of the head is whole', { file: HEAD_FILE, offset: 0 });
   if (bytes.length > SLOTS.length * SLOT_BYTES) {
-    throw new LedgerDamageError('the head is longer than its two slots', { file: HEAD_FILE, offset: SLOTS.length * SLOT_BYTES });
+    throw new LedgerDamageError('the head is longer than its two slots', {
+      file: HEAD_FILE,
+      offset: SLOTS.length * SLOT_BYTES,
+    });
   }
   const { generation, ...mark } = newest;
   return { mark, generation, damagedSlots };
@@ -108,7 +121,8 @@ function encodeSlot(slot: Slot): Uint8Array {
 
 function decodeSlot(bytes: Uint8Array): Slot | undefined {
   if (bytes.length !== SLOT_BYTES || !equalBytes(bytes.subarray(0, 4), MAGIC)) return undefined;
-  if (!equalBytes(sha256Concat(DOMAIN, bytes.subarray(0, HASH_AT)), bytes.subarray(HASH_AT))) return undefined;
+  if (!equalBytes(sha256Concat(DOMAIN, bytes.subarray(0, HASH_AT)), bytes.subarray(HASH_AT)))
+    return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return {
     generation: Number(view.getBigUint64(4)),

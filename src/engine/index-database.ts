@@ -19,12 +19,17 @@ export class IndexDatabase {
   readonly #delete: StatementSync;
   readonly #setMark: StatementSync;
 
-  constructor(path: string) {
-    this.#database = new DatabaseSync(path);
-    this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA busy_timeout = 5000; PRAGMA cache_size = -8192');
-    this.#database.exec(SCHEMA);
+  constructor(path: string, readOnly = false) {
+    this.#database = new DatabaseSync(path, { readOnly });
+    this.#database.exec('PRAGMA busy_timeout = 5000; PRAGMA cache_size = -8192');
+    if (!readOnly) {
+      this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF');
+      this.#database.exec(SCHEMA);
+    }
     this.#select = this.#database.prepare('SELECT value FROM state WHERE key = ?');
-    this.#upsert = this.#database.prepare('INSERT INTO state VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value');
+    this.#upsert = this.#database.prepare(
+      'INSERT INTO state VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
+    );
     this.#delete = this.#database.prepare('DELETE FROM state WHERE key = ?');
     this.#setMark = this.#database.prepare('INSERT OR REPLACE INTO mark VALUES (1, ?, ?, ?)');
   }
@@ -32,9 +37,14 @@ export class IndexDatabase {
   /** The block the index was brought up to, when it was written by this version. */
   mark(): IndexMark | undefined {
     const row = this.#database.prepare('SELECT version, height, frame_hash FROM mark WHERE id = 1').get();
-    if (row === undefined || row['version'] !== VERSION) return undefined;
+    if (row === undefined || row.version !== VERSION) return undefined;
     const { height, frame_hash: frameHash } = row;
     return typeof height === 'number' && frameHash instanceof Uint8Array ? { height, frameHash } : undefined;
+  }
+
+  /** Whether SQLite finds its own structure whole. */
+  isIntact(): boolean {
+    return this.#database.prepare('PRAGMA integrity_check(1)').get()?.integrity_check === 'ok';
   }
 
   clear(): void {
@@ -42,14 +52,14 @@ export class IndexDatabase {
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
-    const value = this.#select.get(key)?.['value'];
+    const value = this.#select.get(key)?.value;
     return value instanceof Uint8Array ? value : undefined;
   }
 
   /** Every key with its value, in key order. */
   *entries(): Generator<[Uint8Array, Uint8Array]> {
     for (const row of this.#database.prepare('SELECT key, value FROM state ORDER BY key').iterate()) {
-      if (row['key'] instanceof Uint8Array && row['value'] instanceof Uint8Array) yield [row['key'], row['value']];
+      if (row.key instanceof Uint8Array && row.value instanceof Uint8Array) yield [row.key, row.value];
     }
   }
 

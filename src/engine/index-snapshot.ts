@@ -29,5 +29,8 @@ function openExisting(path: string): OpenedValues {
   if (mark === undefined) database.clear();
   database.close();
   const values = new IndexedValues(path);
-  return { values, snapshot: mark === undefined ? undefined : { mark, entries: () => values.storedEntries() } };
+  return {
+    values,
+    snapshot: mark === undefined ? undefined : { mark, entries: () => values.storedEntries() },
+  };
 }

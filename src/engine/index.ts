@@ -1,9 +1,25 @@
-export { restoreBackup } from './backup.ts';
-export { type BackupFile, type BackupManifest, MANIFEST_FILE, readManifest, verifyManifest, writeManifest } from './backup-manifest.ts';
+export { type VerifyLedgerOptions, verifyLedgerFolder } from './audit.ts';
+export { restoreBackup, verifyBackup } from './backup.ts';
+export {
+  type BackupFile,
+  type BackupManifest,
+  MANIFEST_FILE,
+  readManifest,
+  verifyManifest,
+  writeManifest,
+} from './backup-manifest.ts';
 export type { Recovery } from './block-log.ts';
 export { type DamagePlace, LedgerDamageError } from './damage.ts';
 export { type EmbeddedEngineOptions, openEmbeddedEngine } from './embedded-engine.ts';
-export type { CommitListener, Committed, Engine, Head, RecordedBlock, RecordedTransaction, StateAnswer } from './engine.ts';
+export type {
+  CommitListener,
+  Committed,
+  Engine,
+  Head,
+  RecordedBlock,
+  RecordedTransaction,
+  StateAnswer,
+} from './engine.ts';
 export type { Finding, FindingCode } from './finding.ts';
 export { type FolderLock, lockFolder } from './folder-lock.ts';
 export { TransactionRefusedError } from './transaction-refused.ts';

@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads';
 import type { StateWrite } from '../ledger/index.ts';
 import { AppError } from '../shared/index.ts';
 import { IndexDatabase } from './index-database.ts';
+import { KeyFilter } from './key-filter.ts';
 import { type IndexMark, packWrites } from './state-batch.ts';
 import { mapKey, type StateValues } from './state-values.ts';
 
@@ -27,6 +28,7 @@ export class IndexedValues implements StateValues {
   #timer: NodeJS.Timeout | undefined;
   #failed = false;
   readonly #cache = new ValueCache();
+  readonly #stored = new KeyFilter();
 
   constructor(path: string) {
     this.#database = new IndexDatabase(path);
@@ -42,14 +44,17 @@ export class IndexedValues implements StateValues {
     if (write !== undefined) return write[1];
     const cached = this.#cache.get(name);
     if (cached !== undefined) return cached;
-    const value = this.#database.get(key);
+    const value = this.#stored.mayHave(key) ? this.#database.get(key) : undefined;
     if (value !== undefined) this.#cache.set(name, value);
     return value;
   }
 
-  /** What the index holds, in key order; for the start, before anything is applied. */
-  storedEntries(): Iterable<[Uint8Array, Uint8Array]> {
-    return this.#database.entries();
+  /** What the index holds, in key order. Read to the end at the start, before anything is asked for. */
+  *storedEntries(): Generator<[Uint8Array, Uint8Array]> {
+    for (const entry of this.#database.entries()) {
+      this.#stored.add(entry[0]);
+      yield entry;
+    }
   }
 
   apply(mark: IndexMark, writes: readonly StateWrite[]): void {
@@ -58,6 +63,7 @@ export class IndexedValues implements StateValues {
       const name = mapKey(write[0]);
       this.#cache.delete(name);
       this.#waiting.set(name, write);
+      this.#stored.add(write[0]);
     }
     if (this.#waiting.size >= FLUSH_AT_WRITES) this.#flush();
     else this.#scheduleFlush(FLUSH_AFTER_MS);
@@ -65,7 +71,11 @@ export class IndexedValues implements StateValues {
 
   async ready(): Promise<void> {
     while (this.#waiting.size > MAX_WAITING_WRITES) {
-      if (this.#failed) throw new AppError('disk-full', 'The index beside the ledger cannot be written. Free some space and try again.');
+      if (this.#failed)
+        throw new AppError(
+          'disk-full',
+          'The index beside the ledger cannot be written. Free some space and try again.',
+        );
       await new Promise<void>((resolve) => this.#waiters.push(resolve));
     }
   }
@@ -102,7 +112,8 @@ export class IndexedValues implements StateValues {
     const written = this.#beingWritten;
     this.#beingWritten = new Map();
     if (applied) {
-      for (const [name, [, value]] of written) if (value !== undefined && !this.#waiting.has(name)) this.#cache.set(name, value);
+      for (const [name, [, value]] of written)
+        if (value !== undefined && !this.#waiting.has(name)) this.#cache.set(name, value);
     } else {
       this.#waiting = new Map([...written, ...this.#waiting]);
     }

@@ -31,11 +31,13 @@ export class Intake {
 
   async submit(bytes: Uint8Array): Promise<Committed> {
     const { sequencer } = this.#parts;
-    if (this.#closed) throw new AppError('closed', 'The ledger is shutting down. Try again when the node runs.');
+    if (this.#closed)
+      throw new AppError('closed', 'The ledger is shutting down. Try again when the node runs.');
     if (sequencer.failure !== undefined) throw sequencer.failure;
     const submission = openSubmission(bytes);
     const same = sequencer.inFlight.get(submission.idKey);
     if (same !== undefined) return same.settled.promise;
+    this.#refuseOverload(submission);
     const publicKey = this.#keyIfNext(submission);
     if (publicKey !== undefined) return this.#accept(submission, publicKey);
     const code = this.#codeNow(submission);
@@ -79,7 +81,6 @@ export class Intake {
   }
 
   #accept(submission: Submission, publicKey: Uint8Array | undefined): Promise<Committed> {
-    this.#refuseOverload(submission);
     const { sequencer, pool } = this.#parts;
     sequencer.enqueue(submission);
     const settle = (valid: boolean): void => {

@@ -1,5 +1,14 @@
+import {
+  type Block,
+  decodeBlock,
+  decodeTransaction,
+  RESULT_CODES,
+  resultName,
+  type Transaction,
+  type TransactionResult,
+  transactionId,
+} from '../ledger/index.ts';
 import { equalBytes } from '../shared/index.ts';
-import { type Block, decodeBlock, decodeTransaction, RESULT_CODES, resultName, type Transaction, transactionId, type TransactionResult } from '../ledger/index.ts';
 import { type BlockLog, LOG_FILE } from './block-log.ts';
 import { decodeRecord } from './block-record.ts';
 import { LedgerDamageError } from './damage.ts';
@@ -78,7 +87,15 @@ export class LedgerReader {
     const { header } = decoded(block, index);
     const code = results[index]?.code ?? 0;
     const transaction = block.transactions[index] as Uint8Array;
-    return { height: block.height, index, transactionId: transactionId(header), code, leafIndex, transaction, timeMs: block.timeMs };
+    return {
+      height: block.height,
+      index,
+      transactionId: transactionId(header),
+      code,
+      leafIndex,
+      transaction,
+      timeMs: block.timeMs,
+    };
   }
 
   async #blockOfLeaf(leafIndex: number): Promise<RecordedBlock | undefined> {
@@ -90,8 +107,14 @@ export class LedgerReader {
 function recordedBlock(payload: Uint8Array, place: BlockPlace, height: number): RecordedBlock {
   const { body, codes, seal } = decodeRecord(payload);
   const block = decodeBlock(body);
-  if (!block.ok) throw new LedgerDamageError(block.error.message, { file: LOG_FILE, offset: place.offset, height });
-  return { block: block.value, results: codes.map(resultOf), firstLeaf: place.firstLeaf, head: { height, ...seal } };
+  if (!block.ok)
+    throw new LedgerDamageError(block.error.message, { file: LOG_FILE, offset: place.offset, height });
+  return {
+    block: block.value,
+    results: codes.map(resultOf),
+    firstLeaf: place.firstLeaf,
+    head: { height, ...seal },
+  };
 }
 
 function resultOf(code: number): TransactionResult {

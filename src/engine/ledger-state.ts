@@ -19,7 +19,11 @@ export type StagedBlock = {
   discard(): void;
 };
 
-type BlockEffects = { readonly timeMs: number; readonly leaves: readonly Uint8Array[]; readonly writes: readonly StateWrite[] };
+type BlockEffects = {
+  readonly timeMs: number;
+  readonly leaves: readonly Uint8Array[];
+  readonly writes: readonly StateWrite[];
+};
 
 /** What a node knows at the last committed height, all of it derived from the log. */
 export class LedgerState {
@@ -58,7 +62,11 @@ export class LedgerState {
       commit: (frame, checkpoint, transactionIds) => {
         staged.commit();
         this.values.apply({ height, frameHash: frame.hash.slice() }, effects.writes);
-        this.#append({ offset: frame.offset, end: frame.end, firstLeaf: sizeBefore }, { ...seal, checkpoint }, transactionIds);
+        this.#append(
+          { offset: frame.offset, end: frame.end, firstLeaf: sizeBefore },
+          { ...seal, checkpoint },
+          transactionIds,
+        );
       },
       discard: () => this.#discard(staged, sizeBefore),
     };
@@ -74,7 +82,11 @@ export class LedgerState {
   placeOf(height: number): BlockPlace | undefined {
     const offset = this.#offsets.at(height);
     if (offset === undefined) return undefined;
-    return { offset, end: this.#ends.at(height) as number, firstLeaf: this.#firstLeaves.at(height) as number };
+    return {
+      offset,
+      end: this.#ends.at(height) as number,
+      firstLeaf: this.#firstLeaves.at(height) as number,
+    };
   }
 
   /** The height of the block that a leaf is in. */

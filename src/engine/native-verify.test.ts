@@ -47,7 +47,10 @@ const cases: Record<string, [Uint8Array, boolean]> = {
   'R of small order': [withR(TORSION.toBytes()), false],
   'R the identity': [withR(IDENTITY), false],
   'R and S zero': [Uint8Array.from([...IDENTITY, ...new Uint8Array(32)]), false],
-  'R not canonical': [withR(Uint8Array.from({ length: 32 }, (_, at) => (at === 0 ? 0xee : at === 31 ? 0x7f : 0xff))), false],
+  'R not canonical': [
+    withR(Uint8Array.from({ length: 32 }, (_, at) => (at === 0 ? 0xee : at === 31 ? 0x7f : 0xff))),
+    false,
+  ],
   'too short': [good.subarray(0, 63), false],
 };
 

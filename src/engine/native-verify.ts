@@ -2,7 +2,9 @@ import { createRequire } from 'node:module';
 import { isWellFormedSignature, verifySignature } from '../identity/index.ts';
 
 type Verify = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean;
-type Sodium = { crypto_sign_verify_detached(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean };
+type Sodium = {
+  crypto_sign_verify_detached(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean;
+};
 
 /**
  * Signature verification by libsodium where its binary loads, twice as fast as OpenSSL; elsewhere by identity.

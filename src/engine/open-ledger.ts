@@ -14,7 +14,11 @@ export type OpenValues = (fresh: boolean) => OpenedValues;
 export type OpenedLedger = { readonly log: BlockLog; readonly state: LedgerState };
 
 /** Reads and checks the whole log and brings the state up to it; an index that does not match is built anew. */
-export async function openLedger(storage: Storage, rules: ChainRules, openValues: OpenValues): Promise<OpenedLedger> {
+export async function openLedger(
+  storage: Storage,
+  rules: ChainRules,
+  openValues: OpenValues,
+): Promise<OpenedLedger> {
   try {
     return await openWith(storage, rules, openValues(false));
   } catch (cause) {
@@ -23,12 +27,19 @@ export async function openLedger(storage: Storage, rules: ChainRules, openValues
   }
 }
 
-async function openWith(storage: Storage, rules: ChainRules, { values, snapshot }: OpenedValues): Promise<OpenedLedger> {
+async function openWith(
+  storage: Storage,
+  rules: ChainRules,
+  { values, snapshot }: OpenedValues,
+): Promise<OpenedLedger> {
   const state = new LedgerState(values);
   let log: BlockLog | undefined;
   try {
-    log = await BlockLog.open(storage, genesisPayload(rules), (frame) => replayFrame(state, rules, frame, snapshot));
-    if (snapshot !== undefined && snapshot.mark.height > state.height) throw new IndexMismatchError('the index is ahead of the log');
+    log = await BlockLog.open(storage, genesisPayload(rules), (frame) =>
+      replayFrame(state, rules, frame, snapshot),
+    );
+    if (snapshot !== undefined && snapshot.mark.height > state.height)
+      throw new IndexMismatchError('the index is ahead of the log');
     return { log, state };
   } catch (cause) {
     await log?.close();
@@ -42,5 +53,10 @@ function genesisPayload(rules: ChainRules): Uint8Array {
   const state = new LedgerState(memoryValues());
   const { genesis } = rules;
   const { seal } = state.stage({ timeMs: genesis.timeMs, leaves: [], writes: rules.genesisState(genesis) });
-  return encodeRecord({ kind: 'genesis', body: encodeGenesis(genesis), codes: [], seal: { ...seal, checkpoint: rules.signHead(0, seal) } });
+  return encodeRecord({
+    kind: 'genesis',
+    body: encodeGenesis(genesis),
+    codes: [],
+    seal: { ...seal, checkpoint: rules.signHead(0, seal) },
+  });
 }

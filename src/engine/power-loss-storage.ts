@@ -18,7 +18,9 @@ export type PowerLossStorage = Storage & {
   /** The power goes during the given operation from now. */
   losePowerAfter(operations: number): void;
   /** Throws in place of the operation when it returns an error; for a full disk and a failing sync. */
-  failWith(fault: ((operation: 'write' | 'sync' | 'create', name: string) => Error | undefined) | undefined): void;
+  failWith(
+    fault: ((operation: 'write' | 'sync' | 'create', name: string) => Error | undefined) | undefined,
+  ): void;
   /** The disk as it may be found after the loss: each unsynced change kept, torn or dropped. */
   afterPowerLoss(random: Random): PowerLossStorage;
   /** What a reader sees now. */
@@ -122,7 +124,9 @@ function survivors(disk: Disk, random: Random): Disk {
   const found: Disk = new Map();
   for (const [name, file] of disk) {
     if (!file.nameIsDurable && random() < 0.5) continue;
-    const durable = file.unsynced.flatMap((change) => torn(change, random)).reduce(apply, file.durable.slice());
+    const durable = file.unsynced
+      .flatMap((change) => torn(change, random))
+      .reduce(apply, file.durable.slice());
     found.set(name, { durable, unsynced: [], nameIsDurable: true });
   }
   return found;
@@ -133,14 +137,18 @@ function torn(change: Change, random: Random): Change[] {
   const fate = random();
   if (fate < 0.3) return [];
   if (fate < 0.5 || 'truncateTo' in change) return [change];
-  if (fate < 0.75) return [{ at: change.at, bytes: change.bytes.slice(0, Math.floor(random() * change.bytes.length)) }];
+  if (fate < 0.75)
+    return [{ at: change.at, bytes: change.bytes.slice(0, Math.floor(random() * change.bytes.length)) }];
   return sectorsOf(change).filter(() => random() < 0.5);
 }
 
 function sectorsOf(change: { at: number; bytes: Uint8Array }): Change[] {
   const sectors: Change[] = [];
   for (let start = 0; start < change.bytes.length; ) {
-    const end = Math.min(change.bytes.length, (Math.floor((change.at + start) / SECTOR_BYTES) + 1) * SECTOR_BYTES - change.at);
+    const end = Math.min(
+      change.bytes.length,
+      (Math.floor((change.at + start) / SECTOR_BYTES) + 1) * SECTOR_BYTES - change.at,
+    );
     sectors.push({ at: change.at + start, bytes: change.bytes.slice(start, end) });
     start = end;
   }

@@ -22,10 +22,18 @@ import type { LedgerState, StagedBlock } from './ledger-state.ts';
 import type { IndexMark } from './state-batch.ts';
 
 /** A decoded block with what a replay needs of each transaction. */
-export type ReplayedBlock = { readonly block: Block; readonly transactions: readonly Transaction[]; readonly codes: readonly ResultCode[]; readonly seal: Seal };
+export type ReplayedBlock = {
+  readonly block: Block;
+  readonly transactions: readonly Transaction[];
+  readonly codes: readonly ResultCode[];
+  readonly seal: Seal;
+};
 
 /** State values as of one block, believed once their root is the one that block recorded. */
-export type StateSnapshot = { readonly mark: IndexMark; entries(): Iterable<readonly [Uint8Array, Uint8Array]> };
+export type StateSnapshot = {
+  readonly mark: IndexMark;
+  entries(): Iterable<readonly [Uint8Array, Uint8Array]>;
+};
 
 /** The index does not belong to this log, or not to this place in it; it has to be built anew. */
 export class IndexMismatchError extends Error {}
@@ -36,7 +44,12 @@ const STAGE_ENTRIES = 20_000;
  * Brings the state up to each frame of the log in turn, and checks that it reaches what the frame recorded. Signatures are
  * not verified again: the frames are hash-chained, and an audit verifies them.
  */
-export async function replayFrame(state: LedgerState, rules: ChainRules, frame: Frame, snapshot: StateSnapshot | undefined): Promise<void> {
+export async function replayFrame(
+  state: LedgerState,
+  rules: ChainRules,
+  frame: Frame,
+  snapshot: StateSnapshot | undefined,
+): Promise<void> {
   const record = decodedRecord(frame);
   if (snapshot !== undefined && frame.height <= snapshot.mark.height) {
     skipFrame(state, rules, frame, record);
@@ -50,20 +63,45 @@ export async function replayFrame(state: LedgerState, rules: ChainRules, frame: 
 
 function replayGenesis(state: LedgerState, rules: ChainRules, frame: Frame, record: BlockRecord): void {
   checkGenesis(rules, record);
-  const staged = state.stage({ timeMs: rules.genesis.timeMs, leaves: [], writes: rules.genesisState(rules.genesis) });
+  const staged = state.stage({
+    timeMs: rules.genesis.timeMs,
+    leaves: [],
+    writes: rules.genesisState(rules.genesis),
+  });
   commitIfAsRecorded(staged, frame, record.seal, []);
 }
 
 function replayBlock(state: LedgerState, rules: ChainRules, frame: Frame, record: BlockRecord): void {
   const { block, transactions, codes, seal } = openRecord(record, frame, state.seal);
-  const input = { state: state.values, chainId: rules.chainId, contracts: rules.contracts, verify: () => true };
-  const output = executeBlock({ ...input, height: block.height, timeMs: block.timeMs, transactions: block.transactions });
-  if (output.results.some(({ code }, index) => code !== codes[index])) throw damaged(frame, 'a transaction gives another result than was recorded');
+  const input = {
+    state: state.values,
+    chainId: rules.chainId,
+    contracts: rules.contracts,
+    verify: () => true,
+  };
+  const output = executeBlock({
+    ...input,
+    height: block.height,
+    timeMs: block.timeMs,
+    transactions: block.transactions,
+  });
+  if (output.results.some(({ code }, index) => code !== codes[index]))
+    throw damaged(frame, 'a transaction gives another result than was recorded');
   const staged = state.stage({ timeMs: block.timeMs, leaves: output.leaves, writes: output.stateWrites });
-  commitIfAsRecorded(staged, frame, seal, transactions.map(({ header }) => transactionId(header)));
+  commitIfAsRecorded(
+    staged,
+    frame,
+    seal,
+    transactions.map(({ header }) => transactionId(header)),
+  );
 }
 
-function commitIfAsRecorded(staged: StagedBlock, frame: Frame, seal: Seal, transactionIds: readonly Uint8Array[]): void {
+function commitIfAsRecorded(
+  staged: StagedBlock,
+  frame: Frame,
+  seal: Seal,
+  transactionIds: readonly Uint8Array[],
+): void {
   if (!equalBytes(staged.seal.appHash, seal.appHash)) {
     staged.discard();
     throw damaged(frame, 'the block leads to another state than was recorded');
@@ -78,11 +116,21 @@ function skipFrame(state: LedgerState, rules: ChainRules, frame: Frame, record: 
     return;
   }
   const { transactions, codes, block, seal } = openRecord(record, frame, state.seal);
-  const leaves = transactions.map((transaction, index) => leafOf(block, index, transaction, codes[index] as ResultCode));
-  state.skip(frame, seal, leaves, transactions.map(({ header }) => transactionId(header)));
+  const leaves = transactions.map((transaction, index) =>
+    leafOf(block, index, transaction, codes[index] as ResultCode),
+  );
+  state.skip(
+    frame,
+    seal,
+    leaves,
+    transactions.map(({ header }) => transactionId(header)),
+  );
   const { logSize, logRoot, stateRoot } = seal;
   const isAsRecorded = state.history.size === logSize && equalBytes(state.history.root(), logRoot);
-  if (!isAsRecorded || !equalBytes(appHash({ height: frame.height, logSize, logRoot, stateRoot }), seal.appHash)) {
+  if (
+    !isAsRecorded ||
+    !equalBytes(appHash({ height: frame.height, logSize, logRoot, stateRoot }), seal.appHash)
+  ) {
     throw damaged(frame, 'the block leads to another history than was recorded');
   }
 }
@@ -94,7 +142,8 @@ export function leafOf(block: Block, index: number, transaction: Transaction, co
 
 /** Fills the tree from the index; the root it gives decides whether the index is believed. */
 function loadSnapshot(state: LedgerState, snapshot: StateSnapshot, frame: Frame): void {
-  if (!equalBytes(snapshot.mark.frameHash, frame.hash)) throw new IndexMismatchError('the index is of another log');
+  if (!equalBytes(snapshot.mark.frameHash, frame.hash))
+    throw new IndexMismatchError('the index is of another log');
   let chunk: [Uint8Array, Uint8Array][] = [];
   const stageChunk = (): void => {
     state.tree.stage(chunk).commit();
@@ -105,12 +154,16 @@ function loadSnapshot(state: LedgerState, snapshot: StateSnapshot, frame: Frame)
     if (chunk.length === STAGE_ENTRIES) stageChunk();
   }
   stageChunk();
-  if (!equalBytes(state.tree.root, state.seal.stateRoot)) throw new IndexMismatchError('the index does not give the recorded state root');
+  if (!equalBytes(state.tree.root, state.seal.stateRoot))
+    throw new IndexMismatchError('the index does not give the recorded state root');
 }
 
 function checkGenesis(rules: ChainRules, record: BlockRecord): void {
   if (record.kind === 'genesis' && equalBytes(record.body, encodeGenesis(rules.genesis))) return;
-  throw new AppError('wrong-genesis', 'This ledger folder begins with another genesis. Use the genesis it was created with, or another folder.');
+  throw new AppError(
+    'wrong-genesis',
+    'This ledger folder begins with another genesis. Use the genesis it was created with, or another folder.',
+  );
 }
 
 function decodedRecord(frame: Frame): BlockRecord {
@@ -127,10 +180,20 @@ export function openRecord(record: BlockRecord, frame: Frame, previous: Seal): R
   const block = record.kind === 'block' ? decodeBlock(record.body) : undefined;
   if (block === undefined || !block.ok) throw damaged(frame, 'the frame does not hold a block');
   const { height, timeMs, previousAppHash, transactions } = block.value;
-  if (height !== frame.height || timeMs !== record.seal.timeMs || timeMs < previous.timeMs || !equalBytes(previousAppHash, previous.appHash)) {
+  if (
+    height !== frame.height ||
+    timeMs !== record.seal.timeMs ||
+    timeMs < previous.timeMs ||
+    !equalBytes(previousAppHash, previous.appHash)
+  ) {
     throw damaged(frame, 'the block does not follow the one before it');
   }
-  return { block: block.value, transactions: transactions.map((bytes) => decodedTransaction(bytes, frame)), codes: knownCodes(record, transactions.length, frame), seal: record.seal };
+  return {
+    block: block.value,
+    transactions: transactions.map((bytes) => decodedTransaction(bytes, frame)),
+    codes: knownCodes(record, transactions.length, frame),
+    seal: record.seal,
+  };
 }
 
 function decodedTransaction(bytes: Uint8Array, frame: Frame): Transaction {

@@ -1,7 +1,20 @@
 import { createPrivateKey, type KeyObject, sign } from 'node:crypto';
-import { ACTIONS, type ActionName, encodeGrantConsent, encodeRegistration, possessionMessage } from '../contracts/index.ts';
+import {
+  ACTIONS,
+  type ActionName,
+  encodeGrantConsent,
+  encodeRegistration,
+  possessionMessage,
+} from '../contracts/index.ts';
 import { accountIdOf, type PublicKey, publicKeyOf } from '../identity/index.ts';
-import { chainIdOf, encodeTransaction, type Genesis, payloadRootOf, signingBytes, TRANSACTION_VERSION } from '../ledger/index.ts';
+import {
+  chainIdOf,
+  encodeTransaction,
+  type Genesis,
+  payloadRootOf,
+  signingBytes,
+  TRANSACTION_VERSION,
+} from '../ledger/index.ts';
 import { CanonicalWriter, sha256 } from '../shared/index.ts';
 
 /** A chain with made-up keys, for tests, campaigns and benchmarks of the engine. Everything follows from the seed number. */
@@ -13,7 +26,12 @@ export type SampleChain = {
 };
 
 /** Someone who signs, and the sequence number that comes next. */
-export type SampleSigner = { readonly accountId: Uint8Array; readonly publicKey: PublicKey; readonly privateKey: KeyObject; nextSequence: number };
+export type SampleSigner = {
+  readonly accountId: Uint8Array;
+  readonly publicKey: PublicKey;
+  privateKey: KeyObject;
+  nextSequence: number;
+};
 
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex');
 const FAR_AHEAD = 50_000;
@@ -26,7 +44,11 @@ export function sampleBytes(seed: number, name: string): Uint8Array {
 
 export function sampleSigner(seed: number, name: string): SampleSigner {
   const bytes = sampleBytes(seed, name);
-  const privateKey = createPrivateKey({ key: Buffer.concat([PKCS8_PREFIX, bytes]), format: 'der', type: 'pkcs8' });
+  const privateKey = createPrivateKey({
+    key: Buffer.concat([PKCS8_PREFIX, bytes]),
+    format: 'der',
+    type: 'pkcs8',
+  });
   const publicKey = publicKeyOf(bytes);
   return { accountId: accountIdOf(publicKey), publicKey, privateKey, nextSequence: 0 };
 }
@@ -44,7 +66,13 @@ export function sampleChain(seed = 1): SampleChain {
 }
 
 /** A signed transaction of a type, with the signer's next sequence number, which it uses up. */
-export function signedAction(chain: SampleChain, signer: SampleSigner, name: ActionName, parts: readonly Uint8Array[], height = 0): Uint8Array {
+export function signedAction(
+  chain: SampleChain,
+  signer: SampleSigner,
+  name: ActionName,
+  parts: readonly Uint8Array[],
+  height = 0,
+): Uint8Array {
   const { contract, action } = ACTIONS[name];
   const header = {
     version: TRANSACTION_VERSION,
@@ -57,7 +85,11 @@ export function signedAction(chain: SampleChain, signer: SampleSigner, name: Act
     payloadRoot: payloadRootOf(parts),
   };
   signer.nextSequence += 1;
-  return encodeTransaction({ header, parts, signature: new Uint8Array(sign(null, signingBytes(header), signer.privateKey)) });
+  return encodeTransaction({
+    header,
+    parts,
+    signature: new Uint8Array(sign(null, signingBytes(header), signer.privateKey)),
+  });
 }
 
 /** The custodian enrols a patient's key. */

@@ -1,4 +1,10 @@
-import { type Block, encodeBlock, executeBlock, type BlockOutput, type VerifySignature } from '../ledger/index.ts';
+import {
+  type Block,
+  type BlockOutput,
+  encodeBlock,
+  executeBlock,
+  type VerifySignature,
+} from '../ledger/index.ts';
 import { AppError, equalBytes } from '../shared/index.ts';
 import { type BlockLog, SyncFailedError } from './block-log.ts';
 import { encodeRecord } from './block-record.ts';
@@ -15,7 +21,12 @@ import { isAdmissionRefusal, TransactionRefusedError } from './transaction-refus
 const MAX_BLOCK_TRANSACTIONS = 512;
 const MAX_BLOCK_BYTES = 4 * 1024 * 1024;
 
-type Batch = { readonly submissions: readonly Submission[]; readonly output: BlockOutput; readonly height: number; readonly timeMs: number };
+type Batch = {
+  readonly submissions: readonly Submission[];
+  readonly output: BlockOutput;
+  readonly height: number;
+  readonly timeMs: number;
+};
 
 /**
  * Turns checked submissions into blocks, in the order they came: while one block is being made durable the next ones
@@ -70,7 +81,8 @@ export class Sequencer {
   }
 
   async #run(): Promise<void> {
-    for (let next = this.#takeChecked(); next.length > 0; next = this.#takeChecked()) await this.#record(next);
+    for (let next = this.#takeChecked(); next.length > 0; next = this.#takeChecked())
+      await this.#record(next);
     this.#isRunning = false;
     if (this.inFlight.size === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
@@ -81,7 +93,12 @@ export class Sequencer {
     let count = 0;
     for (const submission of this.#queue) {
       bytes += submission.bytes.length;
-      if (submission.verdict === undefined || count === MAX_BLOCK_TRANSACTIONS || (count > 0 && bytes > MAX_BLOCK_BYTES)) break;
+      if (
+        submission.verdict === undefined ||
+        count === MAX_BLOCK_TRANSACTIONS ||
+        (count > 0 && bytes > MAX_BLOCK_BYTES)
+      )
+        break;
       count += 1;
     }
     return this.#queue.splice(0, count);
@@ -109,8 +126,17 @@ export class Sequencer {
     for (;;) {
       const transactions = accepted.map(({ bytes }) => bytes);
       const verify = this.#verifier(accepted);
-      const output = executeBlock({ state: this.#state.values, chainId, contracts, verify, height, timeMs, transactions });
-      if (!output.results.some(({ code }) => isAdmissionRefusal(code))) return { submissions: accepted, output, height, timeMs };
+      const output = executeBlock({
+        state: this.#state.values,
+        chainId,
+        contracts,
+        verify,
+        height,
+        timeMs,
+        transactions,
+      });
+      if (!output.results.some(({ code }) => isAdmissionRefusal(code)))
+        return { submissions: accepted, output, height, timeMs };
       accepted = this.#refuse(accepted, output);
     }
   }
@@ -126,10 +152,17 @@ export class Sequencer {
 
   /** Answers from the workers' verdicts where the key is still the same, and checks here where it is not. */
   #verifier(submissions: readonly Submission[]): VerifySignature {
-    const byMessage = new Map(submissions.map((submission) => [mapKey(submission.signedMessage), submission]));
+    const byMessage = new Map(
+      submissions.map((submission) => [mapKey(submission.signedMessage), submission]),
+    );
     return (publicKey, message, signature) => {
       const known = byMessage.get(mapKey(message));
-      if (known?.verdict !== undefined && known.checkedWith !== undefined && equalBytes(known.checkedWith, publicKey)) return known.verdict;
+      if (
+        known?.verdict !== undefined &&
+        known.checkedWith !== undefined &&
+        equalBytes(known.checkedWith, publicKey)
+      )
+        return known.verdict;
       return this.#verifyHere(publicKey, message, signature);
     };
   }
@@ -141,20 +174,39 @@ export class Sequencer {
     const staged = this.#state.stage({ timeMs, leaves: output.leaves, writes: output.stateWrites });
     const { frame, checkpoint } = await this.#makeDurable(block, batch, staged);
     const firstLeaf = this.#state.history.size - submissions.length;
-    staged.commit(frame, checkpoint, submissions.map(({ id }) => id));
+    staged.commit(
+      frame,
+      checkpoint,
+      submissions.map(({ id }) => id),
+    );
     this.#notify(block, output);
     for (const [index, submission] of submissions.entries()) {
       const code = output.results[index]?.code ?? 0;
       this.inFlight.remove(submission, true);
-      submission.settled.resolve({ height, index, transactionId: submission.id, code, leafIndex: firstLeaf + index });
+      submission.settled.resolve({
+        height,
+        index,
+        transactionId: submission.id,
+        code,
+        leafIndex: firstLeaf + index,
+      });
     }
   }
 
-  async #makeDurable(block: Block, { output }: Batch, staged: StagedBlock): Promise<{ frame: Frame; checkpoint: string }> {
+  async #makeDurable(
+    block: Block,
+    { output }: Batch,
+    staged: StagedBlock,
+  ): Promise<{ frame: Frame; checkpoint: string }> {
     try {
       const checkpoint = this.#rules.signHead(block.height, staged.seal);
       const codes = output.results.map(({ code }) => code);
-      const payload = encodeRecord({ kind: 'block', body: encodeBlock(block), codes, seal: { ...staged.seal, checkpoint } });
+      const payload = encodeRecord({
+        kind: 'block',
+        body: encodeBlock(block),
+        codes,
+        seal: { ...staged.seal, checkpoint },
+      });
       return { frame: await this.#log.append(payload), checkpoint };
     } catch (cause) {
       staged.discard();
@@ -168,13 +220,20 @@ export class Sequencer {
     try {
       for (const listener of this.#listeners) listener(block, output.results, output.stateWrites);
     } catch (cause) {
-      this.#failure = new AppError('internal', 'A view of the ledger failed. Restart the node; what was acknowledged is recorded.', { cause });
+      this.#failure = new AppError(
+        'internal',
+        'A view of the ledger failed. Restart the node; what was acknowledged is recorded.',
+        { cause },
+      );
       throw this.#failure;
     }
   }
 
   #rejectAll(submissions: readonly Submission[], cause: unknown): void {
-    const error = cause instanceof AppError ? cause : new AppError('internal', 'The block could not be made. This is a defect: report it.', { cause });
+    const error =
+      cause instanceof AppError
+        ? cause
+        : new AppError('internal', 'The block could not be made. This is a defect: report it.', { cause });
     for (const submission of submissions) this.#reject(submission, error);
   }
 

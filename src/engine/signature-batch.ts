@@ -1,5 +1,9 @@
 /** One signature to check. The key comes from the registry, where it was checked when it was registered. */
-export type SignatureCheck = { readonly publicKey: Uint8Array; readonly message: Uint8Array; readonly signature: Uint8Array };
+export type SignatureCheck = {
+  readonly publicKey: Uint8Array;
+  readonly message: Uint8Array;
+  readonly signature: Uint8Array;
+};
 
 const PUBLIC_KEY_BYTES = 32;
 const SIGNATURE_BYTES = 64;

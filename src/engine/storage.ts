@@ -114,12 +114,22 @@ export function storageError(verb: string, path: string, cause: unknown): AppErr
   if (cause instanceof AppError) return cause;
   const errno = errnoOf(cause);
   if (errno === 'ENOSPC' || errno === 'EDQUOT' || errno === 'EFBIG') {
-    return new AppError('disk-full', `No space is left to ${verb} ${path}. Free some space and try again.`, { cause });
+    return new AppError('disk-full', `No space is left to ${verb} ${path}. Free some space and try again.`, {
+      cause,
+    });
   }
   if (errno === 'EROFS' || errno === 'EACCES' || errno === 'EPERM') {
-    return new AppError('folder-not-writable', `Not allowed to ${verb} ${path}. Check its owner, its mode and the mount.`, { cause });
+    return new AppError(
+      'folder-not-writable',
+      `Not allowed to ${verb} ${path}. Check its owner, its mode and the mount.`,
+      { cause },
+    );
   }
-  return new AppError('storage-failed', `Could not ${verb} ${path} (${errno}). Check the disk and the path.`, { cause });
+  return new AppError(
+    'storage-failed',
+    `Could not ${verb} ${path} (${errno}). Check the disk and the path.`,
+    { cause },
+  );
 }
 
 function errnoOf(cause: unknown): string {

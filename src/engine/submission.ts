@@ -22,7 +22,10 @@ export function openSubmission(bytes: Uint8Array): Submission {
   const owned = bytes.slice();
   const transaction = decodeTransaction(owned);
   if (!transaction.ok) {
-    throw new AppError('malformed-transaction', `The bytes are not a transaction: ${transaction.error.message}.`);
+    throw new AppError(
+      'malformed-transaction',
+      `The bytes are not a transaction: ${transaction.error.message}.`,
+    );
   }
   const { header } = transaction.value;
   const signedMessage = signingBytes(header);

@@ -23,7 +23,8 @@ export class TransactionIndex {
     const [high, low] = prefixOf(transactionId);
     const found: number[] = [];
     for (let slot = high % this.#capacity; this.#leafAt(slot) !== EMPTY; slot = (slot + 1) % this.#capacity) {
-      if (this.#slots[slot * 3] === high && this.#slots[slot * 3 + 1] === low) found.push(this.#leafAt(slot) - 1);
+      if (this.#slots[slot * 3] === high && this.#slots[slot * 3 + 1] === low)
+        found.push(this.#leafAt(slot) - 1);
     }
     return found;
   }
@@ -43,7 +44,8 @@ export class TransactionIndex {
     this.#capacity *= 2;
     this.#slots = new Uint32Array(this.#capacity * 3);
     for (let at = 0; at < old.length; at += 3) {
-      if (old[at + 2] !== EMPTY) this.#insert(old[at] as number, old[at + 1] as number, old[at + 2] as number);
+      if (old[at + 2] !== EMPTY)
+        this.#insert(old[at] as number, old[at + 1] as number, old[at + 2] as number);
     }
   }
 }

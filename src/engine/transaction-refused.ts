@@ -19,7 +19,10 @@ export class TransactionRefusedError extends AppError {
 
   constructor(resultCode: ResultCode) {
     const name = resultName(resultCode) ?? 'malformed-transaction';
-    super('transaction-refused', `The transaction was refused: ${name}. ${WHAT_TO_DO[name] ?? 'Correct it and sign it again.'}`);
+    super(
+      'transaction-refused',
+      `The transaction was refused: ${name}. ${WHAT_TO_DO[name] ?? 'Correct it and sign it again.'}`,
+    );
     this.resultCode = resultCode;
     this.resultName = name;
   }

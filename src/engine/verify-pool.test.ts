@@ -24,18 +24,30 @@ describe('the signature pool', () => {
 
   test('packs and unpacks checks without loss', () => {
     const checks = [signed(''), signed('a'), signed('b'.repeat(5000))];
-    assert.deepEqual([...unpackChecks(packChecks(checks))], checks.map(({ publicKey: key, message, signature }) => ({ publicKey: key, signature, message })));
+    assert.deepEqual(
+      [...unpackChecks(packChecks(checks))],
+      checks.map(({ publicKey: key, message, signature }) => ({ publicKey: key, signature, message })),
+    );
   });
 
   test('answers each of many checks with its own verdict', async () => {
-    const checks = Array.from({ length: 500 }, (_, at) => (at % 3 === 0 ? forged(`message ${at}`) : signed(`message ${at}`)));
+    const checks = Array.from({ length: 500 }, (_, at) =>
+      at % 3 === 0 ? forged(`message ${at}`) : signed(`message ${at}`),
+    );
     const verdicts = await Promise.all(checks.map(check));
-    assert.deepEqual(verdicts, checks.map((_, at) => at % 3 !== 0));
+    assert.deepEqual(
+      verdicts,
+      checks.map((_, at) => at % 3 !== 0),
+    );
   });
 
   test('settles every check that is under way when it is closed', async () => {
     const closing = new VerifyPool(1);
-    const verdicts = Array.from({ length: 200 }, (_, at) => new Promise<boolean>((resolve) => closing.check(at === 7 ? forged('x') : signed(`y ${at}`), resolve)));
+    const verdicts = Array.from(
+      { length: 200 },
+      (_, at) =>
+        new Promise<boolean>((resolve) => closing.check(at === 7 ? forged('x') : signed(`y ${at}`), resolve)),
+    );
     await closing.close();
     assert.equal((await Promise.all(verdicts)).filter((valid) => !valid).length, 1);
   });

@@ -9,7 +9,7 @@ const BATCHES_PER_WORKER = 2;
 type Pending = SignatureCheck & { readonly done: (valid: boolean) => void };
 type Slot = { worker: Worker; readonly inFlight: Pending[][] };
 
-/** Checks signatures off the main thread. Answers come in any order. */
+/** Checks signatures off the main thread, or on it where there are no workers. Answers come in any order. */
 export class VerifyPool {
   readonly #slots: Slot[];
   #waiting: Pending[] = [];
@@ -17,12 +17,20 @@ export class VerifyPool {
   #closed = false;
 
   constructor(workers: number) {
-    this.#slots = Array.from({ length: workers }, (_, index) => ({ worker: this.#start(index), inFlight: [] }));
+    this.#slots = Array.from({ length: workers }, (_, index) => ({
+      worker: this.#start(index),
+      inFlight: [],
+    }));
   }
 
   /** Calls `done` later with whether the signature is valid. */
   check(check: SignatureCheck, done: (valid: boolean) => void): void {
-    this.#waiting.push({ publicKey: check.publicKey, message: check.message, signature: check.signature, done });
+    this.#waiting.push({
+      publicKey: check.publicKey,
+      message: check.message,
+      signature: check.signature,
+      done,
+    });
     if (this.#waiting.length >= MAX_BATCH) this.#flush();
     else this.#scheduleFlush();
   }
@@ -76,6 +84,7 @@ export class VerifyPool {
 
   /** Gives each batch to the worker with the least to do; an even share keeps both cores busy at low load. */
   #flush(): void {
+    if (this.#slots.length === 0) this.#checkInline(this.#waiting.splice(0));
     while (this.#waiting.length > 0) {
       const slot = this.#slots.reduce((a, b) => (b.inFlight.length < a.inFlight.length ? b : a));
       if (slot.inFlight.length >= BATCHES_PER_WORKER) return;
