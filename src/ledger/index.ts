@@ -26,6 +26,7 @@ export { type BlockInput, type BlockOutput, executeBlock } from './block/execute
 export { decodeLogLeaf, type LeafPlace, type LogLeaf, logLeaf } from './block/log-leaf.ts';
 export * from './checkpoint/index.ts';
 export { chainIdOf, decodeGenesis, encodeGenesis, type Genesis } from './genesis.ts';
+export * from './promise/index.ts';
 export {
   RESULT_CODES,
   type ResultCode,
