@@ -63,6 +63,7 @@ export const ERROR_TABLE = {
   'proof-refused': entry(422, 'security', DAMAGED_EXIT),
   'forked-head': entry(409, 'security', DAMAGED_EXIT),
   erased: entry(410, 'deleted', NOT_FOUND_EXIT),
+  'record-sealed': entry(403, 'forbidden', REFUSED_EXIT),
   'token-replayed': entry(401, 'login', REFUSED_EXIT),
   'token-request-invalid': entry(400, 'invalid', BAD_INPUT_EXIT),
   'grant-type-unsupported': entry(400, 'not-supported', BAD_INPUT_EXIT),

@@ -8,8 +8,10 @@ export type {
   SignBatch,
 } from './access-log/access-log.ts';
 export type { AuditFinding, AuditProgress } from './audit/finding.ts';
+export { verifyBackup } from './backup/manifest.ts';
 export { CATEGORIES, type Category, categoryOfLabels, isCategory } from './category.ts';
 export type { EraseTarget, ErasureRecord, VaultSigner } from './erasure/erasure-record.ts';
+export { erasureRecordBytes, erasureRootOf } from './erasure/erasure-record.ts';
 export { exactToken, queryTokensForCode, tokensForCode } from './index-tokens/code-tokens.ts';
 export { type DateRange, queryTokensForDate, tokensForDateRange } from './index-tokens/date-tokens.ts';
 export {
@@ -35,7 +37,14 @@ export {
   type TokenMatch,
 } from './index-tokens/token.ts';
 export type { Grants, SealedKey } from './keys/grants.ts';
+export { openSealedKey } from './keys/hpke.ts';
 export type { KeyProtector, ProtectedKeyName } from './keys/key-protector.ts';
+export {
+  openPassphraseKeys,
+  type PassphraseKeys,
+  type PassphraseKeysOptions,
+} from './keys/passphrase-keys.ts';
+export { openVault, restoreVault } from './open-vault.ts';
 export {
   type FindCursor,
   type FindQuery,
@@ -49,6 +58,7 @@ export {
   type SealedWrite,
   type VaultTransaction,
 } from './record.ts';
+export { recordCommitment } from './records/commitment.ts';
 export type {
   Consents,
   EnrolmentCodes,

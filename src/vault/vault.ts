@@ -31,6 +31,8 @@ export type VaultOptions = {
   /** Cryptographic randomness: fills and returns. */
   readonly random: (length: number) => Uint8Array;
   readonly signBatch?: SignBatch;
+  /** Opens a damaged vault all the same, for an audit: it then takes no writes to the log and is not sealed on close. */
+  readonly tolerateDamage?: boolean;
 };
 
 export type Vault = RecordReader & {

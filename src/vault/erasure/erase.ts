@@ -1,0 +1,144 @@
+import { AppError } from '../../shared/index.ts';
+import { keyClassCode, type StagedKeys } from '../keys/category-keys.ts';
+import type { KeyProtector } from '../keys/key-protector.ts';
+import type { Keyring } from '../keys/keyring.ts';
+import { openMeta, placeOf } from '../records/record-row.ts';
+import { deleteTokens } from '../records/write-records.ts';
+import type { SqlRow, SqlSession } from '../storage/sql-store.ts';
+import { recordName, subjectName, type VaultContext } from '../vault-context.ts';
+import { type EraseTarget, type ErasureRecord, signErasure, type VaultSigner } from './erasure-record.ts';
+import { destroyOldKeys, renewRoot } from './renew-root.ts';
+import { replaceKeys } from './replace-keys.ts';
+
+/** Erases and answers with the signed record, once no key that opened the erased is left anywhere. */
+export async function erase(
+  context: VaultContext,
+  target: EraseTarget,
+  protector: KeyProtector,
+  signer: VaultSigner,
+): Promise<ErasureRecord> {
+  const staged: StagedKeys = new Map();
+  let commitments: Uint8Array[] = [];
+  let keyring: Keyring = context.keyring;
+  await context.store.write(
+    async (session) => {
+      commitments =
+        'subject' in target
+          ? await eraseSubject(context, session, target)
+          : await eraseRecord(context, session, target, staged);
+      keyring = await renewRoot(context, session, protector);
+    },
+    () => adoptKeyring(context, keyring),
+  );
+  await destroyOldKeys(context, protector);
+  return signErasure('subject' in target ? 'subject' : 'record', commitments, context.now(), signer);
+}
+
+/** Wraps every category key anew without erasing anything. */
+export async function rotateRoot(context: VaultContext, protector: KeyProtector): Promise<void> {
+  let keyring: Keyring = context.keyring;
+  await context.store.write(
+    async (session) => {
+      keyring = await renewRoot(context, session, protector);
+    },
+    () => adoptKeyring(context, keyring),
+  );
+  await destroyOldKeys(context, protector);
+}
+
+function adoptKeyring(context: VaultContext, keyring: Keyring): void {
+  context.keyring.root.fill(0);
+  context.keyring = keyring;
+  context.keys.reset(keyring);
+}
+
+async function eraseSubject(
+  context: VaultContext,
+  session: SqlSession,
+  target: { readonly subject: string; readonly accessLog?: boolean },
+): Promise<Uint8Array[]> {
+  const subject = subjectName(context.naming, target.subject);
+  const rows = await session.all('SELECT * FROM records WHERE subject = ?', [subject]);
+  const commitments = await deleteRecords(context, session, rows);
+  const audit = target.accessLog === false ? keyClassCode('audit') : -1;
+  let removed = rows.length;
+  for (const table of ['grants', 'entries'])
+    removed += await session.run(`DELETE FROM ${table} WHERE subject = ?`, [subject]);
+  removed += await session.run('DELETE FROM category_keys WHERE subject = ? AND category <> ?', [
+    subject,
+    audit,
+  ]);
+  if (removed === 0) throw new AppError('not-found', 'Nothing is stored about this patient. Check the id.');
+  return commitments;
+}
+
+async function eraseRecord(
+  context: VaultContext,
+  session: SqlSession,
+  target: { readonly resourceType: string; readonly id: string },
+  staged: StagedKeys,
+): Promise<Uint8Array[]> {
+  const rows = await session.all('SELECT * FROM records WHERE rkey = ?', [
+    recordName(context.naming, target.resourceType, target.id),
+  ]);
+  if (rows.length === 0) throw new AppError('not-found', 'There is no such record. Check type and id.');
+  const owners = await ownersOf(context, session, rows);
+  const commitments = await deleteRecords(context, session, rows);
+  for (const { subject, patientId, keyIds } of owners)
+    await replaceKeys(context, session, subject, patientId, keyIds, staged);
+  return commitments;
+}
+
+type Owner = { readonly subject: Uint8Array; readonly patientId: string | null; readonly keyIds: number[] };
+
+/** Whose keys the versions are under; a record can have moved from one compartment to another. */
+async function ownersOf(
+  context: VaultContext,
+  session: SqlSession,
+  rows: readonly SqlRow[],
+): Promise<Owner[]> {
+  const owners = new Map<string, Owner>();
+  for (const row of rows) {
+    const subject = row.subject as Uint8Array;
+    const meta = await metaOf(context, session, row);
+    const name = Buffer.from(subject).toString('hex');
+    const owner = owners.get(name) ?? { subject, patientId: meta?.subject ?? null, keyIds: [] };
+    for (const keyId of [Number(row.key_id), Number(row.meta_key_id)])
+      if (!owner.keyIds.includes(keyId)) owner.keyIds.push(keyId);
+    owners.set(name, owner);
+  }
+  return [...owners.values()];
+}
+
+async function deleteRecords(
+  context: VaultContext,
+  session: SqlSession,
+  rows: readonly SqlRow[],
+): Promise<Uint8Array[]> {
+  const commitments: Uint8Array[] = [];
+  for (const row of rows) {
+    const meta = await metaOf(context, session, row);
+    if (meta !== undefined) commitments.push(Uint8Array.from(meta.commitment));
+    await deleteTokens(session, Number(row.rid), row.tokens as Uint8Array);
+    await session.run('DELETE FROM records WHERE rid = ?', [Number(row.rid)]);
+  }
+  return commitments;
+}
+
+/** A damaged record is erased all the same; its commitment cannot be told. */
+async function metaOf(
+  context: VaultContext,
+  session: SqlSession,
+  row: SqlRow,
+): Promise<ReturnType<typeof openMeta>> {
+  try {
+    return openMeta(
+      row.meta as Uint8Array,
+      placeOf(row),
+      await context.keys.byId(session, Number(row.meta_key_id)),
+    );
+  } catch (error) {
+    if (error instanceof AppError) return undefined;
+    throw error;
+  }
+}

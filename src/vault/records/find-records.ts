@@ -1,0 +1,161 @@
+import { AppError } from '../../shared/index.ts';
+import type { StagedKeys } from '../keys/category-keys.ts';
+import {
+  type FindQuery,
+  type HistoryQuery,
+  MAX_FIND_LIMIT,
+  type RecordReader,
+  type SealedRecord,
+} from '../record.ts';
+import { LIVE, SUPERSEDED } from '../storage/schema.ts';
+import type { SqlSession } from '../storage/sql-store.ts';
+import { placeholders } from '../storage/sql-store.ts';
+import { recordName, subjectName, type VaultContext } from '../vault-context.ts';
+import { HANDLE_COLUMNS, handlesOf } from './record-handle.ts';
+import { expressionSql, positiveTokenSets, SqlText } from './token-sql.ts';
+
+const DEFAULT_LIMIT = 100;
+/** Below this many hits a search starts from the index rows; above, it walks the records in order. */
+const SELECTIVE_ROWS = 3000;
+
+/** Reads on one session. `staged` holds the keys of a transaction that is still open. */
+export function createRecordReader(
+  context: VaultContext,
+  session: SqlSession,
+  staged?: StagedKeys,
+): RecordReader {
+  const rows = async (text: SqlText): Promise<SealedRecord[]> =>
+    handlesOf(context, await session.all(text.sql, text.parameters), staged);
+  return {
+    read: async (resourceType, id) => {
+      const text = new SqlText(
+        `SELECT ${HANDLE_COLUMNS} FROM records r WHERE r.rkey = ? AND r.state > ${SUPERSEDED}`,
+      );
+      text.bind(recordName(context.naming, resourceType, id));
+      return (await rows(text))[0];
+    },
+    readVersion: async ({ resourceType, id, version }) => {
+      const text = new SqlText(`SELECT ${HANDLE_COLUMNS} FROM records r WHERE r.rkey = ? AND r.version = ?`);
+      text.bind(recordName(context.naming, resourceType, id), version);
+      return (await rows(text))[0];
+    },
+    history: (query) => rows(historySql(context, query)),
+    find: async (query) => {
+      const text = await findSql(context, session, query, HANDLE_COLUMNS);
+      if (text === undefined) return [];
+      addCursor(context, text, query);
+      text.add(' ORDER BY r.updated_ms DESC, r.rkey LIMIT ?', limitOf(query.limit));
+      return rows(text);
+    },
+    count: async (query) => {
+      const text = await findSql(context, session, query, 'COUNT(*) AS total');
+      if (text === undefined) return 0;
+      const [row] = await session.all(text.sql, text.parameters);
+      return Number(row?.total ?? 0);
+    },
+  };
+}
+
+/** undefined when nothing can match. */
+async function findSql(
+  context: VaultContext,
+  session: SqlSession,
+  query: FindQuery,
+  columns: string,
+): Promise<SqlText | undefined> {
+  if (query.types.length === 0 || query.ids?.length === 0 || query.subjects?.allow?.length === 0)
+    return undefined;
+  const text = new SqlText(`SELECT ${columns} FROM records r WHERE r.state = ${LIVE}`);
+  const selective = query.ids !== undefined || (await isSelective(context, session, query));
+  // A unary plus keeps SQLite from walking the whole type in order when few index rows match; PostgreSQL has statistics.
+  const type = selective && context.store.dialect === 'sqlite' ? '+r.resource_type' : 'r.resource_type';
+  text.add(` AND ${type} IN (${placeholders(query.types.length)})`, ...query.types);
+  if (query.ids !== undefined) addIds(context, text, query.types, query.ids);
+  addSubjects(context, text, query.subjects);
+  const { fromMs, beforeMs } = query.lastUpdated ?? {};
+  if (fromMs !== undefined) text.add(' AND r.updated_ms >= ?', fromMs);
+  if (beforeMs !== undefined) text.add(' AND r.updated_ms < ?', beforeMs);
+  if (query.where !== undefined) {
+    text.add(' AND ');
+    expressionSql(
+      text,
+      query.where,
+      (token) => query.types.map((one) => context.hashToken(one, token)),
+      !selective,
+    );
+  }
+  text.check();
+  return text;
+}
+
+async function isSelective(context: VaultContext, session: SqlSession, query: FindQuery): Promise<boolean> {
+  if (query.where === undefined || context.store.dialect !== 'sqlite') return false;
+  for (const set of positiveTokenSets(query.where)) {
+    const hashes = set.flatMap((token) => query.types.map((type) => context.hashToken(type, token)));
+    if (hashes.length === 0) return true;
+    if (hashes.length > 500) continue;
+    const sql = `SELECT COUNT(*) AS hits FROM (SELECT 1 FROM tokens WHERE token IN (${placeholders(hashes.length)}) LIMIT ${SELECTIVE_ROWS})`;
+    const [row] = await session.all(sql, hashes);
+    if (Number(row?.hits ?? 0) < SELECTIVE_ROWS) return true;
+  }
+  return false;
+}
+
+function addIds(
+  context: VaultContext,
+  text: SqlText,
+  types: readonly string[],
+  ids: readonly string[],
+): void {
+  const names = types.flatMap((type) => ids.map((id) => recordName(context.naming, type, id)));
+  text.add(` AND r.rkey IN (${placeholders(names.length)})`, ...names);
+}
+
+function addSubjects(context: VaultContext, text: SqlText, subjects: FindQuery['subjects']): void {
+  const names = (list: readonly (string | null)[]) =>
+    list.map((subject) => subjectName(context.naming, subject));
+  if (subjects?.allow !== undefined) {
+    text.add(` AND r.subject IN (${placeholders(subjects.allow.length)})`, ...names(subjects.allow));
+  }
+  if (subjects?.deny !== undefined && subjects.deny.length > 0) {
+    text.add(` AND r.subject NOT IN (${placeholders(subjects.deny.length)})`, ...names(subjects.deny));
+  }
+}
+
+function addCursor(context: VaultContext, text: SqlText, query: FindQuery): void {
+  if (query.after === undefined) return;
+  const { lastUpdatedMs, resourceType, id } = query.after;
+  const name = recordName(context.naming, resourceType, id);
+  text.add(
+    ' AND (r.updated_ms < ? OR (r.updated_ms = ? AND r.rkey > ?))',
+    lastUpdatedMs,
+    lastUpdatedMs,
+    name,
+  );
+}
+
+function historySql(context: VaultContext, query: HistoryQuery): SqlText {
+  const text = new SqlText(`SELECT ${HANDLE_COLUMNS} FROM records r WHERE r.resource_type = ?`);
+  text.bind(query.resourceType);
+  if (query.id !== undefined)
+    text.add(' AND r.rkey = ?', recordName(context.naming, query.resourceType, query.id));
+  if (query.sinceMs !== undefined) text.add(' AND r.updated_ms >= ?', query.sinceMs);
+  if (query.beforeMs !== undefined) text.add(' AND r.updated_ms < ?', query.beforeMs);
+  if (query.after !== undefined) {
+    const { lastUpdatedMs, id, version } = query.after;
+    const name = recordName(context.naming, query.resourceType, id);
+    text.add(
+      ' AND (r.updated_ms < ? OR (r.updated_ms = ? AND (r.rkey > ? OR (r.rkey = ? AND r.version < ?))))',
+    );
+    text.bind(lastUpdatedMs, lastUpdatedMs, name, name, version);
+  }
+  return text.add(' ORDER BY r.updated_ms DESC, r.rkey, r.version DESC LIMIT ?', limitOf(query.limit));
+}
+
+function limitOf(limit: number | undefined): number {
+  const wanted = limit ?? DEFAULT_LIMIT;
+  if (!Number.isInteger(wanted) || wanted < 0 || wanted > MAX_FIND_LIMIT) {
+    throw new AppError('invalid-search', `A page holds 0 to ${MAX_FIND_LIMIT} records. Ask for fewer.`);
+  }
+  return wanted;
+}

@@ -1,0 +1,66 @@
+import type { CategoryKey, StagedKeys } from '../keys/category-keys.ts';
+import type { SealedRecord } from '../record.ts';
+import { LIVE, SUPERSEDED, TOMBSTONE } from '../storage/schema.ts';
+import type { SqlRow } from '../storage/sql-store.ts';
+import type { VaultContext } from '../vault-context.ts';
+import { damagedRecord, openMeta, openRecord, placeOf, type RecordMeta } from './record-row.ts';
+
+export const HANDLE_COLUMNS =
+  'r.rid, r.rkey, r.version, r.resource_type, r.updated_ms, r.state, r.key_id, r.meta_key_id, r.meta, r.wrapped, r.content';
+
+/** Opens the metadata of rows: what a decision needs, before any content is decrypted. */
+export async function handlesOf(
+  context: VaultContext,
+  rows: readonly SqlRow[],
+  staged?: StagedKeys,
+): Promise<SealedRecord[]> {
+  const handles: SealedRecord[] = [];
+  for (const row of rows) handles.push(await handleOf(context, row, staged));
+  return handles;
+}
+
+async function handleOf(context: VaultContext, row: SqlRow, staged?: StagedKeys): Promise<SealedRecord> {
+  const place = placeOf(row);
+  const metaKey = await keyOf(context, Number(row.meta_key_id), staged);
+  const meta = openMeta(row.meta as Uint8Array, place, metaKey);
+  if (meta === undefined || !columnsAgree(row, meta))
+    throw damagedRecord(place, 'its metadata does not open');
+  const keyId = Number(row.key_id);
+  const stored = { wrapped: row.wrapped as Uint8Array, content: row.content as Uint8Array };
+  const disclose = async (unlock?: { readonly categoryKey: Uint8Array }) => {
+    const key = await keyOf(context, keyId, staged);
+    return openRecord(stored, place, meta, unlock === undefined ? key : withoutKey(key), unlock?.categoryKey);
+  };
+  return {
+    key: { resourceType: place.resourceType, id: meta.id, version: place.version },
+    subject: meta.subject,
+    labels: meta.labels,
+    category: meta.category,
+    lastUpdatedMs: meta.lastUpdatedMs,
+    deleted: meta.deleted,
+    author: meta.author,
+    commitment: meta.commitment,
+    open: async (unlock) => (await disclose(unlock)).plaintext,
+    disclose,
+  };
+}
+
+/** The clear columns that a search trusts must say what was sealed. */
+export function columnsAgree(row: SqlRow, meta: RecordMeta): boolean {
+  const state = Number(row.state);
+  const stateFits = state === SUPERSEDED || state === (meta.deleted ? TOMBSTONE : LIVE);
+  return stateFits && Number(row.updated_ms) === meta.lastUpdatedMs;
+}
+
+async function keyOf(context: VaultContext, keyId: number, staged?: StagedKeys): Promise<CategoryKey> {
+  const cached = context.keys.cached(keyId);
+  if (cached !== undefined) return cached;
+  for (const key of staged?.values() ?? []) if (key.keyId === keyId) return key;
+  // A handle may outlive the transaction it came from, so what is not staged is read outside it.
+  return context.keys.byId(context.store.reader, keyId);
+}
+
+/** The patient gave the key: whatever copy the custodian has is not used. */
+function withoutKey(key: CategoryKey): CategoryKey {
+  return { ...key, key: undefined };
+}

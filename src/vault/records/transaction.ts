@@ -1,0 +1,74 @@
+import { AppError } from '../../shared/index.ts';
+import type { VaultTransaction } from '../record.ts';
+import type { SqlSession } from '../storage/sql-store.ts';
+import { writeWithKeys } from '../tables/entries.ts';
+import type { VaultContext } from '../vault-context.ts';
+import { createRecordReader } from './find-records.ts';
+import { writeRecords } from './write-records.ts';
+
+/** Other writers wait for a transaction: one that hangs is undone. */
+const LIMIT_MS = 60_000;
+
+/** All or nothing; what `work` reads includes what it has written. */
+export function runTransaction<T>(
+  context: VaultContext,
+  work: (transaction: VaultTransaction) => Promise<T>,
+): Promise<T> {
+  return writeWithKeys(context, async (session, staged) => {
+    const guard = guarded(session);
+    const transaction: VaultTransaction = {
+      ...createRecordReader(context, guard.session, staged),
+      put: async (write) => {
+        const [outcome] = await writeRecords(context, guard.session, [write], staged);
+        if (outcome === undefined || outcome instanceof AppError) throw outcome;
+        return outcome;
+      },
+    };
+    try {
+      return await withinLimit(work(transaction));
+    } finally {
+      guard.end();
+    }
+  });
+}
+
+/** A transaction object that somebody kept must not write into the next transaction. */
+function guarded(session: SqlSession): { session: SqlSession; end(): void } {
+  let ended = false;
+  const checked = () => {
+    if (ended) throw new AppError('closed', 'This transaction has ended. Begin another.');
+  };
+  return {
+    session: {
+      all: async (sql, parameters) => {
+        checked();
+        return session.all(sql, parameters);
+      },
+      run: async (sql, parameters) => {
+        checked();
+        return session.run(sql, parameters);
+      },
+    },
+    end: () => {
+      ended = true;
+    },
+  };
+}
+
+async function withinLimit<T>(work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () =>
+        reject(
+          new AppError('timeout', 'The transaction took over a minute and was undone. Make it smaller.'),
+        ),
+      LIMIT_MS,
+    );
+  });
+  try {
+    return await Promise.race([work, limit]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

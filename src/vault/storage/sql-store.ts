@@ -1,0 +1,64 @@
+export type SqlValue = string | number | Uint8Array | null;
+export type SqlRow = Readonly<Record<string, SqlValue>>;
+
+/** Statements use `?`; integers come back as numbers, blobs as Uint8Array. */
+export type SqlSession = {
+  all(sql: string, parameters?: readonly SqlValue[]): Promise<SqlRow[]>;
+  /** How many rows changed. */
+  run(sql: string, parameters?: readonly SqlValue[]): Promise<number>;
+};
+
+/** The storage port: what a database must do for the vault. */
+export type SqlStore = {
+  readonly dialect: 'sqlite' | 'postgres';
+  /** Sees only what was committed. */
+  readonly reader: SqlSession;
+  /** One writer at a time; durable when it resolves; what `work` throws rolls back. `committed` runs before the next writer. */
+  write<T>(work: (session: SqlSession) => Promise<T>, committed?: () => void): Promise<T>;
+  /** Reads of one moment, while writers go on. */
+  snapshot<T>(work: (session: SqlSession) => Promise<T>): Promise<T>;
+  /** After an erasure: leaves no deleted bytes in the database files, as far as the database can. */
+  scrub(): Promise<void>;
+  /** The database's own check; one line for each fault. */
+  integrity(): Promise<string[]>;
+  /** Closes; then `seal`, if given, gets the path of a database that is one closed file. */
+  close(seal?: (path: string) => Promise<void>): Promise<void>;
+};
+
+const MAX_PARAMETERS = 30_000;
+const CHUNKS = [128, 16, 1];
+
+/** Inserts many rows with few statements; the sizes repeat, so that prepared statements are used again. */
+export async function insertRows(
+  session: SqlSession,
+  table: string,
+  columns: readonly string[],
+  rows: readonly (readonly SqlValue[])[],
+): Promise<void> {
+  let at = 0;
+  for (const size of CHUNKS) {
+    if (size * columns.length > MAX_PARAMETERS) continue;
+    while (rows.length - at >= size) {
+      await session.run(insertStatement(table, columns, size), rows.slice(at, at + size).flat());
+      at += size;
+    }
+  }
+}
+
+const statements = new Map<string, string>();
+
+function insertStatement(table: string, columns: readonly string[], rows: number): string {
+  const key = `${table} ${rows}`;
+  let sql = statements.get(key);
+  if (sql === undefined) {
+    const row = `(${columns.map(() => '?').join(', ')})`;
+    sql = `INSERT INTO ${table} (${columns.join(', ')}) VALUES ${Array(rows).fill(row).join(', ')}`;
+    statements.set(key, sql);
+  }
+  return sql;
+}
+
+/** `?, ?, ?` for a list of a given length, padded by the caller to few lengths where it matters. */
+export function placeholders(count: number): string {
+  return Array(count).fill('?').join(', ');
+}

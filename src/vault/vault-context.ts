@@ -1,0 +1,84 @@
+import { utf8 } from '../shared/index.ts';
+import type { IndexToken } from './index-tokens/token.ts';
+import { CategoryKeys } from './keys/category-keys.ts';
+import { hmacWith, type Keyring, type Naming, namingWith } from './keys/keyring.ts';
+import { pooledRandom, type Random } from './keys/sealed-box.ts';
+import type { SqlStore } from './storage/sql-store.ts';
+
+/** What the pieces of one open vault share. */
+export type VaultContext = {
+  readonly store: SqlStore;
+  readonly random: Random;
+  readonly now: () => number;
+  readonly keys: CategoryKeys;
+  readonly naming: Naming;
+  readonly hashToken: TokenHasher;
+  /** Replaced when the root is. */
+  keyring: Keyring;
+  readonly nextId: () => number;
+};
+
+/** The 16 bytes that stand in the index for a token of a resource type. */
+export type TokenHasher = (resourceType: string, token: IndexToken) => Uint8Array;
+
+export const TOKEN_BYTES = 16;
+const MAX_CACHED_TOKENS = 50_000;
+
+export async function createVaultContext(
+  store: SqlStore,
+  keyring: Keyring,
+  options: { readonly random: Random; readonly now: () => number },
+): Promise<VaultContext> {
+  const random = pooledRandom(options.random);
+  const nextId = await idCounter(store);
+  return {
+    store,
+    random,
+    now: options.now,
+    keys: new CategoryKeys(keyring.root, random, nextId),
+    naming: namingWith(keyring.naming),
+    hashToken: tokenHasher(keyring.index),
+    keyring,
+    nextId,
+  };
+}
+
+/** Only one process has the vault open, so numbers can be given out from memory. */
+async function idCounter(store: SqlStore): Promise<() => number> {
+  const [row] = await store.reader.all(
+    'SELECT (SELECT COALESCE(MAX(rid), 0) FROM records) AS record, (SELECT COALESCE(MAX(key_id), 0) FROM category_keys) AS category_key',
+  );
+  let next = Math.max(Number(row?.record ?? 0), Number(row?.category_key ?? 0)) + 1;
+  return () => next++;
+}
+
+/** Values such as a status or a code repeat in almost every record: their hashes are kept for a while. */
+function tokenHasher(key: Uint8Array): TokenHasher {
+  const mac = hmacWith(key);
+  let recent = new Map<string, Uint8Array>();
+  let older = new Map<string, Uint8Array>();
+  return (resourceType, { param, kind, value }) => {
+    const name = `${resourceType}\0${param}\0${kind}\0${value}`;
+    let token = recent.get(name);
+    if (token !== undefined) return token;
+    token = older.get(name) ?? mac(utf8(name)).slice(0, TOKEN_BYTES);
+    if (recent.size >= MAX_CACHED_TOKENS) {
+      older = recent;
+      recent = new Map();
+    }
+    recent.set(name, token);
+    return token;
+  };
+}
+
+const NO_SUBJECT = 'none';
+
+/** The keyed hash of a patient's id; records of no patient share one of their own. */
+export function subjectName(naming: Naming, subject: string | null): Uint8Array {
+  return subject === null ? naming('subject', NO_SUBJECT, '') : naming('subject', 'patient', subject);
+}
+
+/** The keyed hash of a resource's type and id. */
+export function recordName(naming: Naming, resourceType: string, id: string): Uint8Array {
+  return naming('record', resourceType, id);
+}
