@@ -20,6 +20,9 @@ export {
   type StateSubject,
 } from './receipt-format.ts';
 export { REFUSALS, type RefusalCode } from './refusal.ts';
+export { verifyCheckpointNote } from './verify-checkpoint-file.ts';
+export { formatPromiseCase, type PromiseCase, verifyPromiseCase } from './verify-promise.ts';
 export { type ProofVerdict, type RefusedProof, type VerifiedProof, verifyReceipt } from './verify-receipt.ts';
 export type { Trust } from './verify-recorded.ts';
 export { stateKeyOf } from './verify-state.ts';
+export { type FileTrust, verifyText } from './verify-text.ts';

@@ -26,17 +26,17 @@ const MAX_STATE_VALUE_BYTES = 64 << 10;
 const MAX_CONTENT_BYTES = 2 << 20;
 
 const hash = base64(32);
-const path = list(hash, MAX_PATH);
+export const path = list(hash, MAX_PATH);
 
 /** A leaf of the history and its way to the root of the checkpoint. */
 const recorded = object({ leaf: base64(MAX_LEAF_BYTES), index: count, path });
 
-const statePlace = object({
+export const statePlace = object({
   siblings: list(hash, MAX_STATE_PATH),
   otherLeaf: nullable(object({ key: hex32, valueHash: hex32 })),
 });
 
-const stateValue = object({ value: base64(MAX_STATE_VALUE_BYTES), proof: statePlace });
+export const stateValue = object({ value: base64(MAX_STATE_VALUE_BYTES), proof: statePlace });
 
 /** The key under the transaction's signature. `account` shows that it is the signer's, when the signer's id does not. */
 const signer = object({ publicKey: hash, account: nullable(stateValue) });

@@ -28,7 +28,6 @@ export const REFUSALS = {
   'state-proof-invalid': "The ledger's state does not say what the file says.",
   'state-subject-invalid': "The file does not name a place in the ledger's state.",
   'promise-malformed': 'The file is not a promise to log of this format.',
-  'promise-not-due': 'The promise is not due yet at the time of this checkpoint.',
 } as const satisfies Record<string, string> & Record<NoteError | ReceiptError, string>;
 
 export type RefusalCode = keyof typeof REFUSALS;

@@ -15,6 +15,8 @@ export type VerifiedProof = {
   readonly kind: ReceiptKind | 'checkpoint' | 'promise';
   readonly checkpoint: Checkpoint;
   readonly witnesses: readonly WitnessStatement[];
+  /** The recorded transaction that the file is about, where it is about one. */
+  readonly transactionId?: Uint8Array;
   readonly statements: readonly string[];
   readonly notProven: readonly string[];
 };

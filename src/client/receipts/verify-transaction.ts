@@ -66,7 +66,7 @@ export function recordedFindings(leaf: LogLeaf): Findings {
   const statement =
     `Transaction ${toHex(transactionId(leaf.header))} (${name}) of ${accountText(signer)}, number ${sequence} of that account, ` +
     `is recorded at height ${leaf.height}, ${timeText(leaf.timeMs)}; ${resultText(leaf.result.code)}.`;
-  return { statements: [statement], notProven: [] };
+  return { statements: [statement], notProven: [], transactionId: transactionId(leaf.header) };
 }
 
 type ConsentChange = {

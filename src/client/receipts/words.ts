@@ -5,7 +5,12 @@ import type { SignerProof, Trust, VerifiedHead } from './verify-recorded.ts';
 const LAST_DATE_MS = 8_640_000_000_000_000;
 
 /** What a verification says: each sentence is true if the keys named in it were honest, and no other assumption is hidden. */
-export type Findings = { readonly statements: string[]; readonly notProven: string[] };
+export type Findings = {
+  readonly statements: string[];
+  readonly notProven: string[];
+  /** The recorded transaction that a file is about, where it is about one. */
+  readonly transactionId?: Uint8Array;
+};
 
 export function timeText(timeMs: number): string {
   return timeMs <= LAST_DATE_MS ? new Date(timeMs).toISOString() : `${timeMs} ms`;
@@ -76,8 +81,10 @@ export function signerFindings(proof: SignerProof, accountId: Uint8Array): Findi
 }
 
 export function joinFindings(...all: readonly Findings[]): Findings {
+  const transactionId = all.find((findings) => findings.transactionId !== undefined)?.transactionId;
   return {
     statements: all.flatMap(({ statements }) => statements),
     notProven: all.flatMap(({ notProven }) => notProven),
+    ...(transactionId === undefined ? {} : { transactionId }),
   };
 }

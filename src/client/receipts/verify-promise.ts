@@ -1,0 +1,155 @@
+import { accessAnchorKey, decodeRecordedAnchor } from '../../contracts/index.ts';
+import { accountIdOf, parsePublicKey } from '../../identity/index.ts';
+import {
+  type AccessPromise,
+  accountKey,
+  decodePromise,
+  verifyPromise as isMadeBy,
+  judgePromise,
+  type PromiseState,
+  readAccount,
+  verifyStateProof,
+} from '../../ledger/index.ts';
+import { AppError, canonicalJson, equalBytes, leafHash, toHex } from '../../shared/index.ts';
+import { base64, type Decoded, nullable, object, oneOf, ShapeError, text } from './json-codec.ts';
+import { path, statePlace, stateValue } from './receipt-format.ts';
+import { ProofRefused, refuseUnless } from './refusal.ts';
+import { type ProofVerdict, verdictOf, verified } from './verify-receipt.ts';
+import { type Trust, type VerifiedHead, verifyHead } from './verify-recorded.ts';
+import { accountText, type Findings, headFindings, joinFindings, timeText } from './words.ts';
+
+export const PROMISE_CASE_FORMAT = 'careledger-promise-case/v1';
+const MAX_CASE_CHARACTERS = 3 << 20;
+
+/**
+ * A promise to log held against a head of the ledger: the custodian's key, its anchor under that head's state (or that there is
+ * none), and the leaf that stands in the promised place, where the custodian showed one.
+ */
+const promiseCase = object({
+  format: oneOf([PROMISE_CASE_FORMAT]),
+  promise: text(8192),
+  custodianKey: base64(32),
+  account: nullable(stateValue),
+  genesis: base64(64 << 10),
+  checkpoint: text(64 << 10),
+  anchor: object({ value: nullable(base64(1024)), proof: statePlace }),
+  leaf: nullable(object({ bytes: base64(1 << 20), path })),
+});
+
+export type PromiseCase = Omit<Decoded<typeof promiseCase>, 'format'>;
+
+/** The one text of a case: canonical JSON. */
+export function formatPromiseCase(evidence: PromiseCase): string {
+  return canonicalJson(promiseCase.encode({ format: PROMISE_CASE_FORMAT, ...evidence }));
+}
+
+/** States whether the custodian kept, broke or still owes its promise to log, and what proves it. */
+export function verifyPromiseCase(source: string, trust: Trust = {}): ProofVerdict {
+  return verdictOf(() => {
+    const evidence = parseCase(source);
+    const promise = decodePromise(evidence.promise);
+    refuseUnless(promise.ok, 'promise-malformed');
+    const head = verifyHead(evidence.genesis, evidence.checkpoint, trust);
+    verifyMaker(promise.value, evidence, head);
+    const findings = judge(promise.value, evidence, head);
+    return verified(
+      'promise',
+      head,
+      joinFindings(headFindings(head, trust), madeFindings(promise.value), findings),
+    );
+  });
+}
+
+function parseCase(source: string): PromiseCase {
+  if (source.length > MAX_CASE_CHARACTERS) throw new ProofRefused('receipt-too-large');
+  try {
+    const json: unknown = JSON.parse(source);
+    refuseUnless(canonicalJson(json) === source, 'receipt-not-canonical');
+    return promiseCase.decode(json);
+  } catch (error) {
+    if (error instanceof ShapeError || error instanceof SyntaxError || error instanceof AppError)
+      throw new ProofRefused('promise-malformed');
+    throw error;
+  }
+}
+
+function verifyMaker(
+  promise: AccessPromise,
+  { custodianKey, account }: PromiseCase,
+  head: VerifiedHead,
+): void {
+  const key = parsePublicKey(custodianKey);
+  refuseUnless(key.ok, 'signer-unproven');
+  refuseUnless(isMadeBy(promise, key.value), 'signature-invalid');
+  if (account === null) {
+    refuseUnless(equalBytes(accountIdOf(key.value), promise.custodian), 'signer-unproven');
+    return;
+  }
+  const place = accountKey(promise.custodian);
+  refuseUnless(
+    verifyStateProof(head.checkpoint.stateRoot, place, account.value, account.proof),
+    'signer-unproven',
+  );
+  const known = readAccount({ get: () => account.value }, promise.custodian);
+  refuseUnless(known !== undefined && equalBytes(known.publicKey, key.value), 'signer-unproven');
+}
+
+function judge(promise: AccessPromise, { anchor, leaf }: PromiseCase, head: VerifiedHead): Findings {
+  const { stateRoot, timeMs } = head.checkpoint;
+  const place = accessAnchorKey(promise.custodian);
+  refuseUnless(
+    verifyStateProof(stateRoot, place, anchor.value ?? undefined, anchor.proof),
+    'state-proof-invalid',
+  );
+  const recorded = anchor.value === null ? undefined : decodeRecordedAnchor(anchor.value);
+  const state = judgePromise(promise, {
+    headTimeMs: timeMs,
+    ...(recorded === undefined ? {} : { anchor: recorded }),
+    ...(leaf === null ? {} : { leaf: { hash: leafHash(leaf.bytes), path: leaf.path } }),
+  });
+  return outcome(state, promise, recorded?.logSize ?? 0);
+}
+
+function madeFindings(promise: AccessPromise): Findings {
+  const statement =
+    `${accountText(promise.custodian)} signed the promise that the entry ${toHex(promise.entryHash)} stands at place ${promise.leafIndex} ` +
+    `of its access log, and that this will be on the ledger by ${timeText(promise.anchorDeadlineMs)}.`;
+  return { statements: [statement], notProven: [] };
+}
+
+function outcome(state: PromiseState, promise: AccessPromise, anchoredSize: number): Findings {
+  const { leafIndex, anchorDeadlineMs } = promise;
+  switch (state) {
+    case 'kept':
+      return {
+        statements: ['The custodian kept its promise: the entry is in the anchored log.'],
+        notProven: ['That the entry tells the truth.'],
+      };
+    case 'broken': {
+      const why =
+        anchoredSize <= leafIndex
+          ? `after the deadline its anchored log has ${anchoredSize} entries, too few for place ${leafIndex}`
+          : `another entry stands at place ${leafIndex} of its anchored log`;
+      return {
+        statements: [
+          `The custodian broke its promise to log: ${why}. Its own signature and the ledger's state prove it.`,
+        ],
+        notProven: [],
+      };
+    }
+    case 'not-shown':
+      return {
+        statements: [],
+        notProven: [
+          'Whether the promise was kept: the deadline has passed and the log is long enough, but the custodian showed no entry at the place. Ask it for one.',
+        ],
+      };
+    case 'open':
+      return {
+        statements: [],
+        notProven: [
+          `Whether the promise will be kept: at this head the deadline, ${timeText(anchorDeadlineMs)}, has not passed or no proof was shown.`,
+        ],
+      };
+  }
+}

@@ -1,0 +1,13 @@
+export { type AssertionClaims, createAssertion } from './assertion.ts';
+export {
+  type ConsentSigner,
+  type SignedConsent,
+  type SignedTransaction,
+  type SigningPlace,
+  signDelegation,
+  signGrant,
+  signReplacement,
+  signRevocation,
+} from './consent-transaction.ts';
+export { type EnrolmentRequest, enrolmentRequest, type PatientKey, patientKeyOf } from './patient-key.ts';
+export { createWallet, type Enrolment, openWallet, type Wallet, type WalletConsent } from './wallet-file.ts';

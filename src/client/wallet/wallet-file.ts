@@ -1,0 +1,166 @@
+import { AppError, fromHex, fromUtf8 } from '../../shared/index.ts';
+import { createPrivate, readIfThere, replacePrivate } from '../private-file.ts';
+import { type PatientKey, patientKeyOf } from './patient-key.ts';
+import { recoverSeed, type StoredSeed, storeSeed } from './wallet-secret.ts';
+
+const FORMAT = 'careledger-wallet/v1';
+const MAX_FILE_BYTES = 16 << 20;
+const HEX_32 = /^[0-9a-f]{64}$/;
+const SEED_BYTES = 32;
+
+/** Where the wallet is enrolled. Ids are hexadecimal. */
+export type Enrolment = {
+  readonly baseUrl: string;
+  readonly chainId: string;
+  readonly custodian: string;
+  readonly accountId: string;
+  readonly patientId: string;
+};
+
+/** A consent that this wallet signed, with what opens its commitment. */
+export type WalletConsent = {
+  readonly consentId: string;
+  readonly custodian: string;
+  readonly version: number;
+  readonly status: 'active' | 'revoked';
+  readonly validUntilMs: number;
+  /** Hexadecimal. */
+  readonly salt: string;
+  /** The FHIR Consent as it was signed. */
+  readonly consent: unknown;
+};
+
+/** A patient's wallet. Its seed never leaves this machine; a node sees only keys derived from it, another for each custodian. */
+export type Wallet = {
+  readonly file: string;
+  readonly seed: Uint8Array;
+  readonly enrolments: readonly Enrolment[];
+  readonly consents: readonly WalletConsent[];
+  keyAt(custodian: Uint8Array): PatientKey;
+  /** Remembers an enrolment, in place of an older one at the same custodian. */
+  saveEnrolment(enrolment: Enrolment): Promise<void>;
+  /** Remembers a consent, in place of its older version. */
+  saveConsent(consent: WalletConsent): Promise<void>;
+};
+
+type WalletContent = {
+  readonly secret: StoredSeed;
+  readonly enrolments: readonly Enrolment[];
+  readonly consents: readonly WalletConsent[];
+};
+
+/** Makes a wallet in a new file that only its owner may read; with a passphrase the seed is encrypted as well. */
+export async function createWallet(
+  file: string,
+  options: { readonly passphrase?: string | undefined } = {},
+): Promise<Wallet> {
+  const seed = globalThis.crypto.getRandomValues(new Uint8Array(SEED_BYTES));
+  const content: WalletContent = {
+    secret: storeSeed(seed, options.passphrase),
+    enrolments: [],
+    consents: [],
+  };
+  await createPrivate(file, textOf(content));
+  return walletOf(file, seed, content);
+}
+
+export async function openWallet(
+  file: string,
+  options: { readonly passphrase?: string | undefined } = {},
+): Promise<Wallet> {
+  const bytes = await readIfThere(file);
+  if (bytes === undefined)
+    throw new AppError(
+      'not-found',
+      `There is no wallet ${file}. Make one with \`careledger wallet create\`.`,
+    );
+  const content = bytes.length > MAX_FILE_BYTES ? undefined : parseContent(fromUtf8(bytes) ?? '');
+  const seed = content === undefined ? undefined : recoverSeed(content.secret, options.passphrase);
+  if (content === undefined || seed === undefined)
+    throw new AppError(
+      'damaged',
+      `The file ${file} is not a wallet, or it is damaged. Restore it from your copy.`,
+    );
+  return walletOf(file, seed, content);
+}
+
+function walletOf(file: string, seed: Uint8Array, opened: WalletContent): Wallet {
+  let content = opened;
+  let last: Promise<unknown> = Promise.resolve();
+  // One after the other, so that no change is lost to one that began from the same content.
+  const change = (next: (before: WalletContent) => WalletContent): Promise<void> => {
+    const turn = last.then(async () => {
+      const after = next(content);
+      await replacePrivate(file, textOf(after));
+      content = after;
+    });
+    last = turn.catch(() => undefined);
+    return turn;
+  };
+  return {
+    file,
+    seed,
+    get enrolments() {
+      return content.enrolments;
+    },
+    get consents() {
+      return content.consents;
+    },
+    keyAt: (custodian) => patientKeyOf(seed, custodian),
+    saveEnrolment: (enrolment) =>
+      change((before) => ({
+        ...before,
+        enrolments: [
+          ...before.enrolments.filter(({ custodian }) => custodian !== enrolment.custodian),
+          enrolment,
+        ],
+      })),
+    saveConsent: (consent) =>
+      change((before) => ({
+        ...before,
+        consents: [...before.consents.filter(({ consentId }) => consentId !== consent.consentId), consent],
+      })),
+  };
+}
+
+function textOf({ secret, enrolments, consents }: WalletContent): string {
+  return `${JSON.stringify({ format: FORMAT, secret, enrolments, consents }, null, 1)}\n`;
+}
+
+function parseContent(text: string): WalletContent | undefined {
+  try {
+    const { format, secret, enrolments, consents } = JSON.parse(text) as Record<string, unknown>;
+    if (format !== FORMAT || typeof secret !== 'object' || secret === null) return undefined;
+    if (!Array.isArray(enrolments) || !enrolments.every(isEnrolment)) return undefined;
+    if (!Array.isArray(consents) || !consents.every(isWalletConsent)) return undefined;
+    return { secret: secret as StoredSeed, enrolments, consents };
+  } catch {
+    return undefined;
+  }
+}
+
+function isEnrolment(value: unknown): value is Enrolment {
+  const { baseUrl, chainId, custodian, accountId, patientId } = (value ?? {}) as Record<string, unknown>;
+  return (
+    typeof baseUrl === 'string' &&
+    typeof patientId === 'string' &&
+    [chainId, custodian, accountId].every(isHex32)
+  );
+}
+
+function isWalletConsent(value: unknown): value is WalletConsent {
+  const { consentId, custodian, version, status, validUntilMs, salt } = (value ?? {}) as Record<
+    string,
+    unknown
+  >;
+  if (![consentId, custodian, salt].every(isHex32)) return false;
+  return (
+    Number.isSafeInteger(version) &&
+    Number.isSafeInteger(validUntilMs) &&
+    (status === 'active' || status === 'revoked')
+  );
+}
+
+function isHex32(value: unknown): boolean {
+  return typeof value === 'string' && HEX_32.test(value) && fromHex(value) !== undefined;
+}
