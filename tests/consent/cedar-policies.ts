@@ -1,0 +1,200 @@
+/**
+ * A second reading of FHIR Consent, as Cedar policies: every provision becomes one policy that holds where its chain of
+ * provisions applies and none of its exceptions does. Cedar's `forbid` gives deny-overrides; its entity hierarchy gives the
+ * purposes, taken from HL7's own code system. It shares no code with src/contracts/consent/decision.
+ */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { FhirConsent, FhirProvision } from './fhir-consent.ts';
+import { SYSTEM } from './fhir-consent.ts';
+
+const text = (value: string): string => JSON.stringify(value);
+const set = (values: readonly string[]): string => `[${values.map(text).join(', ')}]`;
+
+const LABEL_OF: Readonly<Record<string, string>> = {
+  PSY: 'mental-health',
+  HIV: 'hiv',
+  ETH: 'substance-use',
+  SEX: 'reproductive',
+  GDIS: 'genetic',
+};
+const LEVEL_OF: Readonly<Record<string, number>> = { N: 4, R: 5, V: 6 };
+
+interface Chain {
+  readonly conditions: readonly string[];
+  readonly labels: readonly string[];
+  readonly level: number;
+  readonly namesActor: boolean;
+  readonly namesAction: boolean;
+}
+
+/** Policies of one consent. `context.label` is the label that a permit has to cover; empty for none. */
+export function policiesOf(consent: FhirConsent): string[] {
+  const rule = consent.policyRule.coding[0]?.code === 'OPTIN' ? 'permit' : 'deny';
+  return policiesOfProvision(consent.provision, rule, {
+    conditions: [],
+    labels: [],
+    level: 0,
+    namesActor: false,
+    namesAction: false,
+  });
+}
+
+function policiesOfProvision(provision: FhirProvision, effect: 'permit' | 'deny', outer: Chain): string[] {
+  const { labels, level } = labelsOf(provision);
+  const chain: Chain = {
+    conditions: [...outer.conditions, conditionOf(provision)],
+    labels: [...outer.labels, ...labels],
+    level: Math.max(outer.level, level),
+    namesActor: outer.namesActor || provision.actor !== undefined,
+    namesAction: outer.namesAction || provision.action !== undefined,
+  };
+  const nested = provision.provision ?? [];
+  const applies = [...chain.conditions, ...nested.map((exception) => `!(${conditionOf(exception)})`)];
+  const own = effect === 'permit' ? permitPolicy(applies, chain) : forbidPolicy(applies);
+  const other = effect === 'permit' ? 'deny' : 'permit';
+  return [
+    own,
+    ...nested.flatMap((exception) => policiesOfProvision(exception, exception.type ?? other, chain)),
+  ];
+}
+
+function permitPolicy(applies: readonly string[], chain: Chain): string {
+  const covers = [
+    'context.label == ""',
+    `(context.label != "sealed" && ${set(chain.labels)}.contains(context.label))`,
+    `(context.label != "sealed" && ${chain.level} >= 5)`,
+    `(context.label == "sealed" && ${chain.namesActor} && (${set(chain.labels)}.contains("sealed") || ${chain.level} >= 6))`,
+  ];
+  const writes = `(${chain.namesAction} || !["collect", "correct"].contains(context.action))`;
+  return `permit(principal, action, resource) when { ${[...applies, writes, `(${covers.join(' || ')})`].join(' && ')} };`;
+}
+
+const SELF =
+  '(principal.kind == "patient" && principal has patientId && principal.patientId == resource.patientId && ["access", "use"].contains(context.action))';
+
+function forbidPolicy(applies: readonly string[]): string {
+  return `forbid(principal, action, resource) when { !${SELF} && ${applies.join(' && ')} };`;
+}
+
+function labelsOf({ securityLabel = [] }: FhirProvision): { labels: string[]; level: number } {
+  const levels = securityLabel
+    .filter(({ system }) => system === SYSTEM.confidentiality)
+    .map(({ code }) => LEVEL_OF[code] ?? 0);
+  const labels = securityLabel
+    .filter(({ system }) => system !== SYSTEM.confidentiality)
+    .map(({ system, code }) => (system === SYSTEM.label ? code : (LABEL_OF[code] ?? '')));
+  return { labels, level: Math.max(0, ...levels) };
+}
+
+function conditionOf(provision: FhirProvision): string {
+  const { labels, level } = labelsOf(provision);
+  const conditions: string[] = [];
+  const add = (values: readonly unknown[] | undefined, condition: () => string): void => {
+    if (values !== undefined) conditions.push(`(${condition()})`);
+  };
+  if (provision.period !== undefined) conditions.push(within('context.time', provision.period));
+  add(provision.actor, () => (provision.actor ?? []).map(actorCondition).join(' || '));
+  add(provision.action, () => `${set(codes(provision.action))}.contains(context.action)`);
+  add(provision.purpose, () =>
+    (provision.purpose ?? []).map(({ code }) => `context.purpose in Purpose::${text(code)}`).join(' || '),
+  );
+  add(
+    provision.securityLabel,
+    () => `(${level} > 0 && resource.level <= ${level}) || resource.labels.containsAny(${set(labels)})`,
+  );
+  add(
+    provision.class,
+    () => `${set((provision.class ?? []).map(({ code }) => code))}.contains(resource.type)`,
+  );
+  add(
+    provision.code,
+    () =>
+      `resource.codes.containsAny(${set((provision.code ?? []).flatMap(({ coding }) => coding.map(({ system, code }) => `${system}|${code}`)))})`,
+  );
+  if (provision.dataPeriod !== undefined) conditions.push(within('resource.time', provision.dataPeriod));
+  add(provision.data, () => (provision.data ?? []).map(dataCondition).join(' || '));
+  return conditions.length === 0 ? 'true' : `(${conditions.join(' && ')})`;
+}
+
+const codes = (concepts: FhirProvision['action']): string[] =>
+  (concepts ?? []).flatMap(({ coding }) => coding.map(({ code }) => code));
+
+/** Instants with milliseconds only: the generator writes no others. The end is inclusive. */
+function within(fact: string, { start, end }: { readonly start?: string; readonly end?: string }): string {
+  const from = start === undefined ? 'true' : `${fact} >= ${Date.parse(start)}`;
+  const until = end === undefined ? 'true' : `${fact} <= ${Date.parse(end)}`;
+  return `(${from} && ${until})`;
+}
+
+function actorCondition({ role, reference }: NonNullable<FhirProvision['actor']>[number]): string {
+  const account = reference.reference.slice('urn:careledger:account:'.length);
+  const [coding] = role.coding;
+  const holds = coding?.system === SYSTEM.role ? `principal.roles.contains(${text(coding.code)})` : 'true';
+  return `(principal in Account::${text(account)} && ${holds})`;
+}
+
+function dataCondition({ meaning, reference }: NonNullable<FhirProvision['data']>[number]): string {
+  const itself = `resource.reference == ${text(reference.reference)}`;
+  if (meaning === 'instance') return itself;
+  if (meaning === 'authoredby') return `resource.authors.contains(${text(reference.reference)})`;
+  const links = meaning === 'dependents' ? 'resource.references' : 'resource.referredBy';
+  return `(${itself} || ${links}.contains(${text(reference.reference)}))`;
+}
+
+/** The custodian's default policy. */
+export function defaultPolicies(options: {
+  custodian: string;
+  clinicianRoles: readonly string[];
+  breakGlass: boolean;
+}): string[] {
+  const own = `principal in Account::${text(options.custodian)}`;
+  const clinician = `principal.kind == "practitioner" && ${own} && principal.roles.containsAny(${set(options.clinicianRoles)})`;
+  const treats = `(context.purpose == Purpose::"TREAT" || context.purpose == Purpose::"COC" || (${options.breakGlass} && context.purpose in Purpose::"ETREAT"))`;
+  const unsealed = 'context.label != "sealed"';
+  const permit = (...conditions: string[]): string =>
+    `permit(principal, action, resource) when { ${conditions.join(' && ')} };`;
+  return [
+    permit(SELF),
+    permit(
+      'resource.delegates.contains(principal.id)',
+      'context.action == "access"',
+      'context.purpose in Purpose::"PATRQT"',
+      unsealed,
+    ),
+    permit(clinician, treats, 'context.action != "disclose"', unsealed),
+    permit(
+      own,
+      '["organisation", "device"].contains(principal.kind)',
+      '["collect", "correct"].contains(context.action)',
+      '(context.purpose == Purpose::"TREAT" || context.purpose == Purpose::"COC" || context.purpose in Purpose::"HOPERAT")',
+      unsealed,
+    ),
+  ];
+}
+
+interface CodeSystemConcept {
+  readonly code: string;
+  readonly concept?: readonly CodeSystemConcept[];
+}
+
+/** Purposes as entities, from HL7's code system v3-ActReason. */
+export function purposeEntities(): {
+  uid: { type: string; id: string };
+  attrs: Record<string, never>;
+  parents: { type: string; id: string }[];
+}[] {
+  const path = createRequire(import.meta.url).resolve('hl7.fhir.r4.examples/CodeSystem-v3-ActReason.json');
+  const { concept } = JSON.parse(readFileSync(path, 'utf8')) as { concept: CodeSystemConcept[] };
+  const entities: ReturnType<typeof purposeEntities> = [];
+  const walk = (concepts: readonly CodeSystemConcept[], parent: string | undefined): void => {
+    for (const { code, concept: children = [] } of concepts) {
+      const parents = parent === undefined ? [] : [{ type: 'Purpose', id: parent }];
+      if (parent !== undefined || code === 'PurposeOfUse')
+        entities.push({ uid: { type: 'Purpose', id: code }, attrs: {}, parents });
+      walk(children, parent !== undefined || code === 'PurposeOfUse' ? code : undefined);
+    }
+  };
+  walk(concept, undefined);
+  return entities;
+}
