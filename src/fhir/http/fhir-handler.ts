@@ -1,0 +1,252 @@
+import { getStatus } from '@medplum/core';
+import { type FhirRequest, FhirRouter, type HttpMethod } from '@medplum/fhir-router';
+import type { Bundle, OperationOutcome, Resource } from '@medplum/fhirtypes';
+import { AppError, fromUtf8 } from '../../shared/index.ts';
+import { loadPatientCompartment } from '../definitions/patient-compartment.ts';
+import { loadSearchParameters } from '../definitions/search-parameters.ts';
+import { loadDefinitions } from '../definitions/structure-definitions.ts';
+import type { FhirDefinitions, FhirDeps, RequestScope } from '../fhir-deps.ts';
+import type { Session } from '../gate/index.ts';
+import { capabilityStatement } from '../metadata.ts';
+import { CareRepository } from '../repository/care-repository.ts';
+import { toIdempotentBundle } from '../repository/transaction-ids.ts';
+import { createValidator } from '../validation/validate.ts';
+import { outcomeOf, outcomeOfError } from './outcome.ts';
+import { parseJson } from './parse-json.ts';
+
+export type FhirHttpRequest = {
+  readonly method: string;
+  /** Below /fhir/R4, beginning with a slash; without the query. */
+  readonly path: string;
+  readonly query: string;
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly body: Uint8Array | undefined;
+  /** undefined for what needs none: the capability statement. */
+  readonly session: Session | undefined;
+};
+
+export type FhirHttpReply = {
+  readonly status: number;
+  readonly headers: Record<string, string>;
+  readonly body: string;
+};
+export type FhirHandler = (request: FhirHttpRequest) => Promise<FhirHttpReply>;
+
+const FHIR_JSON = 'application/fhir+json; charset=utf-8';
+const MAX_BUNDLE_ENTRIES = 5000;
+const MAX_PROMISES_SENT = 20;
+const METHODS: ReadonlySet<string> = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE']);
+
+type Answer = { status: number; resource?: Resource; location?: string };
+
+/** The FHIR R4 surface. Every request that touches a record goes through a repository that goes through the gate. */
+export function createFhirHandler(deps: FhirDeps): FhirHandler {
+  const definitions = loadFhirDefinitions();
+  const router = new FhirRouter();
+  const startedAt = new Date(deps.now()).toISOString();
+  return async (request) => {
+    const scope: RequestScope | undefined = request.session && { session: request.session, promises: [] };
+    try {
+      const answer =
+        request.path === '/metadata' && request.method === 'GET'
+          ? { status: 200, resource: capabilityStatement(definitions, deps.baseUrl(), startedAt) }
+          : await answerFor(deps, definitions, router, request, scope);
+      return reply(deps, request, scope, answer);
+    } catch (error) {
+      const { status, outcome } = outcomeOfError(error);
+      return reply(deps, request, scope, { status, resource: outcome });
+    }
+  };
+}
+
+let definitionsOnce: FhirDefinitions | undefined;
+
+/** The official definitions, read and compiled once for the process. */
+export function loadFhirDefinitions(): FhirDefinitions {
+  const parameters = loadSearchParameters();
+  definitionsOnce ??= {
+    resourceTypes: new Set(loadDefinitions().resourceTypes),
+    parameters,
+    compartment: loadPatientCompartment(parameters),
+    validator: createValidator(),
+  };
+  return definitionsOnce;
+}
+
+async function answerFor(
+  deps: FhirDeps,
+  definitions: FhirDefinitions,
+  router: FhirRouter,
+  request: FhirHttpRequest,
+  scope: RequestScope | undefined,
+): Promise<Answer> {
+  if (scope === undefined)
+    throw new AppError(
+      'token-missing',
+      'Send a session token: Authorization: Bearer …. POST /auth/token gives one.',
+    );
+  if (!METHODS.has(request.method))
+    throw new AppError('method-not-allowed', `${request.method.slice(0, 16)} is not a FHIR interaction.`);
+  const repository = new CareRepository(deps, definitions, scope, isLenient(request));
+  const own = await ownRoute(definitions, repository, request);
+  if (own !== undefined) return own;
+  return routed(router, repository, request);
+}
+
+function isLenient(request: FhirHttpRequest): boolean {
+  return /(?:^|[;,\s])handling=lenient\b/.test(request.headers.prefer ?? '');
+}
+
+/** What the router does not have, or has in another way: searches by the caller's own text, history of a type, compartments. */
+async function ownRoute(
+  definitions: FhirDefinitions,
+  repository: CareRepository,
+  request: FhirHttpRequest,
+): Promise<Answer | undefined> {
+  const segments = request.path.split('/').filter((segment) => segment !== '');
+  const [type, second, third] = segments;
+  if (request.method === 'GET' && segments.length === 0)
+    return ok(await repository.searchText([], request.query));
+  if (type === undefined || type.startsWith('$')) return undefined;
+  if (!definitions.resourceTypes.has(type))
+    throw new AppError('not-found', 'There is no such resource type in R4. /metadata lists those there are.');
+  if (request.method === 'GET' && segments.length === 1)
+    return ok(await repository.searchText([type], request.query));
+  if (request.method === 'POST' && second === '_search')
+    return ok(await repository.searchText([type], joinQuery(request.query, formBody(request))));
+  if (request.method === 'GET' && second === '_history')
+    return ok(await repository.history(type, undefined, request.query));
+  if (request.method === 'GET' && third === '_history' && segments.length === 3)
+    return ok(await repository.history(type, second, request.query));
+  if (
+    request.method === 'GET' &&
+    type === 'Patient' &&
+    third !== undefined &&
+    definitions.resourceTypes.has(third)
+  )
+    return ok(await compartmentSearch(definitions, repository, second as string, third, request.query));
+  return undefined;
+}
+
+/** `Patient/1/Observation?…`: whatever links the type to the compartment, joined by or (R4 compartments). */
+async function compartmentSearch(
+  definitions: FhirDefinitions,
+  repository: CareRepository,
+  id: string,
+  type: string,
+  query: string,
+): Promise<Bundle> {
+  const [code] = definitions.compartment.parametersOf(type) ?? [];
+  if (code === undefined) throw new AppError('not-found', `${type} is not in the Patient compartment.`);
+  return repository.searchText([type], joinQuery(query, `${code}=Patient/${encodeURIComponent(id)}`));
+}
+
+function joinQuery(...parts: readonly string[]): string {
+  return parts.filter((part) => part !== '').join('&');
+}
+
+function formBody(request: FhirHttpRequest): string {
+  const text = fromUtf8(request.body ?? new Uint8Array(0));
+  if (text === undefined) throw new AppError('invalid-search', 'The body is not UTF-8 text.');
+  return text;
+}
+
+function ok(resource: Resource): Answer {
+  return { status: 200, resource };
+}
+
+async function routed(
+  router: FhirRouter,
+  repository: CareRepository,
+  request: FhirHttpRequest,
+): Promise<Answer> {
+  const [outcome, resource] = await router.handleRequest(routerRequest(request), repository);
+  const status = getStatus(outcome as OperationOutcome);
+  if (status >= 400) return { status, resource: outcome };
+  if (request.method === 'DELETE') return { status: 204 };
+  const created =
+    status === 201 && resource !== undefined ? { location: `${resource.resourceType}/${resource.id}` } : {};
+  return { status: status === 304 ? 200 : status, resource: resource ?? outcome, ...created };
+}
+
+function routerRequest(request: FhirHttpRequest): FhirRequest {
+  const body = request.body === undefined || request.body.length === 0 ? undefined : parseJson(request.body);
+  const isBundle = request.path === '/' && request.method === 'POST';
+  return {
+    method: request.method as HttpMethod,
+    url: request.query === '' ? request.path : `${request.path}?${request.query}`,
+    pathname: '',
+    body: isBundle ? preparedBundle(body) : resourceBody(request, body),
+    params: {},
+    query: {},
+    headers: {
+      ...request.headers,
+      ...(request.headers['if-match'] !== undefined && { 'if-match': request.headers['if-match'] }),
+    },
+    config: { transactions: true, graphqlMaxDepth: 8, graphqlMaxSearches: 20 },
+  };
+}
+
+function resourceBody(request: FhirHttpRequest, body: unknown): unknown {
+  if (request.method !== 'POST' && request.method !== 'PUT') return body;
+  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body;
+  throw new AppError('malformed-json', 'The body of this request is one resource, as a JSON object.');
+}
+
+function preparedBundle(body: unknown): Bundle {
+  const bundle = body as Bundle | undefined;
+  if (bundle?.resourceType !== 'Bundle' || !(bundle.type === 'batch' || bundle.type === 'transaction'))
+    throw new AppError('invalid-request', 'POST a Bundle of type batch or transaction here.');
+  if (!Array.isArray(bundle.entry)) return { ...bundle, entry: [] };
+  if (bundle.entry.length > MAX_BUNDLE_ENTRIES)
+    throw new AppError(
+      'too-many',
+      `A bundle has at most ${MAX_BUNDLE_ENTRIES} entries here. Send it in parts.`,
+    );
+  return bundle.type === 'transaction' ? toIdempotentBundle(bundle) : bundle;
+}
+
+function reply(
+  deps: FhirDeps,
+  request: FhirHttpRequest,
+  scope: RequestScope | undefined,
+  answer: Answer,
+): FhirHttpReply {
+  const { resource } = answer;
+  const headers: Record<string, string> = { 'content-type': FHIR_JSON, 'cache-control': 'no-store' };
+  const versionId = resource?.meta?.versionId;
+  if (versionId !== undefined && resource?.resourceType !== 'Bundle') headers.etag = `W/"${versionId}"`;
+  if (resource?.meta?.lastUpdated !== undefined)
+    headers['last-modified'] = new Date(resource.meta.lastUpdated).toUTCString();
+  if (answer.location !== undefined)
+    headers.location = `${deps.baseUrl()}/${answer.location}/_history/${versionId}`;
+  if (scope !== undefined && scope.promises.length > 0)
+    headers['careledger-log-promise'] = scope.promises.slice(0, MAX_PROMISES_SENT).join(',');
+  if (isNotModified(request, versionId)) return { status: 304, headers, body: '' };
+  return { status: answer.status, headers, body: bodyOf(request, answer) };
+}
+
+/** RFC 9110 section 13.1.2; the read has been decided and logged like any other. */
+function isNotModified(request: FhirHttpRequest, versionId: string | undefined): boolean {
+  return (
+    request.method === 'GET' &&
+    versionId !== undefined &&
+    request.headers['if-none-match'] === `W/"${versionId}"`
+  );
+}
+
+function bodyOf(request: FhirHttpRequest, { status, resource }: Answer): string {
+  if (resource === undefined || status === 204) return '';
+  const prefer =
+    request.method === 'GET' || status >= 400
+      ? undefined
+      : /return=(minimal|OperationOutcome)/.exec(request.headers.prefer ?? '')?.[1];
+  if (prefer === 'minimal') return '';
+  if (prefer === 'OperationOutcome')
+    return JSON.stringify({
+      ...outcomeOf('internal', 'Done.'),
+      issue: [{ severity: 'information', code: 'informational' }],
+    });
+  return JSON.stringify(resource);
+}

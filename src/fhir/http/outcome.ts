@@ -1,0 +1,38 @@
+import { getStatus, normalizeOperationOutcome, OperationOutcomeError } from '@medplum/core';
+import type { OperationOutcome, OperationOutcomeIssue } from '@medplum/fhirtypes';
+import { AppError, ERROR_TABLE, type ErrorCode } from '../../shared/index.ts';
+
+const INTERNAL =
+  'The node failed in a way it did not expect. Nothing was changed; its log has the request id.';
+
+/** A refusal that carries several located issues. */
+export class InvalidResourceError extends AppError {
+  readonly issues: readonly OperationOutcomeIssue[];
+
+  constructor(issues: readonly OperationOutcomeIssue[]) {
+    super('invalid-resource', 'The resource is not valid R4. Each issue names the element.');
+    this.issues = issues;
+  }
+}
+
+export function outcomeOf(code: ErrorCode, text: string): OperationOutcome {
+  const issue = {
+    severity: 'error' as const,
+    code: ERROR_TABLE[code].issueType,
+    details: { coding: [{ system: 'urn:careledger:error', code }], text },
+  };
+  return { resourceType: 'OperationOutcome', issue: [issue as OperationOutcomeIssue] };
+}
+
+/** What a thrown error tells the caller. Errors that nobody foresaw say nothing of what was in them. */
+export function outcomeOfError(error: unknown): { status: number; outcome: OperationOutcome } {
+  if (error instanceof InvalidResourceError)
+    return { status: 422, outcome: { resourceType: 'OperationOutcome', issue: [...error.issues] } };
+  if (error instanceof AppError)
+    return { status: ERROR_TABLE[error.code].httpStatus, outcome: outcomeOf(error.code, error.message) };
+  if (error instanceof OperationOutcomeError) {
+    const outcome = normalizeOperationOutcome(error);
+    return { status: getStatus(outcome), outcome };
+  }
+  return { status: 500, outcome: outcomeOf('internal', INTERNAL) };
+}

@@ -1,0 +1,300 @@
+import { randomUUID } from 'node:crypto';
+import {
+  applyPatch,
+  fhirpathPatchTypedValue,
+  formatSearchQuery,
+  type Operation,
+  parseFhirPathPatchParameters,
+  type SearchRequest,
+  toTypedValue,
+  type WithId,
+} from '@medplum/core';
+import {
+  type CreateResourceOptions,
+  type DeleteResourceOptions,
+  FhirRepository,
+  type ReadHistoryOptions,
+  type UpdateResourceOptions,
+} from '@medplum/fhir-router';
+import type { Bundle, Parameters, Reference, Resource } from '@medplum/fhirtypes';
+import { AppError } from '../../shared/index.ts';
+import type { PendingCommitment, SealedRecord, VaultTransaction } from '../../vault/index.ts';
+import type { FhirDefinitions, FhirDeps, RequestScope } from '../fhir-deps.ts';
+import type { Interaction } from '../gate/index.ts';
+import type { SearchContext } from '../search/find-matches.ts';
+import { searchPage } from '../search/search-page.ts';
+import { parseSearchQuery } from '../search/search-query.ts';
+import { denialError, goneError, notFoundError } from './denial.ts';
+import { historyBundle, parseHistoryQuery } from './read-history.ts';
+import {
+  isSameContent,
+  type WriteContext,
+  type WriteKind,
+  writeTombstone,
+  writeVersion,
+} from './write-version.ts';
+
+type Store = Pick<VaultTransaction, 'read' | 'readVersion' | 'history' | 'find' | 'put'>;
+
+/**
+ * The repository behind the router, one for each request: it holds who asks. It sees the vault's metadata, and content only as
+ * the gate gives it.
+ */
+export class CareRepository extends FhirRepository {
+  readonly #deps: FhirDeps;
+  readonly #definitions: FhirDefinitions;
+  readonly #scope: RequestScope;
+  readonly #store: Store;
+  /** Set inside a bundle transaction, whose versions are anchored together when it is stored. */
+  readonly #written: PendingCommitment[] | undefined;
+  readonly isLenient: boolean;
+  readonly ignoredParameters: string[] = [];
+
+  constructor(
+    deps: FhirDeps,
+    definitions: FhirDefinitions,
+    scope: RequestScope,
+    isLenient: boolean,
+    transaction?: { store: Store; written: PendingCommitment[] },
+  ) {
+    super();
+    this.#deps = deps;
+    this.#definitions = definitions;
+    this.#scope = scope;
+    this.isLenient = isLenient;
+    this.#store = transaction?.store ?? deps.vault;
+    this.#written = transaction?.written;
+  }
+
+  /** One store serves both modes. */
+  override setMode(): void {}
+
+  override generateId(): string {
+    return randomUUID();
+  }
+
+  override async createResource<T extends Resource>(
+    resource: T,
+    options?: CreateResourceOptions,
+  ): Promise<WithId<T>> {
+    const { id, ...rest } = resource;
+    const next = options?.assignedId === true && id !== undefined ? resource : (rest as T);
+    return (await this.#write((context) => writeVersion(context, next, undefined, 'create'))) as WithId<T>;
+  }
+
+  override async readResource<T extends Resource>(resourceType: string, id: string): Promise<WithId<T>> {
+    return (await this.#open(await this.#store.read(resourceType, id), 'read')) as WithId<T>;
+  }
+
+  override async readVersion<T extends Resource>(
+    resourceType: string,
+    id: string,
+    version: string,
+  ): Promise<WithId<T>> {
+    if (!/^[1-9]\d{0,9}$/.test(version)) throw notFoundError();
+    return (await this.#open(
+      await this.#store.readVersion({ resourceType, id, version: Number(version) }),
+      'vread',
+    )) as WithId<T>;
+  }
+
+  override async readReference<T extends Resource>(reference: Reference<T>): Promise<WithId<T>> {
+    const [type, id] = reference.reference?.split('/') ?? [];
+    if (type === undefined || id === undefined)
+      throw new AppError('invalid-request', 'A reference is written Type/id.');
+    return this.readResource<T>(type, id);
+  }
+
+  override async readReferences<T extends Resource>(
+    references: readonly Reference<T>[],
+  ): Promise<(T | Error)[]> {
+    return Promise.all(
+      references.map((reference) =>
+        this.readReference<T>(reference).catch((error: unknown) => error as Error),
+      ),
+    );
+  }
+
+  override async readHistory<T extends Resource>(
+    resourceType: string,
+    id: string,
+    options?: ReadHistoryOptions,
+  ): Promise<Bundle<WithId<T>>> {
+    const search = options?.limit === undefined ? '' : `_count=${options.limit}`;
+    return (await this.history(resourceType, id, search)) as Bundle<WithId<T>>;
+  }
+
+  /** Of one resource, or of a type when `id` is undefined. */
+  history(resourceType: string, id: string | undefined, search: string): Promise<Bundle> {
+    const query = parseHistoryQuery(resourceType, id, search);
+    return historyBundle(
+      { gate: this.#deps.gate, baseUrl: this.#deps.baseUrl, store: this.#store, scope: this.#scope },
+      query,
+    );
+  }
+
+  /** A write of what is there already changes nothing and makes no version. */
+  override async updateResource<T extends Resource>(
+    resource: T,
+    options?: UpdateResourceOptions,
+  ): Promise<WithId<T>> {
+    return (await this.#update(resource, options, 'update')) as WithId<T>;
+  }
+
+  override async patchResource<T extends Resource>(
+    resourceType: T['resourceType'],
+    id: string,
+    patch: Operation[] | Parameters,
+    options?: UpdateResourceOptions,
+  ): Promise<WithId<T>> {
+    const record = await this.#store.read(resourceType, id);
+    const current = structuredClone(await this.#open(record, 'patch'));
+    const patched = applyTo(current, patch);
+    if (patched.resourceType !== resourceType || patched.id !== id)
+      throw new AppError('invalid-request', 'A patch cannot change the type or the id.');
+    return (await this.#update(patched, options, 'patch')) as WithId<T>;
+  }
+
+  override async deleteResource(
+    resourceType: string,
+    id: string,
+    options?: DeleteResourceOptions,
+  ): Promise<void> {
+    const record = await this.#store.read(resourceType, id);
+    if (record?.deleted === true) return;
+    checkIfMatch(record, options?.ifMatch);
+    const current = await this.#open(record, 'delete');
+    await this.#write((context) => writeTombstone(context, record as SealedRecord, current));
+  }
+
+  override async search<T extends Resource>(request: SearchRequest<T>): Promise<Bundle<WithId<T>>> {
+    const types =
+      request.types !== undefined && request.types.length > 0 ? request.types : [request.resourceType];
+    return (await this.searchText(types, formatSearchQuery(request))) as Bundle<WithId<T>>;
+  }
+
+  /** Answers a search by the caller's own query string. */
+  searchText(types: readonly string[], search: string): Promise<Bundle> {
+    const query = parseSearchQuery(types, search.replace(/^\?/, ''));
+    for (const type of query.types)
+      if (!this.#definitions.resourceTypes.has(type))
+        throw new AppError('not-found', 'There is no such resource type in R4.');
+    return searchPage(this.#searchContext(), query);
+  }
+
+  override async searchByReference<T extends Resource>(
+    request: SearchRequest<T>,
+    field: string,
+    references: string[],
+  ): Promise<Record<string, WithId<T>[]>> {
+    const found: Record<string, WithId<T>[]> = {};
+    for (const reference of references) {
+      const filters = [
+        ...(request.filters ?? []),
+        { code: field, operator: 'eq' as never, value: reference },
+      ];
+      const bundle = await this.search<T>({ ...request, filters });
+      found[reference] = (bundle.entry ?? []).flatMap((entry) =>
+        entry.resource === undefined ? [] : [entry.resource],
+      );
+    }
+    return found;
+  }
+
+  /** All or nothing: what fails undoes every write, and nothing is anchored before all is stored. */
+  override async withTransaction<R>(callback: (repository: this) => Promise<R>): Promise<R> {
+    if (this.#written !== undefined) return callback(this);
+    const written: PendingCommitment[] = [];
+    const result = await this.#deps.vault.transaction((store) => {
+      written.length = 0;
+      const inside = new CareRepository(this.#deps, this.#definitions, this.#scope, this.isLenient, {
+        store,
+        written,
+      });
+      return callback(inside as this);
+    });
+    await this.#deps.anchor(written);
+    return result;
+  }
+
+  async #update(
+    resource: Resource,
+    options: UpdateResourceOptions | undefined,
+    kind: WriteKind,
+  ): Promise<Resource> {
+    const existing =
+      resource.id === undefined ? undefined : await this.#store.read(resource.resourceType, resource.id);
+    checkIfMatch(existing, options?.ifMatch);
+    if (existing !== undefined && !existing.deleted) {
+      const current = await this.#peek(existing, kind);
+      if (current !== undefined && isSameContent(current, resource)) return current;
+    }
+    return this.#write((context) =>
+      writeVersion(context, resource, existing, existing === undefined || existing.deleted ? 'create' : kind),
+    );
+  }
+
+  async #write<R>(work: (context: WriteContext) => Promise<R>): Promise<R> {
+    const written = this.#written ?? [];
+    const context = {
+      deps: this.#deps,
+      definitions: this.#definitions,
+      scope: this.#scope,
+      store: this.#store,
+      written,
+    };
+    const result = await work(context);
+    if (this.#written === undefined) await this.#deps.anchor(written);
+    return result;
+  }
+
+  async #open(record: SealedRecord | undefined, interaction: Interaction): Promise<Resource> {
+    if (record === undefined) throw notFoundError();
+    const opened = await this.#deps.gate.open(this.#scope.session, record, interaction);
+    this.#scope.promises.push(opened.promise);
+    if (opened.outcome === 'denied') throw denialError(opened.code);
+    if (record.deleted || opened.resource === null) throw goneError();
+    return opened.resource as unknown as Resource;
+  }
+
+  /** The current content when the requester may see all of it; a redacted view is never compared. */
+  async #peek(record: SealedRecord, interaction: Interaction): Promise<Resource | undefined> {
+    const opened = await this.#deps.gate.open(this.#scope.session, record, interaction);
+    this.#scope.promises.push(opened.promise);
+    return opened.outcome === 'permitted' && !opened.isRedacted
+      ? ((opened.resource ?? undefined) as Resource | undefined)
+      : undefined;
+  }
+
+  #searchContext(): SearchContext {
+    return {
+      deps: this.#deps,
+      definitions: this.#definitions,
+      reader: this.#store,
+      scope: this.#scope,
+      isLenient: this.isLenient,
+      ignored: this.ignoredParameters,
+    };
+  }
+}
+
+/** RFC 9110 section 13.1.1: the write is for the version that the caller has seen. */
+function checkIfMatch(record: SealedRecord | undefined, ifMatch: string | undefined): void {
+  if (ifMatch === undefined) return;
+  if (record !== undefined && !record.deleted && String(record.key.version) === ifMatch) return;
+  throw new AppError(
+    'precondition-failed',
+    'The resource has changed, or is not there. Read it again and repeat with its new ETag.',
+  );
+}
+
+function applyTo(resource: Resource, patch: Operation[] | Parameters): Resource {
+  if (!Array.isArray(patch)) {
+    fhirpathPatchTypedValue(toTypedValue(resource), parseFhirPathPatchParameters(patch));
+    return resource;
+  }
+  const problems = applyPatch(resource, patch).filter((problem) => problem !== null);
+  if (problems.length > 0)
+    throw new AppError('invalid-request', 'An operation of the patch does not apply to the current version.');
+  return resource;
+}

@@ -1,0 +1,160 @@
+import type { Resource } from '@medplum/fhirtypes';
+import { AppError, canonicalJson, utf8 } from '../../shared/index.ts';
+import type {
+  PendingCommitment,
+  RecordReader,
+  SealedRecord,
+  SealedWrite,
+  VaultTransaction,
+} from '../../vault/index.ts';
+import type { FhirDefinitions, FhirDeps, RequestScope } from '../fhir-deps.ts';
+import { InvalidResourceError } from '../http/outcome.ts';
+import { definingReferences, readStoredLabels, toStoredLabels } from '../labels/index.ts';
+import { tokensOfResource } from '../search/value-tokens.ts';
+import { denialError } from './denial.ts';
+
+export type WriteContext = {
+  readonly deps: FhirDeps;
+  readonly definitions: FhirDefinitions;
+  readonly scope: RequestScope;
+  /** Inside a bundle transaction: its own reads and writes. */
+  readonly store: Pick<RecordReader, 'read'> & Pick<VaultTransaction, 'put'>;
+  /** Versions that were written and have to be anchored before the caller is answered. */
+  readonly written: PendingCommitment[];
+};
+
+export type WriteKind = 'create' | 'update' | 'patch';
+type Json = Record<string, unknown>;
+const ID = /^[A-Za-z0-9.-]{1,64}$/;
+
+/** Validates, asks the gate, seals and stores the next version of a resource; returns it as stored. */
+export async function writeVersion(
+  context: WriteContext,
+  resource: Resource,
+  existing: SealedRecord | undefined,
+  kind: WriteKind,
+): Promise<Resource> {
+  const next = nextVersion(context, resource, existing);
+  const issues = context.definitions.validator(next);
+  if (issues.length > 0) throw new InvalidResourceError(issues);
+  const [subject = null] = context.definitions.compartment.patientsOf(next);
+  const inherited = await inheritedLabels(context, next);
+  const verdict = await context.deps.gate.permitWrite(
+    context.scope.session,
+    {
+      type: next.resourceType,
+      id: next.id as string,
+      version: versionAfter(existing),
+      patientId: subject,
+      resource: next as never,
+      ...(existing !== undefined && { existing }),
+      inheritedLabels: inherited,
+    },
+    kind,
+  );
+  context.scope.promises.push(verdict.promise);
+  if (verdict.outcome === 'denied') throw denialError(verdict.code);
+  await store(context, next, { subject, ...toStoredLabels(verdict.labels), deleted: false });
+  return next;
+}
+
+/** Stores a tombstone: the history keeps what was, and no search finds it any more. */
+export async function writeTombstone(
+  context: WriteContext,
+  existing: SealedRecord,
+  content: Resource,
+): Promise<void> {
+  const { resourceType, id } = existing.key;
+  const verdict = await context.deps.gate.permitWrite(
+    context.scope.session,
+    {
+      type: resourceType,
+      id,
+      version: versionAfter(existing),
+      patientId: existing.subject,
+      resource: content as never,
+      existing,
+    },
+    'delete',
+  );
+  context.scope.promises.push(verdict.promise);
+  if (verdict.outcome === 'denied') throw denialError(verdict.code);
+  const tombstone = stamp(context, { resourceType, id } as Resource, existing);
+  await store(context, tombstone, {
+    subject: existing.subject,
+    ...toStoredLabels(readStoredLabels(existing.labels)),
+    deleted: true,
+  });
+}
+
+function nextVersion(
+  context: WriteContext,
+  resource: Resource,
+  existing: SealedRecord | undefined,
+): Resource {
+  if (!context.definitions.resourceTypes.has(resource.resourceType)) {
+    throw new AppError('not-found', 'There is no such resource type in R4. /metadata lists those there are.');
+  }
+  const id = resource.id ?? context.deps.newId();
+  if (!ID.test(id))
+    throw new AppError('invalid-request', 'An id has 1 to 64 letters, digits, hyphens and dots.');
+  return stamp(context, { ...resource, id }, existing);
+}
+
+function stamp(context: WriteContext, resource: Resource, existing: SealedRecord | undefined): Resource {
+  // Not before the version it follows, whatever the clock does: a history reads forward.
+  const lastUpdatedMs = Math.max(context.deps.now(), existing === undefined ? 0 : existing.lastUpdatedMs);
+  const meta = {
+    ...resource.meta,
+    versionId: String(versionAfter(existing)),
+    lastUpdated: new Date(lastUpdatedMs).toISOString(),
+  };
+  return { ...resource, meta };
+}
+
+function versionAfter(existing: SealedRecord | undefined): number {
+  return existing === undefined ? 1 : existing.key.version + 1;
+}
+
+/** What is prescribed may be sensitive in itself: its labels are the prescription's too. */
+async function inheritedLabels(context: WriteContext, resource: Resource): Promise<string[]> {
+  const labels: string[] = [];
+  for (const reference of definingReferences(resource)) {
+    const [type, id] = reference.split('/').slice(-2);
+    if (type === undefined || id === undefined || !ID.test(id)) continue;
+    const target = await context.store.read(type, id);
+    if (target !== undefined) labels.push(...readStoredLabels(target.labels).own);
+  }
+  return labels;
+}
+
+type Placement = Pick<SealedWrite, 'subject' | 'labels' | 'deleted'> & Pick<SealedWrite, 'category'>;
+
+async function store(context: WriteContext, resource: Resource, placement: Placement): Promise<void> {
+  const key = {
+    resourceType: resource.resourceType,
+    id: resource.id as string,
+    version: Number(resource.meta?.versionId),
+  };
+  const author = context.scope.session.accountId;
+  const { commitment } = await context.store.put({
+    ...placement,
+    key,
+    author,
+    lastUpdatedMs: Date.parse(resource.meta?.lastUpdated as string),
+    plaintext: utf8(canonicalJson(resource)),
+    tokens: placement.deleted ? [] : tokensOfResource(resource, context.definitions.parameters),
+  });
+  context.written.push({ key, subject: placement.subject, commitment, author });
+}
+
+/** Whether both say the same, but for what the server adds. */
+export function isSameContent(left: Resource, right: Resource): boolean {
+  return canonicalJson(withoutStamp(left)) === canonicalJson(withoutStamp(right));
+}
+
+function withoutStamp(resource: Resource): Json {
+  const { versionId: _version, lastUpdated: _updated, ...meta } = resource.meta ?? {};
+  const { meta: _meta, ...rest } = resource as unknown as Json;
+  return Object.keys(meta).length === 0 ? rest : { ...rest, meta };
+}

@@ -1,0 +1,230 @@
+import type { Resource } from '@medplum/fhirtypes';
+import { AppError } from '../../shared/index.ts';
+import {
+  type FindQuery,
+  MAX_FIND_LIMIT,
+  type RecordReader,
+  type SealedRecord,
+  type TokenExpression,
+} from '../../vault/index.ts';
+import type { FhirDefinitions, FhirDeps, RequestScope } from '../fhir-deps.ts';
+import type { VisibleRecord } from '../gate/index.ts';
+import { dateBounds, filterExpression, referenceTo } from './filter-expression.ts';
+import { type ContentFilter, matchesContent } from './matches-content.ts';
+import { badSearch, type SearchFilter, splitValues } from './search-query.ts';
+
+/** What a search needs of the rest of the FHIR surface. */
+export type SearchContext = {
+  readonly deps: Pick<FhirDeps, 'gate' | 'baseUrl'>;
+  readonly definitions: Pick<FhirDefinitions, 'parameters' | 'compartment' | 'resourceTypes'>;
+  readonly reader: Pick<RecordReader, 'find' | 'read'>;
+  readonly scope: RequestScope;
+  /** Prefer: handling=lenient ignores parameters that nobody knows, and says so. */
+  readonly isLenient: boolean;
+  readonly ignored: string[];
+};
+
+/** A record the requester may see, and its content when the search had to open it. */
+export type Match = { readonly visible: VisibleRecord; readonly opened?: Resource };
+
+type Plan = {
+  where: TokenExpression[];
+  ids?: Set<string>;
+  fromMs?: number;
+  beforeMs?: number;
+  content: ContentFilter[];
+  needsContent: boolean;
+};
+
+const MAX_CANDIDATES = 10_000;
+const MAX_CHAINED = 1000;
+const MAX_CHAIN_DEPTH = 4;
+
+/** Every record of a type that matches and that the requester may see, newest first. */
+export async function findMatches(
+  context: SearchContext,
+  type: string,
+  filters: readonly SearchFilter[],
+  depth = 0,
+): Promise<Match[]> {
+  if (depth > MAX_CHAIN_DEPTH) throw badSearch(`Chains are at most ${MAX_CHAIN_DEPTH} links long.`);
+  const plan: Plan = { where: [], content: [], needsContent: false };
+  for (const filter of filters) await addFilter(context, type, filter, plan, depth);
+  const candidates = await findCandidates(context, type, plan);
+  const { records, promises } = await context.deps.gate.visible(context.scope.session, candidates, 'search');
+  context.scope.promises.push(...promises);
+  const matches = await Promise.all(records.map((visible) => confirm(visible, plan)));
+  return matches.filter((match) => match !== undefined);
+}
+
+async function confirm(visible: VisibleRecord, plan: Plan): Promise<Match | undefined> {
+  if (!plan.needsContent && !visible.hasHiddenParts) return { visible };
+  const opened = (await visible.open()) as Resource | null | undefined;
+  if (opened === null || opened === undefined) return undefined;
+  return plan.content.every((filter) => matchesContent(filter, opened)) ? { visible, opened } : undefined;
+}
+
+async function findCandidates(context: SearchContext, type: string, plan: Plan): Promise<SealedRecord[]> {
+  if (plan.ids?.size === 0) return [];
+  const query: FindQuery = {
+    types: [type],
+    where: { all: plan.where },
+    ...(plan.ids !== undefined && { ids: [...plan.ids] }),
+    lastUpdated: {
+      ...(plan.fromMs !== undefined && { fromMs: plan.fromMs }),
+      ...(plan.beforeMs !== undefined && { beforeMs: plan.beforeMs }),
+    },
+    limit: Math.min(MAX_FIND_LIMIT, MAX_CANDIDATES),
+  };
+  const found = await context.reader.find(query);
+  if (found.length >= MAX_CANDIDATES)
+    throw new AppError(
+      'too-many',
+      `More than ${MAX_CANDIDATES} records match. Narrow the search, for example with patient or date.`,
+    );
+  return found;
+}
+
+async function addFilter(
+  context: SearchContext,
+  type: string,
+  filter: SearchFilter,
+  plan: Plan,
+  depth: number,
+): Promise<void> {
+  if (filter.name === '_id') return addIds(plan, splitValues(filter.value));
+  if (filter.name === '_lastUpdated') return addLastUpdated(plan, filter.value);
+  if (filter.name.startsWith('_has:'))
+    return addIds(plan, await reverseChained(context, type, filter, depth));
+  const dot = filter.name.indexOf('.');
+  if (dot > 0) {
+    plan.where.push(await chained(context, type, filter, dot, depth));
+    return;
+  }
+  addPlain(context, type, filter, plan);
+}
+
+function addPlain(context: SearchContext, type: string, filter: SearchFilter, plan: Plan): void {
+  const [code, modifier] = splitOnce(filter.name, ':');
+  const parameter = context.definitions.parameters.find(type, code);
+  if (parameter === undefined) {
+    if (!context.isLenient)
+      throw badSearch(`${type} has no search parameter ${code.slice(0, 64)}. /metadata lists those it has.`);
+    context.ignored.push(code);
+    return;
+  }
+  const match = filterExpression(parameter, modifier, filter.value);
+  plan.where.push(match.where);
+  plan.content.push({ parameter, modifier, value: filter.value });
+  if (!match.exact) plan.needsContent = true;
+}
+
+function addIds(plan: Plan, ids: Iterable<string>): void {
+  const wanted = new Set(ids);
+  const before = plan.ids;
+  plan.ids = before === undefined ? wanted : new Set([...wanted].filter((id) => before.has(id)));
+}
+
+function addLastUpdated(plan: Plan, value: string): void {
+  const { prefix, fromMs, untilMs } = dateBounds('_lastUpdated', value);
+  const [from, before] = {
+    eq: [fromMs, untilMs],
+    gt: [untilMs, undefined],
+    sa: [untilMs, undefined],
+    ge: [fromMs, undefined],
+    lt: [undefined, fromMs],
+    eb: [undefined, fromMs],
+    le: [undefined, untilMs],
+    ne: [],
+    ap: [fromMs, untilMs],
+  }[prefix];
+  if (prefix === 'ne') throw badSearch('The prefix ne is not supported on _lastUpdated.');
+  if (from !== undefined) plan.fromMs = Math.max(plan.fromMs ?? from, from);
+  if (before !== undefined) plan.beforeMs = Math.min(plan.beforeMs ?? before, before);
+}
+
+/** `subject:Patient.name=Smith`: finds the targets that the requester may see, then what refers to them. */
+async function chained(
+  context: SearchContext,
+  type: string,
+  filter: SearchFilter,
+  dot: number,
+  depth: number,
+): Promise<TokenExpression> {
+  const [code, named] = splitOnce(filter.name.slice(0, dot), ':');
+  const rest = filter.name.slice(dot + 1);
+  const parameter = context.definitions.parameters.find(type, code);
+  if (parameter?.type !== 'reference')
+    throw badSearch(
+      `${code.slice(0, 64)} is not a reference parameter of ${type}, so nothing can be chained to it.`,
+    );
+  const first = rest.split(/[.:]/)[0] as string;
+  const targets =
+    named === undefined
+      ? parameter.targets.filter(
+          (target) => first === '_id' || context.definitions.parameters.find(target, first) !== undefined,
+        )
+      : [named];
+  if (targets.length === 0)
+    throw badSearch(`No target of ${code} has a search parameter ${first.slice(0, 64)}.`);
+  const found = await Promise.all(
+    targets.map(async (target) =>
+      (await findMatches(context, target, [{ name: rest, value: filter.value }], depth + 1)).map(referenceOf),
+    ),
+  );
+  const references = found.flat();
+  if (references.length > MAX_CHAINED)
+    throw new AppError('too-many', `The chain has more than ${MAX_CHAINED} targets. Narrow the search.`);
+  return { any: references.map((reference) => referenceTo(code, reference)) };
+}
+
+/** `_has:Observation:patient:code=1234`: finds the referring records that the requester may see, then their targets. */
+async function reverseChained(
+  context: SearchContext,
+  type: string,
+  filter: SearchFilter,
+  depth: number,
+): Promise<string[]> {
+  const [, source, code, ...rest] = filter.name.split(':');
+  const parameter =
+    source === undefined || code === undefined
+      ? undefined
+      : context.definitions.parameters.find(source, code);
+  if (source === undefined || parameter?.type !== 'reference' || rest.length === 0)
+    throw badSearch('_has is written _has:Type:reference-parameter:parameter=value.');
+  const matches = await findMatches(
+    context,
+    source,
+    [{ name: rest.join(':'), value: filter.value }],
+    depth + 1,
+  );
+  const resources = await Promise.all(matches.map((match) => openMatch(match)));
+  return resources.flatMap((resource) =>
+    resource === undefined ? [] : referencesOf(parameter.valuesOf(resource), type),
+  );
+}
+
+/** The content of a match as the requester sees it; undefined when it may not be seen any more. */
+export async function openMatch(match: Match): Promise<Resource | undefined> {
+  const opened = match.opened ?? ((await match.visible.open()) as Resource | null | undefined);
+  return opened ?? undefined;
+}
+
+/** Ids of the resources of a type that these references point to. */
+export function referencesOf(values: readonly unknown[], type: string): string[] {
+  return values.flatMap((value) => {
+    const reference = typeof value === 'string' ? value : (value as { reference?: unknown }).reference;
+    const [target, id] = typeof reference === 'string' ? reference.split('/').slice(-2) : [];
+    return target === type && id !== undefined ? [id] : [];
+  });
+}
+
+function referenceOf(match: Match): string {
+  const { resourceType, id } = match.visible.record.key;
+  return `${resourceType}/${id}`;
+}
+
+function splitOnce(text: string, separator: string): [string, string | undefined] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
+}

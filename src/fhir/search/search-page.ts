@@ -1,0 +1,153 @@
+import type { Bundle, BundleEntry, Resource } from '@medplum/fhirtypes';
+import { loadDefinitions } from '../definitions/structure-definitions.ts';
+import { findMatches, type Match, openMatch, type SearchContext } from './find-matches.ts';
+import { includedResources } from './include.ts';
+import { badSearch, type SearchQuery } from './search-query.ts';
+import { sortMatches } from './sort.ts';
+import { subsetOf } from './summary.ts';
+
+type Found = {
+  readonly match: Match;
+  readonly lastUpdatedMs: number;
+  readonly type: string;
+  readonly id: string;
+};
+/** Where a page ended: the last match of it, in the order of the search; or how many came before, when it was sorted. */
+type Cursor = { readonly after: readonly [number, string, string] } | { readonly skip: number };
+
+/** One page of a search: what the requester may see and nothing that tells of the rest, in total, links and order too. */
+export async function searchPage(context: SearchContext, query: SearchQuery): Promise<Bundle> {
+  if (query.types.length === 0)
+    throw badSearch('A search over all types names them: _type=Patient,Observation.');
+  const found = (await Promise.all(query.types.map((type) => findMatches(context, type, query.filters))))
+    .flat()
+    .map(describe);
+  if (query.summary === 'count' || query.count === 0)
+    return {
+      resourceType: 'Bundle',
+      type: 'searchset',
+      total: found.length,
+      link: [selfLink(context, query)],
+    };
+  const ordered = await order(context, query, found);
+  const rest = after(ordered, query);
+  const page = rest.slice(0, query.count);
+  const opened = (await Promise.all(page.map(({ match }) => openMatch(match)))).filter(
+    (resource) => resource !== undefined,
+  );
+  const included = await includedResources(context, query, opened);
+  return {
+    resourceType: 'Bundle',
+    type: 'searchset',
+    ...(query.total !== 'none' && { total: found.length }),
+    link: links(context, query, page, rest.length, ordered.length),
+    entry: [
+      ...opened.map((one) => entryOf(context, query, one, 'match')),
+      ...included.map((one) => entryOf(context, query, one, 'include')),
+      ...ignoredEntry(context),
+    ],
+  };
+}
+
+function describe(match: Match): Found {
+  const { key, lastUpdatedMs } = match.visible.record;
+  return { match, lastUpdatedMs, type: key.resourceType, id: key.id };
+}
+
+async function order(context: SearchContext, query: SearchQuery, found: Found[]): Promise<Found[]> {
+  if (query.sort.length === 0) return found.sort(byNewest);
+  const opened = await Promise.all(
+    found.map(async (one) => ({ ...one, resource: await openMatch(one.match) })),
+  );
+  const sortable = opened.filter((one): one is Found & { resource: Resource } => one.resource !== undefined);
+  const kept = sortable.map((one) => ({ ...one, match: { ...one.match, opened: one.resource } }));
+  return sortMatches(kept, query.sort, context.definitions.parameters);
+}
+
+function byNewest(left: Found, right: Found): number {
+  if (left.lastUpdatedMs !== right.lastUpdatedMs) return right.lastUpdatedMs - left.lastUpdatedMs;
+  return `${left.type}/${left.id}` < `${right.type}/${right.id}` ? -1 : 1;
+}
+
+function after(ordered: readonly Found[], query: SearchQuery): readonly Found[] {
+  if (query.cursor === undefined) return ordered;
+  const cursor = parseCursor(query.cursor);
+  if ('skip' in cursor) return ordered.slice(cursor.skip);
+  const [lastUpdatedMs, type, id] = cursor.after;
+  return ordered.filter(
+    (one) =>
+      byNewest({ match: one.match, lastUpdatedMs, type, id }, one) < 0 &&
+      !(one.type === type && one.id === id),
+  );
+}
+
+function links(
+  context: SearchContext,
+  query: SearchQuery,
+  page: readonly Found[],
+  left: number,
+  all: number,
+): NonNullable<Bundle['link']> {
+  const last = page.at(-1);
+  const own = [selfLink(context, query)];
+  if (left <= page.length || last === undefined) return own;
+  const cursor: Cursor =
+    query.sort.length > 0
+      ? { skip: all - left + page.length }
+      : { after: [last.lastUpdatedMs, last.type, last.id] };
+  const text = Buffer.from(JSON.stringify(cursor)).toString('base64url');
+  return [...own, { relation: 'next', url: urlOf(context, query, [['_cursor', text]]) }];
+}
+
+function selfLink(context: SearchContext, query: SearchQuery): { relation: string; url: string } {
+  return { relation: 'self', url: urlOf(context, query, []) };
+}
+
+function urlOf(
+  context: SearchContext,
+  query: SearchQuery,
+  extra: readonly (readonly [string, string])[],
+): string {
+  const path = query.types.length === 1 ? `/${query.types[0]}` : '';
+  const search = new URLSearchParams(
+    [...query.pairs, ...extra].map(([name, value]): [string, string] => [name, value]),
+  ).toString();
+  return `${context.deps.baseUrl()}${path}${search === '' ? '' : `?${search}`}`;
+}
+
+function entryOf(
+  context: SearchContext,
+  query: SearchQuery,
+  resource: Resource,
+  mode: 'match' | 'include',
+): BundleEntry {
+  const fullUrl = `${context.deps.baseUrl()}/${resource.resourceType}/${resource.id}`;
+  return { fullUrl, resource: subsetOf(resource, query, loadDefinitions().structures), search: { mode } };
+}
+
+function ignoredEntry(context: SearchContext): BundleEntry[] {
+  if (context.ignored.length === 0) return [];
+  const text = `Ignored, because no search parameter has that name: ${[...new Set(context.ignored)].join(', ').slice(0, 512)}`;
+  const resource: Resource = {
+    resourceType: 'OperationOutcome',
+    issue: [{ severity: 'warning', code: 'not-supported', details: { text } }],
+  };
+  return [{ resource, search: { mode: 'outcome' } }];
+}
+
+function parseCursor(text: string): Cursor {
+  try {
+    const cursor = JSON.parse(Buffer.from(text, 'base64url').toString()) as {
+      after?: unknown[];
+      skip?: unknown;
+    };
+    if (Number.isSafeInteger(cursor.skip) && (cursor.skip as number) >= 0)
+      return { skip: cursor.skip as number };
+    const [ms, type, id] = cursor.after ?? [];
+    if (typeof ms === 'number' && typeof type === 'string' && typeof id === 'string')
+      return { after: [ms, type, id] };
+  } catch {
+    // Falls through to the refusal: whatever is not a cursor of ours is refused alike.
+  }
+  throw badSearch('The cursor is not one that this server made. Start again without it.');
+}

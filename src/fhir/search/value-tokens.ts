@@ -1,0 +1,170 @@
+import type { Resource } from '@medplum/fhirtypes';
+import { parseDateTime } from '../../contracts/index.ts';
+import {
+  exactToken,
+  type IndexToken,
+  presentToken,
+  tokensForCode,
+  tokensForDateRange,
+  tokensForNumber,
+  tokensForNumberRange,
+  tokensForQuantity,
+  tokensForString,
+} from '../../vault/index.ts';
+import type {
+  CompiledParameter,
+  SearchParameters,
+  SearchParameterType,
+} from '../definitions/search-parameters.ts';
+
+type Json = Record<string, unknown>;
+const MAX_TOKENS = 5000;
+const FAR_PAST_MS = -62_135_596_800_000;
+const FAR_FUTURE_MS = 253_402_300_800_000;
+
+/** Everything a resource can be found by, in the clear: the vault keeps only keyed hashes of it. */
+export function tokensOfResource(resource: Resource, parameters: SearchParameters): IndexToken[] {
+  const tokens = parameters
+    .all(resource.resourceType)
+    .flatMap((parameter) => tokensOfParameter(parameter, resource));
+  return tokens.length > MAX_TOKENS ? tokens.slice(0, MAX_TOKENS) : tokens;
+}
+
+export function tokensOfParameter(parameter: CompiledParameter, resource: Resource): IndexToken[] {
+  const values = parameter.valuesOf(resource);
+  if (parameter.type === 'composite') return values.flatMap((value) => tokensOfComposite(parameter, value));
+  return values.flatMap((value) => tokensOfValue(parameter.code, parameter.type, value));
+}
+
+/** The tokens of one value of a composite, each component under a name of its own. */
+export function tokensOfComposite(parameter: CompiledParameter, value: unknown): IndexToken[] {
+  return parameter.components.flatMap((component, place) =>
+    component
+      .valuesOf(value)
+      .flatMap((part) => tokensOfValue(componentName(parameter, place), component.type, part)),
+  );
+}
+
+export function componentName(parameter: CompiledParameter, place: number): string {
+  return `${parameter.code}$${place}`;
+}
+
+export function tokensOfValue(param: string, type: SearchParameterType, value: unknown): IndexToken[] {
+  switch (type) {
+    case 'token':
+      return codeTokens(param, value);
+    case 'string':
+      return stringsOf(value).flatMap((text) => tokensForString(param, text));
+    case 'reference':
+      return referenceTokens(param, value);
+    case 'date':
+      return dateTokens(param, value);
+    case 'number':
+      return numberTokens(param, value);
+    case 'quantity':
+      return quantityTokens(param, value);
+    case 'uri':
+      return typeof value === 'string' ? [presentToken(param), exactToken(param, 'uri', value)] : [];
+    default:
+      return [];
+  }
+}
+
+function codeTokens(param: string, value: unknown): IndexToken[] {
+  if (typeof value === 'boolean' || typeof value === 'string')
+    return tokensForCode(param, { code: String(value) });
+  if (!isJson(value)) return [];
+  if (Array.isArray(value.coding)) return value.coding.flatMap((coding) => codeTokens(param, coding));
+  const code = [value.code, value.value].find((one) => typeof one === 'string');
+  const system = typeof value.system === 'string' ? { system: value.system } : {};
+  return typeof code === 'string' || system.system !== undefined
+    ? tokensForCode(param, { ...system, ...(typeof code === 'string' && { code }) })
+    : [];
+}
+
+/** The texts of a string, HumanName or Address (R4 search, "string"). */
+export function stringsOf(value: unknown): string[] {
+  if (typeof value === 'string') return [value];
+  if (!isJson(value)) return [];
+  const names = [
+    'family',
+    'given',
+    'prefix',
+    'suffix',
+    'text',
+    'line',
+    'city',
+    'district',
+    'state',
+    'postalCode',
+    'country',
+    'display',
+  ];
+  return names
+    .flatMap((name) => (Array.isArray(value[name]) ? value[name] : [value[name]]))
+    .filter((text) => typeof text === 'string');
+}
+
+function referenceTokens(param: string, value: unknown): IndexToken[] {
+  const reference = typeof value === 'string' ? value : isJson(value) ? value.reference : undefined;
+  const tokens: IndexToken[] = [];
+  if (typeof reference === 'string' && !reference.startsWith('#')) {
+    const [type, id] = reference.split('/').slice(-2);
+    tokens.push(presentToken(param), exactToken(param, 'reference', reference));
+    if (type !== undefined && id !== undefined && /^[A-Z]\w+$/.test(type)) {
+      tokens.push(exactToken(param, 'reference-id', id), exactToken(param, 'reference-type', type));
+    }
+  }
+  const identifier = isJson(value) ? value.identifier : undefined;
+  return isJson(identifier)
+    ? [...tokens, presentToken(param), ...codeTokens(`${param}:identifier`, identifier)]
+    : tokens;
+}
+
+/** From the first to the last moment of a date, a Period or a Timing's events. */
+export function dateRangeOf(value: unknown): { fromMs: number; untilMs: number } | undefined {
+  if (typeof value === 'string') {
+    const span = parseDateTime(value);
+    return span === undefined ? undefined : { fromMs: span.startMs, untilMs: span.endMs };
+  }
+  if (!isJson(value)) return undefined;
+  const bounds =
+    isJson(value.repeat) && isJson(value.repeat.boundsPeriod) ? value.repeat.boundsPeriod : value;
+  const events = Array.isArray(value.event) ? value.event : [];
+  const start = dateRangeOf(bounds.start ?? events[0]);
+  const end = dateRangeOf(bounds.end ?? events.at(-1));
+  if (start === undefined && end === undefined) return undefined;
+  return { fromMs: start?.fromMs ?? FAR_PAST_MS, untilMs: end?.untilMs ?? FAR_FUTURE_MS };
+}
+
+function dateTokens(param: string, value: unknown): IndexToken[] {
+  const range = dateRangeOf(value);
+  return range === undefined || range.untilMs <= range.fromMs ? [] : tokensForDateRange(param, range);
+}
+
+function numberTokens(param: string, value: unknown): IndexToken[] {
+  if (typeof value === 'number') return tokensForNumber(param, value);
+  return rangeTokens(param, value);
+}
+
+function rangeTokens(param: string, value: unknown): IndexToken[] {
+  if (!isJson(value)) return [];
+  const [low, high] = [value.low, value.high].map((end) => (isJson(end) ? end.value : undefined));
+  const [first, last] = [low ?? high, high ?? low];
+  return typeof first === 'number' && typeof last === 'number'
+    ? tokensForNumberRange(param, first, last)
+    : [];
+}
+
+function quantityTokens(param: string, value: unknown): IndexToken[] {
+  if (!isJson(value) || typeof value.value !== 'number') return rangeTokens(param, value);
+  const unit: { system?: string; code?: string; unit?: string } = {};
+  for (const name of ['system', 'code', 'unit'] as const)
+    if (typeof value[name] === 'string') unit[name] = value[name];
+  if (typeof value.currency === 'string') unit.code = value.currency;
+  return tokensForQuantity(param, { value: value.value, ...unit });
+}
+
+function isJson(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
