@@ -42,11 +42,11 @@ export type SealedRecord = {
   readonly author: string | null;
   readonly commitment: Uint8Array;
   /**
-   * Decrypts, checks the commitment, and returns the plaintext. A `sealed` record needs `categoryKey`, which only the
-   * patient can recover (openSealedKey). Throws AppError `vault-record-sealed`, `vault-record-erased` or `vault-damaged`.
+   * Decrypts (authenticated: a changed byte does not open) and returns the plaintext. A `sealed` record needs `categoryKey`, which only the
+   * patient can recover (openSealedKey). Throws AppError `record-sealed`, `erased` or `damaged`.
    */
   open(unlock?: { readonly categoryKey: Uint8Array }): Promise<Uint8Array>;
-  /** The salt of the commitment, for a receipt that discloses this version. Throws as `open` does. */
+  /** As `open`, with the salt; checks both against the commitment. For receipts that disclose this version. */
   disclose(unlock?: {
     readonly categoryKey: Uint8Array;
   }): Promise<{ readonly salt: Uint8Array; readonly plaintext: Uint8Array }>;

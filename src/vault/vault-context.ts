@@ -3,6 +3,7 @@ import type { IndexToken } from './index-tokens/token.ts';
 import { CategoryKeys } from './keys/category-keys.ts';
 import { hmacWith, type Keyring, type Naming, namingWith } from './keys/keyring.ts';
 import { pooledRandom, type Random } from './keys/sealed-box.ts';
+import { HandleCache } from './records/handle-cache.ts';
 import type { SqlStore } from './storage/sql-store.ts';
 
 /** What the pieces of one open vault share. */
@@ -16,6 +17,7 @@ export type VaultContext = {
   /** Replaced when the root is. */
   keyring: Keyring;
   readonly nextId: () => number;
+  readonly handles: HandleCache;
 };
 
 /** The 16 bytes that stand in the index for a token of a resource type. */
@@ -40,6 +42,7 @@ export async function createVaultContext(
     hashToken: tokenHasher(keyring.index),
     keyring,
     nextId,
+    handles: new HandleCache(),
   };
 }
 

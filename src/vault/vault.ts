@@ -36,7 +36,7 @@ export type VaultOptions = {
 };
 
 export type Vault = RecordReader & {
-  /** Durable when it resolves; many concurrent puts share one disk flush. Throws `vault-version-conflict`. */
+  /** Durable when it resolves; many concurrent puts share one disk flush. Throws AppError `conflict` when the version does not follow the current one. */
   put(write: SealedWrite): Promise<PutResult>;
   /** All or nothing: what `work` throws undoes every put. Other writers wait meanwhile, so do no slow work in it. */
   transaction<T>(work: (transaction: VaultTransaction) => Promise<T>): Promise<T>;

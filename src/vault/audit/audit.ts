@@ -4,7 +4,7 @@ import type { OpenAccessLog } from '../access-log/open-access-log.ts';
 import { openFrame } from '../access-log/open-access-log.ts';
 import { describeGrant, openInfo } from '../grants/grant-rows.ts';
 import { columnsAgree } from '../records/record-handle.ts';
-import { describePlace, openMeta, openRecord, placeOf, type RecordMeta } from '../records/record-row.ts';
+import { describePlace, openCommitted, openMeta, placeOf, type RecordMeta } from '../records/record-row.ts';
 import { splitTokens } from '../records/write-records.ts';
 import { LIVE, SUPERSEDED } from '../storage/schema.ts';
 import { placeholders, type SqlRow, type SqlSession } from '../storage/sql-store.ts';
@@ -133,7 +133,7 @@ async function openedMeta(context: VaultContext, row: SqlRow): Promise<RecordMet
 async function openContent(context: VaultContext, row: SqlRow, meta: RecordMeta): Promise<void> {
   const key = await context.keys.byId(context.store.reader, Number(row.key_id));
   if (meta.category === 'sealed' && key.key === undefined) return;
-  openRecord(
+  openCommitted(
     { wrapped: row.wrapped as Uint8Array, content: row.content as Uint8Array },
     placeOf(row),
     meta,

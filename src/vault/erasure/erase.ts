@@ -50,6 +50,7 @@ function adoptKeyring(context: VaultContext, keyring: Keyring): void {
   context.keyring.root.fill(0);
   context.keyring = keyring;
   context.keys.reset(keyring);
+  context.handles.clear();
 }
 
 async function eraseSubject(

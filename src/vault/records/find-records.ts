@@ -1,4 +1,4 @@
-import { AppError } from '../../shared/index.ts';
+import { AppError, toHex } from '../../shared/index.ts';
 import type { StagedKeys } from '../keys/category-keys.ts';
 import {
   type FindQuery,
@@ -27,12 +27,11 @@ export function createRecordReader(
   const rows = async (text: SqlText): Promise<SealedRecord[]> =>
     handlesOf(context, await session.all(text.sql, text.parameters), staged);
   return {
-    read: async (resourceType, id) => {
-      const text = new SqlText(
-        `SELECT ${HANDLE_COLUMNS} FROM records r WHERE r.rkey = ? AND r.state > ${SUPERSEDED}`,
-      );
-      text.bind(recordName(context.naming, resourceType, id));
-      return (await rows(text))[0];
+    read: (resourceType, id) => {
+      const name = recordName(context.naming, resourceType, id);
+      return staged === undefined
+        ? readCached(context, session, name)
+        : readCurrent(context, session, name, staged);
     },
     readVersion: async ({ resourceType, id, version }) => {
       const text = new SqlText(`SELECT ${HANDLE_COLUMNS} FROM records r WHERE r.rkey = ? AND r.version = ?`);
@@ -54,6 +53,34 @@ export function createRecordReader(
       return Number(row?.total ?? 0);
     },
   };
+}
+
+const CURRENT = `SELECT ${HANDLE_COLUMNS} FROM records r WHERE r.rkey = ? AND r.state > ${SUPERSEDED}`;
+
+async function readCurrent(
+  context: VaultContext,
+  session: SqlSession,
+  name: Uint8Array,
+  staged: StagedKeys,
+): Promise<SealedRecord | undefined> {
+  return (await handlesOf(context, await session.all(CURRENT, [name]), staged))[0];
+}
+
+async function readCached(
+  context: VaultContext,
+  session: SqlSession,
+  name: Uint8Array,
+): Promise<SealedRecord | undefined> {
+  const { handles } = context;
+  const key = toHex(name);
+  const cached = handles.get(key);
+  if (cached !== undefined) return cached;
+  const { generation } = handles;
+  const rows = await session.all(CURRENT, [name]);
+  const [handle] = await handlesOf(context, rows);
+  const content = rows[0]?.content as Uint8Array | undefined;
+  if (handle !== undefined) handles.remember(key, handle, content?.length ?? 0, generation);
+  return handle;
 }
 
 /** undefined when nothing can match. */

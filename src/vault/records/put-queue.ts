@@ -58,8 +58,8 @@ function batchSize(waiting: readonly Waiting[]): number {
 async function storeBatch(context: VaultContext, batch: readonly Waiting[]): Promise<void> {
   const writes = batch.map((one) => one.write);
   try {
-    const outcomes = await writeWithKeys(context, (session, staged) =>
-      writeRecords(context, session, writes, staged),
+    const outcomes = await writeWithKeys(context, (session, staged, changed) =>
+      writeRecords(context, session, writes, staged, changed),
     );
     for (const [index, outcome] of outcomes.entries()) {
       if (outcome instanceof AppError) batch[index]?.reject(outcome);

@@ -3,7 +3,14 @@ import type { SealedRecord } from '../record.ts';
 import { LIVE, SUPERSEDED, TOMBSTONE } from '../storage/schema.ts';
 import type { SqlRow } from '../storage/sql-store.ts';
 import type { VaultContext } from '../vault-context.ts';
-import { damagedRecord, openMeta, openRecord, placeOf, type RecordMeta } from './record-row.ts';
+import {
+  damagedRecord,
+  openCommitted,
+  openMeta,
+  openRecord,
+  placeOf,
+  type RecordMeta,
+} from './record-row.ts';
 
 export const HANDLE_COLUMNS =
   'r.rid, r.rkey, r.version, r.resource_type, r.updated_ms, r.state, r.key_id, r.meta_key_id, r.meta, r.wrapped, r.content';
@@ -27,9 +34,9 @@ async function handleOf(context: VaultContext, row: SqlRow, staged?: StagedKeys)
     throw damagedRecord(place, 'its metadata does not open');
   const keyId = Number(row.key_id);
   const stored = { wrapped: row.wrapped as Uint8Array, content: row.content as Uint8Array };
-  const disclose = async (unlock?: { readonly categoryKey: Uint8Array }) => {
+  const opened = async (open: typeof openRecord, unlock?: { readonly categoryKey: Uint8Array }) => {
     const key = await keyOf(context, keyId, staged);
-    return openRecord(stored, place, meta, unlock === undefined ? key : withoutKey(key), unlock?.categoryKey);
+    return open(stored, place, meta, unlock === undefined ? key : withoutKey(key), unlock?.categoryKey);
   };
   return {
     key: { resourceType: place.resourceType, id: meta.id, version: place.version },
@@ -40,8 +47,8 @@ async function handleOf(context: VaultContext, row: SqlRow, staged?: StagedKeys)
     deleted: meta.deleted,
     author: meta.author,
     commitment: meta.commitment,
-    open: async (unlock) => (await disclose(unlock)).plaintext,
-    disclose,
+    open: async (unlock) => (await opened(openRecord, unlock)).plaintext,
+    disclose: (unlock) => opened(openCommitted, unlock),
   };
 }
 

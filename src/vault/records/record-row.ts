@@ -75,7 +75,7 @@ export function sealRecord(
 }
 
 export function sealMeta(meta: RecordMeta, place: RowPlace, key: CategoryKey, random: Random): Uint8Array {
-  return sealBox(usable(key), utf8(encodeMeta(meta)), metaBinding(place, key), random);
+  return sealBox(usable(key), Buffer.from(encodeMeta(meta)), metaBinding(place, key), random);
 }
 
 /** undefined when a byte of it, or of the columns it is bound to, has changed. */
@@ -102,7 +102,7 @@ export function unwrapDataKey(
   return openBox(unlockKey ?? usable(key), wrapped, dataKeyBinding(place, key));
 }
 
-/** Decrypts a version and checks it against its commitment. */
+/** Decrypts a version; its place, patient, category and epoch are bound to it. */
 export function openRecord(
   row: { readonly wrapped: Uint8Array; readonly content: Uint8Array },
   place: RowPlace,
@@ -112,18 +112,22 @@ export function openRecord(
 ): { plaintext: Uint8Array; salt: Uint8Array } {
   const keyAndSalt = unwrapDataKey(row.wrapped, place, key, unlockKey);
   if (keyAndSalt === undefined) throw damagedRecord(place, 'its data key does not open');
-  const plaintext = openBox(
-    keyAndSalt.subarray(0, KEY_BYTES),
-    row.content,
-    contentBinding(place.resourceType, place.version, meta),
-  );
+  const binding = contentBinding(place.resourceType, place.version, meta);
+  const plaintext = openBox(keyAndSalt.subarray(0, KEY_BYTES), row.content, binding);
   if (plaintext === undefined) throw damagedRecord(place, 'its content does not open');
   const salt = keyAndSalt.slice(KEY_BYTES);
-  const recordKey: RecordKey = { resourceType: place.resourceType, id: meta.id, version: place.version };
-  if (!equalBytes(recordCommitment(salt, recordKey, meta.subject, plaintext), meta.commitment)) {
+  keyAndSalt.fill(0);
+  return { plaintext, salt };
+}
+
+/** As openRecord, and checks what was opened against the commitment that is on the ledger. */
+export function openCommitted(...opened: Parameters<typeof openRecord>): ReturnType<typeof openRecord> {
+  const [, place, meta] = opened;
+  const { plaintext, salt } = openRecord(...opened);
+  const key: RecordKey = { resourceType: place.resourceType, id: meta.id, version: place.version };
+  if (!equalBytes(recordCommitment(salt, key, meta.subject, plaintext), meta.commitment)) {
     throw damagedRecord(place, 'it does not match its commitment');
   }
-  keyAndSalt.fill(0);
   return { plaintext, salt };
 }
 

@@ -14,12 +14,12 @@ export function runTransaction<T>(
   context: VaultContext,
   work: (transaction: VaultTransaction) => Promise<T>,
 ): Promise<T> {
-  return writeWithKeys(context, async (session, staged) => {
+  return writeWithKeys(context, async (session, staged, changed) => {
     const guard = guarded(session);
     const transaction: VaultTransaction = {
       ...createRecordReader(context, guard.session, staged),
       put: async (write) => {
-        const [outcome] = await writeRecords(context, guard.session, [write], staged);
+        const [outcome] = await writeRecords(context, guard.session, [write], staged, changed);
         if (outcome === undefined || outcome instanceof AppError) throw outcome;
         return outcome;
       },

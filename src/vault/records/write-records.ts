@@ -53,6 +53,7 @@ export async function writeRecords(
   session: SqlSession,
   writes: readonly SealedWrite[],
   staged: StagedKeys,
+  changed: Uint8Array[],
 ): Promise<WriteOutcome[]> {
   const names = writes.map((write) => recordName(context.naming, write.key.resourceType, write.key.id));
   const current = await currentRows(session, names);
@@ -73,6 +74,7 @@ export async function writeRecords(
     if (before !== undefined) supersede(before);
     current.set(name, row);
     added.push(row);
+    changed.push(rkey);
     outcomes.push(result);
   }
   await storeRows(session, replaced, added);

@@ -28,7 +28,7 @@ export function openSqliteStore(path: string): SqlStore {
   const snapshots = new Set<Promise<unknown>>();
   return {
     dialect: 'sqlite',
-    reader: sessionOn(readerDatabase, path),
+    reader: committedSession(writer, writeSession, sessionOn(readerDatabase, path)),
     write: (work, committed) =>
       inTurn(async () => {
         const result = await inTransaction(writer, writeSession, path, 'BEGIN IMMEDIATE', work);
@@ -55,6 +55,17 @@ export function openSqliteStore(path: string): SqlStore {
         await seal?.(path);
         lock.close();
       }),
+  };
+}
+
+/**
+ * Reads through the writer's connection while it is in no transaction: its page cache survives its own writes. Inside
+ * one, a second connection sees only what was committed.
+ */
+function committedSession(writer: DatabaseSync, idle: SqlSession, busy: SqlSession): SqlSession {
+  return {
+    all: (sql, parameters) => (writer.isTransaction ? busy : idle).all(sql, parameters),
+    run: (sql, parameters) => busy.run(sql, parameters),
   };
 }
 

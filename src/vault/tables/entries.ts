@@ -19,15 +19,20 @@ const INSERT =
 const REPLACE = `${INSERT} ON CONFLICT (tab, name) DO UPDATE SET
   subject = excluded.subject, expires_ms = excluded.expires_ms, key_id = excluded.key_id, value = excluded.value`;
 
-/** Runs `work` in a transaction; keys that it makes can be used by others once it has committed. */
+/** Runs `work` in a transaction; keys that it makes can be used by others once it has
+ * committed, and the records it names as changed are read anew. */
 export function writeWithKeys<T>(
   context: VaultContext,
-  work: (session: SqlSession, staged: StagedKeys) => Promise<T>,
+  work: (session: SqlSession, staged: StagedKeys, changed: Uint8Array[]) => Promise<T>,
 ): Promise<T> {
   const staged: StagedKeys = new Map();
+  const changed: Uint8Array[] = [];
   return context.store.write(
-    (session) => work(session, staged),
-    () => context.keys.adopt(staged),
+    (session) => work(session, staged, changed),
+    () => {
+      context.keys.adopt(staged);
+      context.handles.forget(changed);
+    },
   );
 }
 

@@ -21,7 +21,7 @@ export type PatientBinding = {
 };
 
 export type PatientBindings = {
-  /** Replaces an older binding of the same patient; throws `vault-conflict` when the account is another patient's. */
+  /** Replaces an older binding of the same patient; throws `conflict` when the account is another patient's. */
   put(binding: PatientBinding): Promise<void>;
   byPatient(patientId: string): Promise<PatientBinding | undefined>;
   byAccount(accountId: string): Promise<PatientBinding | undefined>;
