@@ -7,6 +7,7 @@ export interface ConsentWish {
   types: string[];
   codes: string[];
   withhold: string[];
+  includeSensitive: boolean;
   fromMs: number;
   untilMs: number;
   nowMs: number;
@@ -57,6 +58,7 @@ function permitted(wish: ConsentWish): Record<string, unknown> {
     ...listed('purpose', wish.purposes, (code) => ({ system: `${CODE_SYSTEM}/v3-ActReason`, code })),
     ...listed('class', wish.types, (code) => ({ system: 'http://hl7.org/fhir/resource-types', code })),
     ...listed('code', wish.codes, (text) => ({ coding: [codingOf(text)] })),
+    ...(wish.includeSensitive && { securityLabel: [{ system: `${CODE_SYSTEM}/v3-Confidentiality`, code: 'R' }] }),
     ...(withheld.length === 0 ? {} : { provision: withheld }),
   };
 }

@@ -13,11 +13,19 @@ export interface LedgerConsent {
   termsCommitment: Uint8Array;
 }
 
+/** What a block changed about consents. */
+export interface ConsentChanges {
+  patientAccounts: ReadonlySet<string>;
+  consentIds: ReadonlySet<string>;
+}
+
 /** The consents that count now, by patient: which ones the ledger says, what they say from the vault. */
 export interface ConsentView {
   activeConsents(patientId: string): Promise<readonly ActiveConsent[]>;
-  /** Call while a block is committed, before anybody hears of it: what was known of these patients' consents is forgotten. */
-  changed(patientAccounts: ReadonlySet<string>): void;
+  /** The account that enrolment bound to a patient: the pseudonym. */
+  accountOf(patientId: string): Promise<string | undefined>;
+  /** Call while a block is committed, before anybody hears of it: what it changed is forgotten here. */
+  changed(changes: ConsentChanges): void;
   /** A patient's wallet was bound: consents may appear. */
   forget(patientId: string): void;
 }
@@ -34,70 +42,108 @@ interface Load {
   stale: boolean;
 }
 
+interface Cached {
+  account: string | undefined;
+  consentIds: string[];
+  active: readonly ActiveConsent[];
+}
+
 /**
- * A view that loads a patient's consents when first asked and keeps them until a block changes them. A load that a block
- * overtook starts again, so an answer never mixes the state before a revocation with a time after it (invariant 3).
+ * A view that loads a patient's consents when first asked and keeps them until a block changes them. The ledger is read
+ * last and in one go with keeping the answer, and a load that a new consent overtook starts again: no answer mixes the
+ * state before a revocation with a time after it (invariant 3).
  */
 export function createConsentView(deps: ConsentViewDeps): ConsentView {
-  const cached = new Map<string, { account: string | undefined; consents: readonly ActiveConsent[] }>();
-  const patientOfAccount = new Map<string, string>();
+  const cached = new Map<string, Cached>();
+  const patientOf = new Map<string, string>();
   const loads = new Set<Load>();
 
   const forget = (patientId: string): void => {
     const entry = cached.get(patientId);
-    if (entry?.account !== undefined) patientOfAccount.delete(entry.account);
+    for (const key of entry === undefined ? [] : keysOf(entry)) patientOf.delete(key);
     cached.delete(patientId);
     for (const load of loads) if (load.patientId === patientId) load.stale = true;
   };
-  const keep = (load: Load, consents: readonly ActiveConsent[]): void => {
+  const keep = (patientId: string, entry: Cached): void => {
     const oldest = cached.keys().next().value;
     if (cached.size >= MAX_CACHED_PATIENTS && oldest !== undefined) forget(oldest);
-    cached.set(load.patientId, { account: load.account, consents });
-    if (load.account !== undefined) patientOfAccount.set(load.account, load.patientId);
+    cached.set(patientId, entry);
+    for (const key of keysOf(entry)) patientOf.set(key, patientId);
+  };
+  const attempt = async (load: Load): Promise<readonly ActiveConsent[] | undefined> => {
+    load.account = (await deps.bindings.byPatient(load.patientId))?.accountId;
+    const newest = await deps.consents.listByPatient(load.patientId);
+    const looked = await versionsOnLedger(deps, newest);
+    const active = load.stale ? undefined : activeOnLedger(deps, looked);
+    if (active === undefined) return undefined;
+    keep(load.patientId, { account: load.account, consentIds: looked.map(({ consent }) => consent.consentId), active });
+    return active;
   };
   const load = async (patientId: string): Promise<readonly ActiveConsent[]> => {
     for (;;) {
-      const attempt: Load = { patientId, account: undefined, stale: false };
-      loads.add(attempt);
+      const current: Load = { patientId, account: undefined, stale: false };
+      loads.add(current);
       try {
-        attempt.account = (await deps.bindings.byPatient(patientId))?.accountId;
-        const consents = await readConsents(deps, patientId);
-        if (attempt.stale) continue;
-        keep(attempt, consents);
-        return consents;
+        const active = await attempt(current);
+        if (active !== undefined) return active;
       } finally {
-        loads.delete(attempt);
+        loads.delete(current);
       }
     }
   };
   return {
-    activeConsents: (patientId) => {
+    activeConsents(patientId) {
       const entry = cached.get(patientId);
-      return entry === undefined ? load(patientId) : Promise.resolve(entry.consents);
+      return entry === undefined ? load(patientId) : Promise.resolve(entry.active);
     },
-    changed(patientAccounts) {
-      for (const account of patientAccounts) {
-        const patientId = patientOfAccount.get(account);
+    async accountOf(patientId) {
+      if (!cached.has(patientId)) await load(patientId);
+      return cached.get(patientId)?.account;
+    },
+    changed({ patientAccounts, consentIds }) {
+      for (const key of [...patientAccounts, ...consentIds]) {
+        const patientId = patientOf.get(key);
         if (patientId !== undefined) forget(patientId);
       }
-      for (const attempt of loads) {
-        if (attempt.account === undefined || patientAccounts.has(attempt.account)) attempt.stale = true;
-      }
+      for (const current of loads) if (current.account !== undefined && patientAccounts.has(current.account)) current.stale = true;
     },
     forget,
   };
 }
 
-async function readConsents(deps: ConsentViewDeps, patientId: string): Promise<ActiveConsent[]> {
+/** Account ids and consent ids are hashes of different things, so one map can hold both. */
+function keysOf(entry: Cached): string[] {
+  return entry.account === undefined ? entry.consentIds : [entry.account, ...entry.consentIds];
+}
+
+interface Looked {
+  consent: StoredConsent;
+  /** The version that the ledger had when the vault was asked for it. */
+  version: number;
+}
+
+/** The stored versions that the ledger has now: a newer one may be stored whose transaction was never sent. */
+async function versionsOnLedger(deps: ConsentViewDeps, newest: StoredConsent[]): Promise<Looked[]> {
+  const looked: Looked[] = [];
+  for (const consent of newest) {
+    const version = deps.ledgerConsent(consent.consentId)?.version ?? consent.version;
+    const stored = version === consent.version ? consent : await deps.consents.get(consent.consentId, version);
+    looked.push({ consent: stored ?? consent, version });
+  }
+  return looked;
+}
+
+/** What the ledger says about the stored consents at this moment; undefined when it has moved on since they were read. */
+function activeOnLedger(deps: ConsentViewDeps, looked: Looked[]): ActiveConsent[] | undefined {
   const active: ActiveConsent[] = [];
-  for (const newest of await deps.consents.listByPatient(patientId)) {
-    const onLedger = deps.ledgerConsent(newest.consentId);
+  for (const { consent, version } of looked) {
+    const onLedger = deps.ledgerConsent(consent.consentId);
+    if (onLedger !== undefined && onLedger.version !== version) return undefined;
     if (onLedger?.status !== 'active') continue;
-    const stored = newest.version === onLedger.version ? newest : await deps.consents.get(newest.consentId, onLedger.version);
     active.push({
-      id: newest.consentId,
+      id: consent.consentId,
       version: onLedger.version,
-      terms: stored === undefined ? null : provenTerms(stored, onLedger.termsCommitment),
+      terms: provenTerms(consent, onLedger.termsCommitment),
       validFromMs: onLedger.validFromMs,
       validUntilMs: onLedger.validUntilMs,
     });
@@ -106,7 +152,7 @@ async function readConsents(deps: ConsentViewDeps, patientId: string): Promise<A
 }
 
 /** The terms of a stored consent if they are what the patient committed to on the ledger; else null, which denies. */
-export function provenTerms(stored: StoredConsent, commitment: Uint8Array): ConsentTerms | null {
+function provenTerms(stored: StoredConsent, commitment: Uint8Array): ConsentTerms | null {
   const terms = normaliseStored(stored);
   return terms !== null && equalBytes(termsCommitment(stored.salt, terms), commitment) ? terms : null;
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { accountIdOf, publicKeyOf } from '../../identity/index.ts';
-import { AppError, fromHex, toHex } from '../../shared/index.ts';
+import { AppError, toHex } from '../../shared/index.ts';
+import { bytesOfHex } from '../account-hex.ts';
 import { readFileIfThere, writePrivateFile } from './files.ts';
 
 const FORMAT = 'careledger-key/v1';
@@ -43,7 +44,7 @@ export function readKeyFile(path: string): KeyFile {
   if (format !== FORMAT || ![accountId, publicKey, seed].every((text) => typeof text === 'string' && HEX_32.test(text))) {
     throw new AppError('invalid-request', `The file ${path} is not a CareLedger key file.`);
   }
-  const key = { name: String(name ?? ''), accountId: accountId as string, publicKey: publicKey as string, seed: fromHex(seed as string) };
+  const key = { name: String(name ?? ''), accountId: accountId as string, publicKey: publicKey as string, seed: bytesOfHex(seed as string) };
   if (toHex(publicKeyOf(key.seed)) !== key.publicKey) throw new AppError('damaged', `The parts of the key file ${path} do not belong together.`);
   return key;
 }

@@ -11,6 +11,7 @@ export interface DataFolder {
   description: string;
   genesis: string;
   signingKeys: string;
+  vaultKeys: string;
   passphrase: string;
   adminSocket: string;
 }
@@ -27,6 +28,7 @@ export function dataFolder(path: string): DataFolder {
     description: join(root, 'node.json'),
     genesis: join(root, 'genesis.bin'),
     signingKeys: join(root, 'keys', 'signing.json'),
+    vaultKeys: join(root, 'keys', 'vault.keys'),
     passphrase: join(root, 'keys', 'passphrase'),
     adminSocket: join(root, 'admin.sock'),
   };

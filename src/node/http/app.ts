@@ -42,7 +42,7 @@ export function appListener(app: NodeApp): (incoming: IncomingMessage, outgoing:
 
 /** A response from its parts. */
 export function reply(parts: { status: number; headers: Record<string, string>; body: string | Uint8Array }): Response {
-  return new Response(parts.body as BodyInit, { status: parts.status, headers: parts.headers });
+  return new Response(parts.body as string, { status: parts.status, headers: parts.headers });
 }
 
 /** A JSON answer. */

@@ -1,0 +1,67 @@
+import { writeFileSync } from 'node:fs';
+import { verifyReceipt } from '../../client/index.ts';
+import { AppError, fromUtf8 } from '../../shared/index.ts';
+import { connect, openSession, patientIdentity, readWallet } from '../connect.ts';
+import { type Terminal, table } from '../terminal.ts';
+
+interface Access {
+  auditEvent: AuditEvent | null;
+  reason: string | null;
+  receipt: string | null;
+}
+
+/** The few members of a FHIR AuditEvent that a line of the list needs. */
+interface AuditEvent {
+  recorded: string;
+  outcome: string;
+  agent: { requestor: boolean; who?: { identifier?: { value?: string } } }[];
+  purposeOfEvent?: { coding?: { code?: string }[] }[];
+  subtype?: { code?: string }[];
+  entity?: { what?: { reference?: string } }[];
+}
+
+/** Lists a patient's accesses and checks the proof of each. */
+export async function showAccesses(
+  options: { wallet: string; node: string; limit: string; receipt?: string },
+  terminal: Terminal,
+): Promise<void> {
+  const client = connect(options.node);
+  const identity = await patientIdentity(client, await readWallet(options.wallet));
+  const token = await openSession(client, identity, 'PATRQT');
+  const answer = await client.call(`/wallet/accesses?limit=${encodeURIComponent(options.limit)}`, { token });
+  const page = JSON.parse(fromUtf8(answer.bytes) ?? '{}') as { total?: number; accesses?: Access[]; detail?: string };
+  if (answer.status !== 200 || page.accesses === undefined) throw new AppError('unavailable', page.detail ?? 'The node did not give the log.');
+  const lines = page.accesses.map((access) => ({ access, proof: proofOf(access) }));
+  const broken = lines.find(({ proof }) => proof === 'REFUSED');
+  saveNewest(options.receipt, page.accesses);
+  const rows = lines.map(({ access, proof }) => [...describe(access), proof]);
+  const text = rows.length === 0 ? 'Nobody has accessed this record.' : table([['when', 'what', 'who', 'why', 'record', 'decision', 'proof'], ...rows]);
+  terminal.answer({ total: page.total, accesses: lines.map(({ access, proof }) => ({ ...access, proof })) }, text);
+  if (broken !== undefined) throw new AppError('proof-refused', 'The proof of an entry does not hold. Keep this output: it is evidence against the node.');
+}
+
+function proofOf({ receipt }: Access): 'verified' | 'not anchored yet' | 'REFUSED' {
+  if (receipt === null) return 'not anchored yet';
+  return verifyReceipt(receipt).ok ? 'verified' : 'REFUSED';
+}
+
+function describe({ auditEvent, reason }: Access): string[] {
+  if (auditEvent === null) return ['(erased)', '', '', '', '', ''];
+  const who = auditEvent.agent.find((agent) => agent.requestor)?.who?.identifier?.value ?? '';
+  const records = (auditEvent.entity ?? []).map(({ what }) => what?.reference ?? '').filter((reference) => reference !== '' && !reference.startsWith('Patient/'));
+  return [
+    auditEvent.recorded.slice(0, 19),
+    auditEvent.subtype?.[0]?.code ?? '',
+    who.replace('urn:careledger:account:', '').slice(0, 12),
+    auditEvent.purposeOfEvent?.[0]?.coding?.[0]?.code ?? '',
+    records.length > 1 ? `${records[0]} and ${records.length - 1} more` : (records[0] ?? ''),
+    `${auditEvent.outcome === '0' ? 'permitted' : 'DENIED'}: ${reason ?? ''}`,
+  ];
+}
+
+function saveNewest(file: string | undefined, accesses: Access[]): void {
+  if (file === undefined) return;
+  const receipt = accesses.find((access) => access.receipt !== null)?.receipt;
+  if (typeof receipt !== 'string') throw new AppError('not-found', 'No entry is anchored yet. Try again in a minute.');
+  writeFileSync(file, receipt);
+}

@@ -1,0 +1,105 @@
+import { randomBytes } from 'node:crypto';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { restoreBackup, verifyManifest, writeManifest } from '../../engine/index.ts';
+import { AppError, toHex } from '../../shared/index.ts';
+import { openPassphraseKeys, restoreVault } from '../../vault/index.ts';
+import { fileError, makePrivateFolder } from '../folder/files.ts';
+import { type DataFolder, dataFolder } from '../folder/layout.ts';
+import { findPassphrase } from '../folder/passphrase.ts';
+import type { NodeRuntime } from '../runtime.ts';
+
+type Line = Record<string, unknown>;
+type Tell = (line: Line) => void;
+
+/** What a backup holds beside ledger and vault. Keys are not in it, so that an erasure reaches every backup. */
+const PLAIN_FILES = ['genesis.bin', 'node.json'];
+
+/** Copies a running node into a new folder, with a manifest that names any byte that changes later. */
+export async function backupNode(runtime: NodeRuntime, target: string, tell: Tell): Promise<Line> {
+  const folder = resolve(target);
+  if (existsSync(folder)) throw new AppError('folder-not-empty', `${folder} exists. Name a folder that does not exist yet.`);
+  makePrivateFolder(folder);
+  try {
+    tell({ progress: 'vault' });
+    // The vault first: every record in the copy is then on the ledger in the copy, or is anchored when it is restored.
+    await runtime.vault.backup(join(folder, 'vault'));
+    tell({ progress: 'ledger' });
+    await runtime.engine.backup(join(folder, 'ledger'));
+    copyPlainFiles(runtime.opened.folder.root, folder);
+    tell({ progress: 'manifest' });
+    const { height } = runtime.engine.head();
+    await writeManifest(folder, { kind: 'node', chainId: toHex(runtime.chainId), height });
+    return { done: true, folder, height };
+  } catch (error) {
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** Checks every byte of a backup and restores it as a new data folder, with the keys of the node it was taken from. */
+export async function restoreNode(options: {
+  backup: string;
+  target: string;
+  keys: string;
+  passphrase: string | undefined;
+  vaultUrl?: string;
+}): Promise<void> {
+  const target = dataFolder(options.target);
+  if (existsSync(target.root)) throw new AppError('folder-not-empty', `${target.root} exists. Name a folder that does not exist yet: nothing is overwritten.`);
+  await refuseDamage(options.backup);
+  try {
+    await restoreParts(options, target);
+    // The description is written last: without it the folder is not taken for a complete one.
+    copyPlainFiles(options.backup, target.root);
+  } catch (error) {
+    rmSync(target.root, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** Everything that is wrong with a backup. */
+export async function backupFindings(folder: string): Promise<{ where: string; what: string }[]> {
+  const findings: { where: string; what: string }[] = [];
+  for await (const { file, offset, message } of verifyManifest(resolve(folder))) {
+    findings.push({ where: offset === undefined ? file : `${file} at byte ${offset}`, what: message });
+  }
+  return findings;
+}
+
+async function refuseDamage(backup: string): Promise<void> {
+  const [first] = await backupFindings(backup);
+  if (first !== undefined) throw new AppError('damaged', `The backup is damaged: ${first.where}: ${first.what} Use another one.`);
+}
+
+async function restoreParts(options: Parameters<typeof restoreNode>[0], target: DataFolder): Promise<void> {
+  for (const folder of [target.root, target.keys, target.vault]) makePrivateFolder(folder);
+  copyKeys(options.keys, target.keys);
+  await restoreBackup(join(options.backup, 'ledger'), target.ledger);
+  const passphrase = findPassphrase(target, options.passphrase);
+  const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length));
+  const keys = await openPassphraseKeys({ path: target.vaultKeys, passphrase: passphrase.text, random });
+  const url = options.vaultUrl ?? `sqlite:${join(target.vault, 'vault.db')}`;
+  await restoreVault(join(options.backup, 'vault'), { url, folder: target.vault, keys, random });
+  keys.close();
+}
+
+function copyKeys(from: string, to: string): void {
+  if (!existsSync(from)) {
+    throw new AppError('not-found', `There are no keys at ${from}. Name the keys folder of the node that was backed up with --keys.`);
+  }
+  for (const name of readdirSync(from)) copy(join(from, name), join(to, name));
+}
+
+function copyPlainFiles(from: string, to: string): void {
+  mkdirSync(to, { recursive: true, mode: 0o700 });
+  for (const name of PLAIN_FILES) copy(join(from, name), join(to, name));
+}
+
+function copy(from: string, to: string): void {
+  try {
+    copyFileSync(from, to);
+  } catch (cause) {
+    throw fileError('copy', from, cause);
+  }
+}

@@ -1,0 +1,39 @@
+import type { LogLevel } from './http/log.ts';
+
+/** How a node runs. Everything has a default but the folder. */
+export interface NodeConfig {
+  dataPath: string;
+  host?: string;
+  /** 0 lets the system choose. */
+  port?: number;
+  /** What callers reach the node as; tokens are made out to it. The address it listens on when absent. */
+  baseUrl?: string;
+  /** `postgres://…`; SQLite in the data folder when absent. */
+  vaultUrl?: string;
+  /** Name of the organisation, for a folder that is made now. */
+  organisationName?: string;
+  /** Whether a folder that is made now gets sample patients and demo keys; true when absent. */
+  withSamples?: boolean;
+  passphrase?: string;
+  logLevel?: LogLevel;
+  /** Where log lines go; standard error when absent. */
+  logSink?: (text: string) => void;
+  /** How often the access log is anchored. */
+  anchorEveryMs?: number;
+  /** Largest body of a FHIR request. */
+  maxFhirBodyBytes?: number;
+  /** Refused tokens and codes from one address in a minute before it has to wait. */
+  maxFailuresPerMinute?: number;
+  now?: () => number;
+  /** What a person may see of the first start. */
+  onProgress?: (text: string) => void;
+}
+
+export const DEFAULT_PORT = 8490;
+export const DEFAULT_HOST = '127.0.0.1';
+export const DEFAULT_ORGANISATION = 'CareLedger demo hospital';
+export const DEFAULT_ANCHOR_EVERY_MS = 10_000;
+/** Within this every entry of the access log is anchored; what the signed promise to log says. */
+export const ANCHOR_DEADLINE_MS = 60_000;
+export const DEFAULT_MAX_FHIR_BODY_BYTES = 10 * 1024 * 1024;
+export const DEFAULT_MAX_FAILURES_PER_MINUTE = 30;

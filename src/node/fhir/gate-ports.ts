@@ -1,0 +1,37 @@
+import { type CustodianPolicy, isDelegate } from '../../contracts/index.ts';
+import type { Engine } from '../../engine/index.ts';
+import { DEFAULT_LABEL_TABLE, type EvidencePorts } from '../../fhir/index.ts';
+import { bytesOfHex } from '../account-hex.ts';
+import type { RegistryView } from '../auth/registry-view.ts';
+import type { ConsentView } from '../consents/consent-view.ts';
+
+/** The registry roles of people who treat. */
+const CLINICIAN_ROLES = ['laboratory-technician', 'mental-health-professional', 'nurse', 'pharmacist', 'physician', 'radiologist'];
+
+/** What this custodian lets its own people do without a consent. */
+export function defaultPolicy(custodian: string): CustodianPolicy {
+  return { custodian, clinicianRoles: CLINICIAN_ROLES, breakGlass: true, recordsWithoutSubject: 'own-clinicians' };
+}
+
+/** Where the gate finds the facts of a decision in a running node. */
+export function gatePorts(deps: {
+  engine: Engine;
+  consents: ConsentView;
+  registry: RegistryView;
+  custodian: string;
+  nowMs: () => number;
+}): EvidencePorts {
+  const { engine, consents, registry } = deps;
+  return {
+    policy: defaultPolicy(deps.custodian),
+    labelTable: DEFAULT_LABEL_TABLE,
+    activeConsents: (patientId) => consents.activeConsents(patientId),
+    async isDelegate(patientId, accountId) {
+      const patient = await consents.accountOf(patientId);
+      return patient !== undefined && isDelegate(engine.state, bytesOfHex(patient), bytesOfHex(accountId));
+    },
+    isSuspended: (accountId) => registry.lookUp(accountId)?.status !== 'active',
+    head: () => engine.head(),
+    now: deps.nowMs,
+  };
+}

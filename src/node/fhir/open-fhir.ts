@@ -1,0 +1,50 @@
+import { randomUUID } from 'node:crypto';
+import type { Engine } from '../../engine/index.ts';
+import { createFhirHandler, createGate, type FhirHandler } from '../../fhir/index.ts';
+import { encodePromise, promiseOfEntry } from '../../ledger/index.ts';
+import type { Vault } from '../../vault/index.ts';
+import type { RecordAnchor } from '../anchoring/record-anchor.ts';
+import type { RegistryView } from '../auth/registry-view.ts';
+import type { SessionStore } from '../auth/sessions.ts';
+import type { NodeSession } from '../auth/token-endpoint.ts';
+import { DEFAULT_MAX_FHIR_BODY_BYTES, type NodeConfig } from '../config.ts';
+import type { ConsentView } from '../consents/consent-view.ts';
+import type { AccountSigner } from '../ledger/account-signer.ts';
+import { createFhirDoor, FHIR_PREFIX, type FhirDoor } from './fhir-door.ts';
+import { gatePorts } from './gate-ports.ts';
+
+interface Parts {
+  engine: Engine;
+  vault: Vault;
+  consents: ConsentView;
+  registry: RegistryView;
+  sessions: SessionStore<NodeSession>;
+  custodian: AccountSigner;
+  recordAnchor: RecordAnchor;
+  config: NodeConfig;
+  nowMs: () => number;
+  baseUrl: () => string;
+}
+
+/** The gate over this node's ledger and vault, the FHIR surface behind it, and the door in front. */
+export function openFhir(parts: Parts): { fhir: FhirDoor; fhirHandler: FhirHandler } {
+  const { vault, custodian, config, nowMs } = parts;
+  const gate = createGate<string>({
+    ...gatePorts({ ...parts, custodian: custodian.accountHex }),
+    accessLog: vault.accessLog,
+    promiseOf(receipt) {
+      const promise = promiseOfEntry(custodian.accountId, receipt);
+      return promise === undefined ? '' : encodePromise(promise);
+    },
+  });
+  const fhirHandler = createFhirHandler({
+    vault,
+    gate,
+    anchor: (versions) => parts.recordAnchor.anchor(versions),
+    now: nowMs,
+    newId: randomUUID,
+    baseUrl: () => parts.baseUrl() + FHIR_PREFIX,
+  });
+  const maxBodyBytes = config.maxFhirBodyBytes ?? DEFAULT_MAX_FHIR_BODY_BYTES;
+  return { fhirHandler, fhir: createFhirDoor({ ...parts, handler: fhirHandler, maxBodyBytes }) };
+}

@@ -1,0 +1,118 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, readdirSync } from 'node:fs';
+import { publicKeyOf } from '../../identity/index.ts';
+import { decodeGenesis, encodeGenesis, type Genesis } from '../../ledger/index.ts';
+import { AppError } from '../../shared/index.ts';
+import { makePrivateFolder, readFileIfThere, writePrivateFile } from './files.ts';
+import { type DataFolder, dataFolder } from './layout.ts';
+import { choosePassphrase, findPassphrase, type Passphrase } from './passphrase.ts';
+import { readSigningKeys, type SigningKeys, writeSigningKeys } from './signing-keys.ts';
+
+const FORMAT = 'careledger-node/v1';
+const NETWORK_NAME = /^[ -~]{1,50}$/;
+
+/** What a data folder says about itself; holds no secret and nothing about a person. */
+export interface FolderDescription {
+  organisationName: string;
+  networkName: string;
+  createdMs: number;
+  /** `sqlite`, or `postgres` when every start must name the database. */
+  vault: 'sqlite' | 'postgres';
+  /** Whether sample patients and demo keys belong in it. */
+  withSamples: boolean;
+}
+
+/** An opened data folder: everything a node needs before it opens ledger and vault. */
+export interface OpenedFolder {
+  folder: DataFolder;
+  description: FolderDescription;
+  genesis: Genesis;
+  keys: SigningKeys;
+  passphrase: Passphrase;
+  /** Made by this call: ledger and vault may be created in it. */
+  isNew: boolean;
+}
+
+export interface InitOptions {
+  path: string;
+  organisationName: string;
+  vault: 'sqlite' | 'postgres';
+  withSamples: boolean;
+  passphrase: string | undefined;
+  nowMs: number;
+}
+
+/** Whether a path holds a data folder that was completely initialised: the description is written last. */
+export function isInitialised(path: string): boolean {
+  return existsSync(dataFolder(path).description);
+}
+
+/** Creates keys, genesis and description in a new or empty folder. */
+export function initFolder(options: InitOptions): OpenedFolder {
+  const folder = dataFolder(options.path);
+  refuseOccupied(folder, options.path);
+  const networkName = toNetworkName(options.organisationName);
+  for (const path of [folder.root, folder.ledger, folder.vault, folder.keys]) makePrivateFolder(path);
+  const passphrase = choosePassphrase(folder, options.passphrase);
+  const keys = { operatorSeed: new Uint8Array(randomBytes(32)), custodianSeed: new Uint8Array(randomBytes(32)) };
+  writeSigningKeys(folder.signingKeys, keys, passphrase.text);
+  const genesis = {
+    networkName,
+    timeMs: options.nowMs,
+    operatorKey: publicKeyOf(keys.operatorSeed),
+    organisationKeys: [publicKeyOf(keys.custodianSeed)],
+  };
+  writePrivateFile(folder.genesis, encodeGenesis(genesis));
+  const description = { organisationName: options.organisationName, networkName, createdMs: options.nowMs, vault: options.vault, withSamples: options.withSamples };
+  writePrivateFile(folder.description, `${JSON.stringify({ format: FORMAT, ...description }, null, 1)}\n`);
+  return { folder, description, genesis, keys, passphrase, isNew: true };
+}
+
+/** Opens a folder that `initFolder` made. */
+export function openFolder(path: string, passphraseFromEnvironment: string | undefined): OpenedFolder {
+  const folder = dataFolder(path);
+  const description = readDescription(folder);
+  const passphrase = findPassphrase(folder, passphraseFromEnvironment);
+  const keys = readSigningKeys(folder.signingKeys, passphrase.text);
+  return { folder, description, genesis: readGenesis(folder), keys, passphrase, isNew: !existsSync(folder.vaultKeys) && readdirSync(folder.vault).length === 0 };
+}
+
+/** What a data folder says about itself, without opening its keys. */
+export function readDescription(folder: DataFolder): FolderDescription {
+  const bytes = readFileIfThere(folder.description);
+  if (bytes === undefined) {
+    throw new AppError('folder-not-initialised', `${folder.root} is not a data folder. Run \`careledger start\` or \`careledger init\` first, or name one with --data.`);
+  }
+  try {
+    const { format, ...description } = JSON.parse(bytes.toString('utf8')) as FolderDescription & { format: string };
+    if (format === FORMAT) return description;
+  } catch {
+    // Falls through to the same answer.
+  }
+  throw new AppError('damaged', `${folder.description} is damaged. Restore it from a backup.`);
+}
+
+function readGenesis(folder: DataFolder): Genesis {
+  const bytes = readFileIfThere(folder.genesis);
+  const genesis = bytes === undefined ? undefined : decodeGenesis(bytes);
+  if (genesis?.ok === true) return genesis.value;
+  throw new AppError('damaged', `${folder.genesis} is missing or damaged. Restore it from a backup.`);
+}
+
+/** A folder that holds anything but the remains of an interrupted first start is not ours to fill. */
+function refuseOccupied(folder: DataFolder, path: string): void {
+  if (!existsSync(folder.root)) return;
+  if (existsSync(folder.description)) throw new AppError('folder-not-empty', `${path} is a data folder already. Start it, or choose another with --data.`);
+  for (const part of [folder.ledger, folder.vault]) {
+    if (!existsSync(part) || readdirSync(part).length === 0) continue;
+    throw new AppError('damaged', `${path} holds records but not its node.json. Nothing was changed; restore the file from a backup.`);
+  }
+  const foreign = readdirSync(folder.root).filter((name) => !['ledger', 'vault', 'keys', 'demo', 'genesis.bin', 'genesis.bin.new', 'node.json.new'].includes(name));
+  if (foreign.length > 0) throw new AppError('folder-not-empty', `${path} is not empty. Choose a new folder with --data.`);
+}
+
+function toNetworkName(organisationName: string): string {
+  const name = organisationName.normalize('NFKD').replace(/[^ -~]/g, '').slice(0, 50).trim();
+  if (NETWORK_NAME.test(name)) return name;
+  throw new AppError('usage', 'The name of the organisation needs at least one ASCII letter.');
+}

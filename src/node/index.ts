@@ -1,0 +1,11 @@
+export { type AuditSummary, auditFolder, type NodeFinding } from './admin/audit.ts';
+export { backupFindings, restoreNode } from './admin/backup.ts';
+export { DEFAULT_HOST, DEFAULT_ORGANISATION, DEFAULT_PORT, type NodeConfig } from './config.ts';
+export { DEMO_KEYS } from './demo/demo-parties.ts';
+export { type FolderDescription, initFolder, isInitialised } from './folder/init-folder.ts';
+export { createKey, createNextKey, type KeyFile, readKeyFile, writeKeyFile } from './folder/key-file.ts';
+export { type DataFolder, dataFolder } from './folder/layout.ts';
+export type { LogLevel } from './http/log.ts';
+export { VERSION } from './routes/public-routes.ts';
+export { type RunningNode, startNode } from './start-node.ts';
+export { createWitness, startWitnessServer, type WatchedLog } from './witness/index.ts';

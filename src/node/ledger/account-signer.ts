@@ -1,0 +1,48 @@
+import { ACTIONS, type ActionName } from '../../contracts/index.ts';
+import type { Committed, Engine } from '../../engine/index.ts';
+import { accountIdOf, publicKeyOf } from '../../identity/index.ts';
+import { encodeTransaction, RESULT_CODES, readAccount, resultName, signTransaction } from '../../ledger/index.ts';
+import { AppError, toHex } from '../../shared/index.ts';
+
+const VALID_FOR_BLOCKS = 1000;
+
+/** Signs and submits one account's transactions, one after the other, so that its sequence has neither gap nor double. */
+export interface AccountSigner {
+  readonly accountId: Uint8Array;
+  readonly accountHex: string;
+  readonly publicKey: Uint8Array;
+  /** Resolves when the transaction is durable and took effect; refusals throw `transaction-refused`. */
+  submit(action: ActionName, parts: readonly Uint8Array[]): Promise<Committed>;
+}
+
+/** A signer for the account of the given seed on the engine's chain. */
+export function createAccountSigner(options: { engine: Engine; chainId: Uint8Array; seed: Uint8Array }): AccountSigner {
+  const { engine, chainId, seed } = options;
+  const publicKey = publicKeyOf(seed);
+  const accountId = accountIdOf(publicKey);
+  let last: Promise<unknown> = Promise.resolve();
+
+  const submitNext = async (name: ActionName, parts: readonly Uint8Array[]): Promise<Committed> => {
+    const { contract, action } = ACTIONS[name];
+    const sequence = readAccount(engine.state, accountId)?.nextSequence ?? 0;
+    const lastValidHeight = engine.head().height + VALID_FOR_BLOCKS;
+    const transaction = signTransaction({ chainId, contract, action, signer: accountId, sequence, lastValidHeight, parts }, seed);
+    return requireEffect(await engine.submit(encodeTransaction(transaction)));
+  };
+  return {
+    accountId,
+    accountHex: toHex(accountId),
+    publicKey,
+    submit(name, parts) {
+      const turn = last.then(() => submitNext(name, parts));
+      last = turn.catch(() => undefined);
+      return turn;
+    },
+  };
+}
+
+/** A recorded refusal is data on the ledger; for who asked for the effect it is an error. */
+export function requireEffect(committed: Committed): Committed {
+  if (committed.code === RESULT_CODES.ok) return committed;
+  throw new AppError('transaction-refused', `The ledger recorded the transaction and refused it: ${resultName(committed.code) ?? 'unknown'}.`);
+}

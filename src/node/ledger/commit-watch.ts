@@ -1,0 +1,50 @@
+import { actionName, CONTRACT, decodeSinglePart, readGrantConsent, readReplaceConsent, readRevokeConsent } from '../../contracts/index.ts';
+import { type Block, decodeTransaction, RESULT_CODES, type Transaction, type TransactionResult } from '../../ledger/index.ts';
+import { toHex } from '../../shared/index.ts';
+import type { ConsentChanges } from '../consents/consent-view.ts';
+
+/** Where the header has the contract's number: after the version and the chain id. */
+const CONTRACT_OFFSET = 33;
+
+/** What a block changed that the node keeps a view of. */
+export interface BlockChanges {
+  registry: boolean;
+  consents: ConsentChanges | undefined;
+}
+
+/** Reads from a committed block which views are out of date. Transactions of other contracts are not even decoded. */
+export function changesOf(block: Block, results: readonly TransactionResult[]): BlockChanges {
+  const patientAccounts = new Set<string>();
+  const consentIds = new Set<string>();
+  let registry = false;
+  for (const [index, bytes] of block.transactions.entries()) {
+    if (results[index]?.code !== RESULT_CODES.ok) continue;
+    const contract = bytes[CONTRACT_OFFSET];
+    if (contract === CONTRACT.registry) registry = true;
+    if (contract === CONTRACT.consent) addConsent(bytes, patientAccounts, consentIds);
+  }
+  const touched = patientAccounts.size + consentIds.size > 0;
+  return { registry, consents: touched ? { patientAccounts, consentIds } : undefined };
+}
+
+function addConsent(bytes: Uint8Array, patientAccounts: Set<string>, consentIds: Set<string>): void {
+  const decoded = decodeTransaction(bytes);
+  if (!decoded.ok) return;
+  patientAccounts.add(toHex(decoded.value.header.signer));
+  const target = consentTarget(decoded.value);
+  if (target?.consentId !== undefined) consentIds.add(toHex(target.consentId));
+  if (target?.patient !== undefined) patientAccounts.add(toHex(target.patient));
+}
+
+/** The consent that a transaction is about, and the patient where it names one. */
+export function consentTarget({ header, parts }: Transaction): { consentId: Uint8Array; patient?: Uint8Array } | undefined {
+  const name = actionName(header.contract, header.action);
+  if (name === 'grant-consent') return valueOf(decodeSinglePart(parts, readGrantConsent));
+  if (name === 'replace-consent') return valueOf(decodeSinglePart(parts, readReplaceConsent));
+  if (name === 'revoke-consent') return valueOf(decodeSinglePart(parts, readRevokeConsent));
+  return undefined;
+}
+
+function valueOf<T>(result: { ok: true; value: T } | { ok: false }): T | undefined {
+  return result.ok ? result.value : undefined;
+}

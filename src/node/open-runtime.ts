@@ -1,0 +1,124 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { type Engine, openEmbeddedEngine } from '../engine/index.ts';
+import { signMessage } from '../identity/index.ts';
+import { chainIdOf, encodeGenesis, signBatchPromise } from '../ledger/index.ts';
+import { openPassphraseKeys, openVault, type Vault } from '../vault/index.ts';
+import { startAccessAnchor } from './anchoring/access-anchor.ts';
+import { createRecordAnchor } from './anchoring/record-anchor.ts';
+import { createFailureLimit } from './auth/failure-limit.ts';
+import { createRegistryView } from './auth/registry-view.ts';
+import { createSessionStore } from './auth/sessions.ts';
+import type { NodeSession } from './auth/token-endpoint.ts';
+import { ANCHOR_DEADLINE_MS, DEFAULT_ANCHOR_EVERY_MS, DEFAULT_MAX_FAILURES_PER_MINUTE, type NodeConfig } from './config.ts';
+import { createConsentDesk } from './consents/consent-submission.ts';
+import { createConsentView } from './consents/consent-view.ts';
+import { readLedgerConsent } from './consents/ledger-consent.ts';
+import { openFhir } from './fhir/open-fhir.ts';
+import type { OpenedFolder } from './folder/init-folder.ts';
+import { openLog } from './http/log.ts';
+import { createMetrics } from './http/metrics.ts';
+import { type AccountSigner, createAccountSigner } from './ledger/account-signer.ts';
+import { changesOf } from './ledger/commit-watch.ts';
+import { createReceiptDesk } from './ledger/receipts.ts';
+import { addNodeGauges } from './node-gauges.ts';
+import type { NodeRuntime } from './runtime.ts';
+import { createEnrolment } from './wallet/enrolment.ts';
+
+/** Opens ledger and vault of a data folder and wires the node's parts together. Nothing listens yet. */
+export async function openRuntime(opened: OpenedFolder, config: NodeConfig): Promise<NodeRuntime> {
+  const nowMs = config.now ?? Date.now;
+  const { folder, genesis, keys } = opened;
+  const engine = await openEmbeddedEngine({ folder: folder.ledger, genesis, operatorSeed: keys.operatorSeed, now: nowMs });
+  const chainId = chainIdOf(genesis);
+  const custodian = createAccountSigner({ engine, chainId, seed: keys.custodianSeed });
+  let vault: Vault | undefined;
+  try {
+    vault = await openNodeVault(opened, config, custodian);
+    const runtime = wire({ opened, config, engine, vault, custodian, chainId, nowMs });
+    await runtime.recordAnchor.anchorPending();
+    return runtime;
+  } catch (error) {
+    await vault?.close().catch(() => undefined);
+    await engine.close();
+    throw error;
+  }
+}
+
+/** Opens the vault alone, for a node and for an audit of a stopped one. */
+export async function openNodeVault(
+  opened: OpenedFolder,
+  config: Pick<NodeConfig, 'vaultUrl' | 'now'> & { tolerateDamage?: boolean },
+  custodian: Pick<AccountSigner, 'accountId' | 'publicKey'>,
+): Promise<Vault> {
+  const { folder, passphrase, keys: seeds } = opened;
+  const now = config.now ?? Date.now;
+  const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length));
+  const sign = (message: Uint8Array): Uint8Array => signMessage(seeds.custodianSeed, message);
+  const keys = await openPassphraseKeys({ path: folder.vaultKeys, passphrase: passphrase.text, random, create: opened.isNew });
+  return openVault({
+    url: config.vaultUrl ?? `sqlite:${join(folder.vault, 'vault.db')}`,
+    folder: folder.vault,
+    keys,
+    signer: { publicKey: custodian.publicKey, sign },
+    now,
+    random,
+    tolerateDamage: config.tolerateDamage === true,
+    signBatch: (batch) => signBatchPromise(batch, { custodian: custodian.accountId, anchorDeadlineMs: now() + ANCHOR_DEADLINE_MS, sign }),
+  });
+}
+
+interface Opened {
+  opened: OpenedFolder;
+  config: NodeConfig;
+  engine: Engine;
+  vault: Vault;
+  custodian: AccountSigner;
+  chainId: Uint8Array;
+  nowMs: () => number;
+}
+
+function wire(parts: Opened): NodeRuntime {
+  const { opened, config, engine, vault, custodian, chainId, nowMs } = parts;
+  const log = openLog({ level: config.logLevel ?? 'info', nowMs, ...(config.logSink !== undefined && { sink: config.logSink }) });
+  const genesisBytes = encodeGenesis(opened.genesis);
+  const registry = createRegistryView(engine.state);
+  const sessions = createSessionStore<NodeSession>(nowMs);
+  const consents = createConsentView({ ...vault, ledgerConsent: (consentId) => readLedgerConsent(engine.state, consentId) });
+  engine.onCommit((block, results) => {
+    const changes = changesOf(block, results);
+    if (changes.consents !== undefined) consents.changed(changes.consents);
+    if (!changes.registry) return;
+    registry.changed();
+    sessions.end((session) => registry.lookUp(session.accountId)?.status !== 'active');
+  });
+  const recordAnchor = createRecordAnchor({ vault, bindings: vault.bindings, custodian });
+  const everyMs = config.anchorEveryMs ?? DEFAULT_ANCHOR_EVERY_MS;
+  const accessAnchor = startAccessAnchor({ accessLog: vault.accessLog, custodian, everyMs, nowMs, log });
+  const limit = config.maxFailuresPerMinute ?? DEFAULT_MAX_FAILURES_PER_MINUTE;
+  const runtime: NodeRuntime = {
+    opened,
+    chainId,
+    genesisBytes,
+    engine,
+    vault,
+    custodian,
+    registry,
+    sessions,
+    failures: createFailureLimit({ limit, windowMs: 60_000, nowMs }),
+    consents,
+    consentDesk: createConsentDesk({ engine, vault, custodian: custodian.accountId, onEpochFailure: () => log.write('error', 'epoch-rotation-failed') }),
+    enrolment: createEnrolment({ engine, vault, custodian, chainId, nowMs, onBound: (patientId) => consents.forget(patientId) }),
+    recordAnchor,
+    accessAnchor,
+    receipts: createReceiptDesk({ engine, accessLog: vault.accessLog, genesis: genesisBytes }),
+    ...openFhir({ engine, vault, consents, registry, sessions, custodian, recordAnchor, config, nowMs, baseUrl: () => runtime.baseUrl }),
+    log,
+    metrics: createMetrics(),
+    nowMs,
+    baseUrl: config.baseUrl ?? '',
+    state: 'starting',
+  };
+  addNodeGauges(runtime);
+  return runtime;
+}

@@ -1,0 +1,63 @@
+import type { IncomingMessage } from 'node:http';
+import { AppError, fromBase64, toHex } from '../../shared/index.ts';
+import { bytesOfHex } from '../account-hex.ts';
+import { bodyObject, type NodeApp, json, textField } from '../http/app.ts';
+import { authenticate } from '../fhir/fhir-door.ts';
+import type { NodeRuntime } from '../runtime.ts';
+import { listAccesses } from '../wallet/accesses.ts';
+
+const MAX_ENROL_BYTES = 8 * 1024;
+const MAX_CONSENT_BYTES = 512 * 1024;
+const MAX_TRANSACTION_CHARS = 128 * 1024;
+
+/** What a patient's wallet talks to. */
+export function addWalletRoutes(app: NodeApp, runtime: NodeRuntime): void {
+  app.post('/wallet/enrol', async (context) => {
+    const origin = context.env.incoming.socket.remoteAddress ?? 'unknown';
+    if (runtime.failures.waitMs(origin) > 0) throw new AppError('too-many-requests', 'Too many refused attempts from here. Wait a minute.');
+    const body = await bodyObject(context, MAX_ENROL_BYTES);
+    const request = {
+      code: textField(body, 'code', 64),
+      publicKey: hexField(body, 'publicKey', 32),
+      proof: hexField(body, 'proof', 64),
+      sealingKey: hexField(body, 'sealingKey', 32),
+    };
+    try {
+      return json(await runtime.enrolment.enrol(request), 201);
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'enrolment-refused') runtime.failures.failed(origin);
+      throw error;
+    }
+  });
+
+  app.get('/wallet/accesses', async (context) => {
+    const session = authenticate(context.env.incoming as IncomingMessage, runtime);
+    if (session.kind !== 'patient' || session.patientId === undefined) {
+      throw new AppError('forbidden', 'Only a patient reads the log of their own record.');
+    }
+    return json(await listAccesses(runtime, session.patientId, context.req.query()));
+  });
+
+  app.post('/wallet/consents', async (context) => {
+    const body = await bodyObject(context, MAX_CONSENT_BYTES);
+    const transaction = base64Field(body, 'transaction');
+    const terms = body['consent'] === undefined ? {} : { consent: body['consent'], salt: hexField(body, 'salt', 32) };
+    const accepted = await runtime.consentDesk.accept({ transaction, ...terms });
+    return json(toAnswer(accepted), 201);
+  });
+}
+
+function toAnswer({ committed, consentId, version }: Awaited<ReturnType<NodeRuntime['consentDesk']['accept']>>): unknown {
+  const { height, index, leafIndex, transactionId } = committed;
+  return { height, index, leafIndex, transactionId: toHex(transactionId), consentId, version };
+}
+
+function hexField(body: Record<string, unknown>, name: string, bytes: number): Uint8Array {
+  return bytesOfHex(textField(body, name, 2 * bytes), name, bytes);
+}
+
+function base64Field(body: Record<string, unknown>, name: string): Uint8Array {
+  const bytes = fromBase64(textField(body, name, MAX_TRANSACTION_CHARS));
+  if (bytes !== undefined) return bytes;
+  throw new AppError('invalid-request', `The field ${name} must be base64.`);
+}

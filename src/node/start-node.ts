@@ -1,0 +1,119 @@
+import { chmodSync, existsSync, rmSync } from 'node:fs';
+import { AppError } from '../shared/index.ts';
+import { createAdminApp } from './admin/admin-routes.ts';
+import {
+  DEFAULT_HOST,
+  DEFAULT_ORGANISATION,
+  DEFAULT_PORT,
+  type NodeConfig,
+} from './config.ts';
+import { seedSamples } from './demo/seed-samples.ts';
+import { FHIR_PREFIX } from './fhir/fhir-door.ts';
+import { initFolder, isInitialised, type OpenedFolder, openFolder } from './folder/init-folder.ts';
+import { appListener, createApp, type NodeApp } from './http/app.ts';
+import { type HttpServer, openHttpServer, type RequestHandler } from './http/http-server.ts';
+import { openRuntime } from './open-runtime.ts';
+import { addAuthRoutes } from './routes/auth-routes.ts';
+import { addLedgerRoutes } from './routes/ledger-routes.ts';
+import { addPublicRoutes } from './routes/public-routes.ts';
+import { addWalletRoutes } from './routes/wallet-routes.ts';
+import type { NodeRuntime } from './runtime.ts';
+
+/** A node that serves. */
+export interface RunningNode {
+  url: string;
+  runtime: NodeRuntime;
+  /** Resolves when the node has ended, whoever asked for it. */
+  closed: Promise<void>;
+  /** Stops accepting, finishes what has begun, anchors the access log, seals the files. */
+  close(): Promise<void>;
+}
+
+/** Starts a node; a folder that is new is made first. */
+export async function startNode(config: NodeConfig): Promise<RunningNode> {
+  const opened = openOrInit(config);
+  const runtime = await openRuntime(opened, config);
+  const servers: HttpServer[] = [];
+  try {
+    await seedSamples(runtime, config);
+    const stopped = Promise.withResolvers<void>();
+    const stop = once(() => shutDown(runtime, servers).then(stopped.resolve, stopped.reject));
+    servers.push(await listenForAdmin(runtime, () => void stop()));
+    servers.push(await listenForAll(runtime, config));
+    runtime.state = 'ready';
+    runtime.log.write('info', 'ready', { height: runtime.engine.head().height });
+    return { url: runtime.baseUrl, runtime, closed: stopped.promise, close: () => stop().then(() => stopped.promise) };
+  } catch (error) {
+    await shutDown(runtime, servers).catch(() => undefined);
+    throw error;
+  }
+}
+
+function openOrInit(config: NodeConfig): OpenedFolder {
+  if (isInitialised(config.dataPath)) {
+    const opened = openFolder(config.dataPath, config.passphrase);
+    if (opened.description.vault === 'postgres' && config.vaultUrl === undefined) {
+      throw new AppError('usage', 'The vault of this data folder is in PostgreSQL: name it with --vault postgres://….');
+    }
+    return opened;
+  }
+  return initFolder({
+    path: config.dataPath,
+    organisationName: config.organisationName ?? DEFAULT_ORGANISATION,
+    vault: config.vaultUrl?.startsWith('postgres') === true ? 'postgres' : 'sqlite',
+    withSamples: config.withSamples ?? true,
+    passphrase: config.passphrase,
+    nowMs: (config.now ?? Date.now)(),
+  });
+}
+
+async function listenForAdmin(runtime: NodeRuntime, stop: () => void): Promise<HttpServer> {
+  const socketPath = runtime.opened.folder.adminSocket;
+  // The ledger's lock is ours, so a socket that is there was left by a node that was killed.
+  rmSync(socketPath, { force: true });
+  const handler = appListener(createAdminApp(runtime, stop));
+  const server = await openHttpServer({ listen: { socketPath }, handler, log: runtime.log, metrics: runtime.metrics });
+  if (existsSync(socketPath)) chmodSync(socketPath, 0o600);
+  return server;
+}
+
+async function listenForAll(runtime: NodeRuntime, config: NodeConfig): Promise<HttpServer> {
+  const host = config.host ?? DEFAULT_HOST;
+  const app: NodeApp = createApp();
+  addPublicRoutes(app, runtime);
+  addAuthRoutes(app, runtime);
+  addLedgerRoutes(app, runtime);
+  addWalletRoutes(app, runtime);
+  const other = appListener(app);
+  const handler: RequestHandler = (incoming, outgoing, context) => {
+    const isFhir = incoming.url?.startsWith(FHIR_PREFIX) === true;
+    return isFhir ? runtime.fhir.handle(incoming, outgoing, context) : other(incoming, outgoing, context);
+  };
+  const listen = { host, port: config.port ?? DEFAULT_PORT };
+  const server = await openHttpServer({ listen, handler, log: runtime.log, metrics: runtime.metrics });
+  const shown = host.includes(':') ? `[${host}]` : host;
+  runtime.baseUrl = (config.baseUrl ?? `http://${shown}:${server.port}`).replace(/\/+$/, '');
+  return server;
+}
+
+async function shutDown(runtime: NodeRuntime, servers: HttpServer[]): Promise<void> {
+  runtime.state = 'closing';
+  const [admin, ...others] = servers;
+  await Promise.all(others.map((server) => server.close()));
+  await runtime.recordAnchor.idle();
+  await runtime.accessAnchor.stop().catch(() => runtime.log.write('error', 'access-anchor-failed'));
+  await runtime.vault.close();
+  await runtime.engine.close();
+  // The admin socket goes last: that it is gone tells that everything is sealed.
+  await admin?.close();
+  runtime.log.write('info', 'stopped');
+  runtime.log.flush();
+}
+
+function once(work: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined;
+  return () => {
+    running ??= work();
+    return running;
+  };
+}
