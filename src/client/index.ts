@@ -11,3 +11,4 @@ export {
 export * from './receipts/index.ts';
 export { verifyFile } from './verify-file.ts';
 export * from './wallet/index.ts';
+export * from './witness/index.ts';

@@ -1,0 +1,1 @@
+export { collectCosignatures, type WitnessAddress, type WitnessOutcome } from './collect-cosignatures.ts';
