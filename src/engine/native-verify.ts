@@ -12,12 +12,15 @@ type Sodium = {
  * R's encoding, and an R of small order, which libsodium refuses too, cannot verify under a key of prime order unless it
  * is the identity.
  */
-export function loadVerify(): Verify {
+function loadVerify(): Verify {
   const sodium = loadSodium();
   if (sodium === undefined) return verifySignature;
   return (publicKey, message, signature) =>
     isWellFormedSignature(signature) && sodium.crypto_sign_verify_detached(signature, message, publicKey);
 }
+
+/** Whether a signature is valid; loaded once a thread. */
+export const verifyNatively: Verify = loadVerify();
 
 function loadSodium(): Sodium | undefined {
   try {

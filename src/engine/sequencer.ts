@@ -12,7 +12,7 @@ import type { ChainRules } from './chain-rules.ts';
 import type { CommitListener } from './engine.ts';
 import type { Frame } from './frame.ts';
 import type { LedgerState, StagedBlock } from './ledger-state.ts';
-import { loadVerify } from './native-verify.ts';
+import { verifyNatively } from './native-verify.ts';
 import { mapKey } from './state-values.ts';
 import { InFlight, type Submission } from './submission.ts';
 import { isAdmissionRefusal, TransactionRefusedError } from './transaction-refused.ts';
@@ -39,7 +39,6 @@ export class Sequencer {
   readonly #rules: ChainRules;
   readonly #now: () => number;
   readonly #listeners = new Set<CommitListener>();
-  readonly #verifyHere = loadVerify();
   #queue: Submission[] = [];
   #isRunning = false;
   #failure: AppError | undefined;
@@ -163,7 +162,7 @@ export class Sequencer {
         equalBytes(known.checkedWith, publicKey)
       )
         return known.verdict;
-      return this.#verifyHere(publicKey, message, signature);
+      return verifyNatively(publicKey, message, signature);
     };
   }
 

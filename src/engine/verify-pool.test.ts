@@ -30,6 +30,18 @@ describe('the signature pool', () => {
     );
   });
 
+  test('answers before its workers are ready, and after', async () => {
+    for (let round = 0; round < 30; round++) {
+      const verdicts = await Promise.all([
+        check(signed('one')),
+        check(forged('two')),
+        check(signed('three')),
+      ]);
+      assert.deepEqual(verdicts, [true, false, true]);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  });
+
   test('answers each of many checks with its own verdict', async () => {
     const checks = Array.from({ length: 500 }, (_, at) =>
       at % 3 === 0 ? forged(`message ${at}`) : signed(`message ${at}`),

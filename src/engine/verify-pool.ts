@@ -1,13 +1,15 @@
 import { Worker } from 'node:worker_threads';
-import { loadVerify } from './native-verify.ts';
+import { verifyNatively } from './native-verify.ts';
 import { packChecks, type SignatureCheck } from './signature-batch.ts';
 
+const MIN_BATCH = 8;
 const MAX_BATCH = 64;
 /** Two batches a worker: one being checked, one waiting, so a worker never idles for the main thread. */
 const BATCHES_PER_WORKER = 2;
 
 type Pending = SignatureCheck & { readonly done: (valid: boolean) => void };
-type Slot = { worker: Worker; readonly inFlight: Pending[][] };
+/** A worker is given work once it has said that it is ready; loading its modules takes a while. */
+type Slot = { worker: Worker; isReady: boolean; readonly inFlight: Pending[][] };
 
 /** Checks signatures off the main thread, or on it where there are no workers. Answers come in any order. */
 export class VerifyPool {
@@ -19,6 +21,7 @@ export class VerifyPool {
   constructor(workers: number) {
     this.#slots = Array.from({ length: workers }, (_, index) => ({
       worker: this.#start(index),
+      isReady: false,
       inFlight: [],
     }));
   }
@@ -44,17 +47,23 @@ export class VerifyPool {
 
   #start(index: number): Worker {
     const worker = new Worker(new URL('./verify-worker.ts', import.meta.url));
-    worker.on('message', (verdicts: Uint8Array) => this.#settle(this.#slots[index] as Slot, verdicts));
+    worker.on('message', (verdicts: Uint8Array | null) => this.#hear(this.#slots[index] as Slot, verdicts));
     worker.on('error', () => this.#replace(index));
     return worker;
   }
 
-  /** A worker that died takes nothing with it: its checks are made here, and a new one starts. */
+  /** A worker that died takes nothing with it: its checks are made here. One that never got ready is not started again. */
   #replace(index: number): void {
     if (this.#closed) return;
     const slot = this.#slots[index] as Slot;
-    slot.worker = this.#start(index);
+    if (slot.isReady) slot.worker = this.#start(index);
+    slot.isReady = false;
     this.#abandon(slot);
+  }
+
+  #hear(slot: Slot, verdicts: Uint8Array | null): void {
+    if (verdicts === null) slot.isReady = true;
+    else this.#settle(slot, verdicts);
   }
 
   #abandon(slot: Slot): void {
@@ -62,9 +71,7 @@ export class VerifyPool {
   }
 
   #checkInline(pending: readonly Pending[]): void {
-    if (pending.length === 0) return;
-    const verify = loadVerify();
-    for (const one of pending) one.done(verify(one.publicKey, one.message, one.signature));
+    for (const one of pending) one.done(verifyNatively(one.publicKey, one.message, one.signature));
   }
 
   #settle(slot: Slot, verdicts: Uint8Array): void {
@@ -82,14 +89,18 @@ export class VerifyPool {
     });
   }
 
-  /** Gives each batch to the worker with the least to do; an even share keeps both cores busy at low load. */
+  /**
+   * Gives each batch to the worker with the least to do; an even share keeps all of them busy at low load. One check alone
+   * is made here: that takes less than asking a worker.
+   */
   #flush(): void {
-    if (this.#slots.length === 0) this.#checkInline(this.#waiting.splice(0));
+    const ready = this.#slots.filter(({ isReady }) => isReady);
+    if (ready.length === 0 || this.#waiting.length === 1) this.#checkInline(this.#waiting.splice(0));
     while (this.#waiting.length > 0) {
-      const slot = this.#slots.reduce((a, b) => (b.inFlight.length < a.inFlight.length ? b : a));
+      const slot = ready.reduce((a, b) => (b.inFlight.length < a.inFlight.length ? b : a));
       if (slot.inFlight.length >= BATCHES_PER_WORKER) return;
-      const share = Math.ceil(this.#waiting.length / this.#slots.length);
-      const batch = this.#waiting.splice(0, Math.min(MAX_BATCH, Math.max(8, share)));
+      const share = Math.ceil(this.#waiting.length / ready.length);
+      const batch = this.#waiting.splice(0, Math.min(MAX_BATCH, Math.max(MIN_BATCH, share)));
       const bytes = packChecks(batch);
       slot.inFlight.push(batch);
       slot.worker.postMessage(bytes, [bytes.buffer]);
