@@ -1,5 +1,5 @@
 import type { Decision } from '../../contracts/index.ts';
-import { AppError, canonicalJson, fromUtf8, utf8 } from '../../shared/index.ts';
+import { AppError, fromUtf8, utf8 } from '../../shared/index.ts';
 
 /** What was done to a record. The restful interactions of R4, and the exports beside them. */
 export type Interaction =
@@ -57,9 +57,35 @@ export interface AccessLogEntry {
 
 export const MAX_ENTRY_RECORDS = 500;
 
-/** The bytes the log keeps: canonical, so that a promise over them is a promise over one meaning. */
+/**
+ * The bytes the log keeps: RFC 8785 JSON, so that a promise over them is a promise over one meaning. Members are written in
+ * sorted order here, which makes JSON.stringify canonical: there are only texts and integers.
+ */
 export function encodeAccessEntry(entry: AccessLogEntry): Uint8Array {
-  return utf8(canonicalJson(entry));
+  const { accountId, kind, organisation, roles } = entry.actor;
+  return utf8(
+    JSON.stringify({
+      actor: { accountId, kind, organisation, roles },
+      consents: entry.consents.map(({ id, version }) => ({ id, version })),
+      custodian: entry.custodian,
+      effect: entry.effect,
+      engineVersion: entry.engineVersion,
+      format: entry.format,
+      interaction: entry.interaction,
+      ledgerHeight: entry.ledgerHeight,
+      matched: entry.matched,
+      obligations: entry.obligations.map((obligation) =>
+        obligation.kind === 'redact'
+          ? { kind: obligation.kind, labels: obligation.labels }
+          : { kind: obligation.kind },
+      ),
+      patient: entry.patient,
+      purpose: entry.purpose,
+      reason: entry.reason,
+      records: entry.records.map(({ type, id, version }) => ({ id, type, version })),
+      timeMs: entry.timeMs,
+    }),
+  );
 }
 
 /** Reads an entry back. Throws `damaged` for bytes that are none. */

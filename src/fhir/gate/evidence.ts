@@ -122,7 +122,8 @@ export interface Candidate {
   readonly version: number;
   readonly patientId: string | null;
   readonly labels: LabelAssignment;
-  readonly facts: ContentFacts;
+  /** What the content says; nothing while it is closed. Made when a rule asks. */
+  readonly facts: () => ContentFacts;
 }
 
 /** What is known of a stored version before it is opened. */
@@ -140,7 +141,7 @@ export function candidateOf(record: SealedRecord): Candidate {
     version: key.version,
     patientId: subject,
     labels: { ...stored, own },
-    facts: {},
+    facts: () => ({}),
   };
 }
 
@@ -152,11 +153,20 @@ export function withContent(
   table: LabelTable,
 ): Candidate {
   const fresh = assignLabels(resource, table);
-  const own = [...new Set([...candidate.labels.own, ...fresh.own])].sort();
-  const parts = [...new Set([...candidate.labels.parts, ...fresh.parts])]
+  const labels = joinLabels(candidate.labels, fresh);
+  return { ...candidate, labels, facts: () => contentFacts(resource, author) };
+}
+
+/** The stored labels themselves when the content adds none. */
+function joinLabels(stored: LabelAssignment, fresh: LabelAssignment): LabelAssignment {
+  const adds = fresh.own.some((label) => !stored.own.includes(label));
+  const addsParts = fresh.parts.some((label) => !stored.own.includes(label) && !stored.parts.includes(label));
+  if (!adds && !addsParts) return stored;
+  const own = [...new Set([...stored.own, ...fresh.own])].sort();
+  const parts = [...new Set([...stored.parts, ...fresh.parts])]
     .filter((label) => !own.includes(label))
     .sort();
-  return { ...candidate, labels: { own, parts }, facts: contentFacts(resource, author) };
+  return { own, parts };
 }
 
 /** A resource to be written, with the labels it will be stored with. */
@@ -181,7 +191,7 @@ export function candidateToWrite(
     version,
     patientId,
     labels: assignLabels(resource, ports.labelTable, options),
-    facts: contentFacts(resource, author),
+    facts: () => contentFacts(resource, author),
   };
 }
 
@@ -235,7 +245,7 @@ function decideFor(
 }
 
 function toRequestResource(session: Session, evidence: Evidence, candidate: Candidate): RequestResource {
-  const { type, id, patientId, labels, facts } = candidate;
+  const { type, id, patientId, labels } = candidate;
   const reference = `${type}/${id}`;
   const referredBy = [...evidence.related]
     .filter(([, targets]) => targets.includes(reference))
@@ -247,7 +257,7 @@ function toRequestResource(session: Session, evidence: Evidence, candidate: Cand
     delegates: evidence.isDelegate ? [session.accountId] : [],
     labels: [...labels.own, ...labels.parts],
     ownLabels: labels.own,
-    ...facts,
+    ...candidate.facts(),
     ...(evidence.related.size > 0 && { referredBy }),
   };
 }

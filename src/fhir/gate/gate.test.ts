@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AppError, utf8 } from '../../shared/index.ts';
+import { AppError, canonicalJson, utf8 } from '../../shared/index.ts';
 import type { AccessReceipt } from '../../vault/index.ts';
 import type { JsonObject } from '../labels/resource-walk.ts';
 import { decodeAccessEntry } from './index.ts';
@@ -461,6 +461,18 @@ test('a consent about what an encounter refers to follows its references', async
     (await nested.gate.open(SESSIONS.clinician, nested.record(OBSERVATION), 'read')).outcome,
     'permitted',
   );
+});
+
+test('the bytes of an entry are RFC 8785 JSON', async () => {
+  const world = createWorld();
+  const seen: string[] = [];
+  world.appendWith = async ({ bytes }) => {
+    seen.push(new TextDecoder().decode(bytes));
+    return RECEIPT;
+  };
+  world.consents.set('p1', [toInsurer()]);
+  await world.gate.open(SESSIONS.insurer, world.record(OBSERVATION), 'read');
+  assert.equal(seen[0], canonicalJson(JSON.parse(seen[0] ?? '')));
 });
 
 test('bytes that are no entry are reported as damage', () => {

@@ -91,6 +91,9 @@ async function judgeRecord(
     };
   }
   const known = withContent(candidate, opened.content, record.author, ports.labelTable);
+  // Nothing in the content can change a certain answer but labels that it was not stored with.
+  if (decision.certain && known.labels === candidate.labels)
+    return { candidate, decision, content: opened.content };
   return {
     candidate: known,
     decision: judge(ports, session, evidence, known, interaction),

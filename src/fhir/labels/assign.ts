@@ -1,7 +1,7 @@
 import { SENSITIVITY_CODES, SENSITIVITY_LABELS } from '../../contracts/index.ts';
 import { type Category, categoryOfLabels } from '../../vault/index.ts';
 import { type LabelTable, labelsOfCoding, labelsOfSecurity } from './label-table.ts';
-import { codingsOf, isObject, type Json, type JsonObject, referencesOf } from './resource-walk.ts';
+import { forEachObject, isObject, type Json, type JsonObject, referencesOf } from './resource-walk.ts';
 import { LABELS_OF_TYPE } from './value-sets.ts';
 
 /** Labels of the record itself, and labels that only parts of it carry, which can be taken out. Sorted, disjoint. */
@@ -85,14 +85,19 @@ function typeLabels({ resourceType }: JsonObject): readonly string[] {
   return label === undefined ? [] : [label];
 }
 
-/** Every label that something at or below `value` gives. */
+/** Every label that something at or below `value` gives: codings, security labels, and types of resources within. */
 export function labelsWithin(value: Json | undefined, table: LabelTable): ReadonlySet<string> {
   const labels = new Set<string>();
-  for (const coding of codingsOf(value)) {
-    for (const label of labelsOfCoding(table, coding)) labels.add(label);
-    for (const label of labelsOfSecurity(coding)) labels.add(label);
-  }
-  for (const resource of containedWithin(value)) for (const label of typeLabels(resource)) labels.add(label);
+  const add = (found: readonly string[]): void => {
+    for (const label of found) labels.add(label);
+  };
+  forEachObject(value, (object) => {
+    const { system, code, resourceType } = object;
+    if (typeof resourceType === 'string') add(typeLabels(object));
+    if (typeof system !== 'string' || typeof code !== 'string') return;
+    add(labelsOfCoding(table, { system, code }));
+    add(labelsOfSecurity({ system, code }));
+  });
   return labels;
 }
 

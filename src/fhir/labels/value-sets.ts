@@ -187,8 +187,20 @@ const SYSTEM_ALIASES: ReadonlyMap<string, string> = new Map([
   ['urn:oid:2.16.840.1.113883.6.103', ICD9],
 ]);
 
+const MAX_CACHED_SYSTEMS = 1000;
+const normalised = new Map<string, string>();
+
 /** One name for the many that a code system goes by: OIDs, national editions, http and https. */
 export function normaliseSystem(system: string): string {
+  const known = normalised.get(system);
+  if (known !== undefined) return known;
+  if (normalised.size >= MAX_CACHED_SYSTEMS) normalised.clear();
+  const name = nameOfSystem(system);
+  normalised.set(system, name);
+  return name;
+}
+
+function nameOfSystem(system: string): string {
   const name = system
     .trim()
     .toLowerCase()

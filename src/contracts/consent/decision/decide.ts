@@ -10,7 +10,14 @@ import {
   patientRecordRule,
   subjectlessRule,
 } from './default-policy.ts';
-import { type ConsentOutcome, type Coverage, evaluateTerms, joinCoverage, type Reading } from './evaluate.ts';
+import {
+  type ConsentOutcome,
+  type Coverage,
+  evaluateTerms,
+  joinCoverage,
+  NO_COVERAGE,
+  type Reading,
+} from './evaluate.ts';
 import {
   type AccessRequest,
   type ActiveConsent,
@@ -56,6 +63,7 @@ interface Verdict {
   readonly matched: readonly string[];
   readonly redacted: readonly string[];
   readonly notifyPatient: boolean;
+  readonly coverage: Coverage;
 }
 
 const refusal = (reason: DecisionReason, matched: readonly string[] = []): Verdict => ({
@@ -64,6 +72,7 @@ const refusal = (reason: DecisionReason, matched: readonly string[] = []): Verdi
   matched,
   redacted: [],
   notifyPatient: false,
+  coverage: NO_COVERAGE,
 });
 
 function conclude(
@@ -75,7 +84,13 @@ function conclude(
 ): Decision {
   if (!usable) return toDecision(refusal('invalid-request'), consents, true);
   if (request.actor.suspended === true) return toDecision(refusal('actor-suspended'), consents, true);
-  const weigh = { consents, request, blockTimeMs, rule: defaultRule() };
+  const weigh = {
+    consents,
+    request,
+    blockTimeMs,
+    rule: defaultRule(),
+    readsLabels: consents.some(hasLabelCriteria),
+  };
   const worst = verdict(weigh, 'worst');
   return toDecision(worst, consents, isCertain(weigh, worst));
 }
@@ -83,7 +98,9 @@ function conclude(
 /** Certain when no fact that was left out can change the effect or the obligations. */
 function isCertain(weigh: Weighing, worst: Verdict): boolean {
   const { labels, ownLabels } = weigh.request.resource;
-  if (ownLabels === undefined && labels.length > 0 && weigh.consents.some(hasLabelCriteria)) return false;
+  const ownIsKnown = ownLabels !== undefined || labels.length === 0;
+  if (ownIsKnown && weigh.consents.length === 0) return true;
+  if (!ownIsKnown && weigh.readsLabels) return false;
   const best = verdict(weigh, 'best');
   return (
     best.effect === worst.effect &&
@@ -103,6 +120,8 @@ interface Weighing {
   readonly request: AccessRequest;
   readonly blockTimeMs: number;
   readonly rule: DefaultRule | undefined;
+  /** Whether any consent speaks of labels. If none does, a further label changes only what has to be covered. */
+  readonly readsLabels: boolean;
 }
 
 /**
@@ -117,14 +136,17 @@ function verdict(weigh: Weighing, reading: Reading): Verdict {
   const asked = SENSITIVITY_LABELS.filter(
     (label) => !own.includes(label) && (label !== SEALED || labels.includes(label)),
   );
-  const redacted = asked.filter((label) => verdictFor(weigh, [...own, label], reading).effect === 'deny');
-  return { ...whole, redacted };
+  const isWithheld = (label: string): boolean =>
+    weigh.readsLabels
+      ? verdictFor(weigh, [...own, label], reading).effect === 'deny'
+      : !isCovered(label, weigh.rule, whole.coverage);
+  return { ...whole, redacted: asked.filter(isWithheld) };
 }
 
 /** The decision for a record that carries exactly these labels. */
 function verdictFor(weigh: Weighing, labels: readonly string[], reading: Reading): Verdict {
   const { rule, request } = weigh;
-  if (rule !== undefined && isOwnRecord(request)) return permitted(rule, []);
+  if (rule !== undefined && isOwnRecord(request)) return permitted(rule, [], NO_COVERAGE);
   const inForce = weigh.consents.filter((consent) => isInForce(consent, weigh.blockTimeMs));
   if (!inForce.every(isReadable)) return refusal('consent-unreadable');
   const outcomes = inForce.map((consent) => ({
@@ -139,16 +161,17 @@ function verdictFor(weigh: Weighing, labels: readonly string[], reading: Reading
   if (rule === undefined && permitting.length === 0) return refusal('no-consent');
   const coverage = joinCoverage(permitting.map((outcome) => outcome.coverage));
   if (labels.some((label) => !isCovered(label, rule, coverage))) return refusal('label-withheld');
-  return permitted(rule, permitting.flatMap(matchedPaths));
+  return permitted(rule, permitting.flatMap(matchedPaths), coverage);
 }
 
-function permitted(rule: DefaultRule | undefined, paths: readonly string[]): Verdict {
+function permitted(rule: DefaultRule | undefined, paths: readonly string[], coverage: Coverage): Verdict {
   return {
     effect: 'permit',
     reason: rule?.reason ?? 'consent-permits',
     matched: rule === undefined ? paths : [`default:${rule.reason}`, ...paths],
     redacted: [],
     notifyPatient: rule?.notifyPatient ?? false,
+    coverage,
   };
 }
 
@@ -184,7 +207,7 @@ function decideWithoutSubject(policy: CustodianPolicy, request: AccessRequest): 
   const { labels } = request.resource;
   const isWithheld = labels.includes(SEALED) || (labels.length > 0 && !rule.sensitive);
   if (isWithheld) return toDecision(refusal('label-withheld'), [], true);
-  return toDecision(permitted(rule, []), [], true);
+  return toDecision(permitted(rule, [], NO_COVERAGE), [], true);
 }
 
 function sortConsents(consents: readonly ActiveConsent[]): ActiveConsent[] {

@@ -46,7 +46,7 @@ type Match = 0 | 1 | 2;
 const all = (...matches: Match[]): Match => Math.min(...matches) as Match;
 const met = (condition: boolean): Match => (condition ? MET : UNMET);
 
-const NO_COVERAGE: Coverage = {
+export const NO_COVERAGE: Coverage = {
   labels: [],
   confidentiality: 0,
   namesActor: false,
