@@ -97,7 +97,7 @@ function relatedReferences(consents: readonly ActiveConsent[]): ReadonlySet<stri
   return found;
 }
 
-/** Whether the evidence still stands: same consents, nobody suspended since, nothing expired. */
+/** Whether the evidence still stands: the same consents, no delegate dismissed, nobody suspended since. */
 export async function stillStands(
   ports: EvidencePorts,
   session: Session,
@@ -105,6 +105,7 @@ export async function stillStands(
 ): Promise<boolean> {
   if (ports.isSuspended(session.accountId) !== evidence.isSuspended) return false;
   if (evidence.patientId === null) return true;
+  if (evidence.isDelegate && !(await ports.isDelegate(evidence.patientId, session.accountId))) return false;
   const consents = await ports.activeConsents(evidence.patientId);
   if (consents === evidence.consents) return true;
   const identity = (list: readonly ActiveConsent[]): string =>

@@ -127,6 +127,17 @@ test('a suspension between the decision and the durable entry is seen, too', asy
   );
 });
 
+test('a delegate dismissed meanwhile gets nothing', async () => {
+  let isRecorded = true;
+  const world = createWorld({ isDelegate: async () => isRecorded });
+  world.appendWith = async () => {
+    isRecorded = false;
+    return RECEIPT;
+  };
+  const result = await world.gate.open(SESSIONS.delegate, world.record(OBSERVATION), 'read');
+  assert.equal(result.outcome, 'denied');
+});
+
 test('a consent that changes without end gives an error, not a read', async () => {
   const world = createWorld();
   let version = 1;

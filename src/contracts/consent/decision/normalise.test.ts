@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { toHex } from '../../../shared/index.ts';
+import { fromHex, toHex } from '../../../shared/index.ts';
 import {
   type ConsentTerms,
   decodeConsentTerms,
@@ -297,4 +297,16 @@ test('the official R4 examples normalise, or are refused for a stated reason', (
     ],
     'Consent-consent-example-signature.json': ['Consent.provision.provision[0].class[0] unknown-code'],
   });
+});
+
+test('the vectors of docs/consent.md hold byte for byte', () => {
+  type Vector = { name: string; consent: unknown; salt: string; terms: string; commitment: string };
+  const path = new URL('../../../../vectors/consent/terms.json', import.meta.url);
+  for (const { name, consent, salt, terms, commitment } of JSON.parse(
+    readFileSync(path, 'utf8'),
+  ) as Vector[]) {
+    const normalised = termsOf(consent);
+    assert.equal(toHex(encodeConsentTerms(normalised)), terms, name);
+    assert.equal(toHex(termsCommitment(fromHex(salt) ?? assert.fail(), normalised)), commitment, name);
+  }
 });
