@@ -50,7 +50,7 @@ export type Vault = RecordReader & {
   ): Promise<void>;
   /** Destroys content, keys, salts and index rows, here and in every backup taken before. */
   erase(target: EraseTarget): Promise<ErasureRecord>;
-  /** Wraps every category key under a new root and destroys the old one. */
+  /** Wraps every category key under a new root and destroys the old one; backups taken before cannot be opened any more. */
   rotateRoot(): Promise<void>;
   /** Walks everything and yields what is damaged or missing. */
   audit(onProgress?: (progress: AuditProgress) => void): AsyncIterable<AuditFinding>;

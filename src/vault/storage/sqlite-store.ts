@@ -64,7 +64,7 @@ export function openSqliteStore(path: string): SqlStore {
  */
 function committedSession(writer: DatabaseSync, idle: SqlSession, busy: SqlSession): SqlSession {
   return {
-    all: (sql, parameters) => (writer.isTransaction ? busy : idle).all(sql, parameters),
+    all: (sql, parameters) => (writer.isOpen && writer.isTransaction ? busy : idle).all(sql, parameters),
     run: (sql, parameters) => busy.run(sql, parameters),
   };
 }
@@ -183,7 +183,8 @@ function integrity(database: DatabaseSync, path: string): string[] {
 }
 
 function isSqliteError(cause: unknown): boolean {
-  return (cause as { code?: unknown } | undefined)?.code === 'ERR_SQLITE_ERROR';
+  const { code } = (cause ?? {}) as { code?: unknown };
+  return code === 'ERR_SQLITE_ERROR' || code === 'ERR_INVALID_STATE';
 }
 
 function errorNumber(cause: unknown): number {
@@ -192,6 +193,8 @@ function errorNumber(cause: unknown): number {
 
 function sqliteError(path: string, cause: unknown): AppError {
   if (cause instanceof AppError) return cause;
+  if ((cause as { code?: unknown }).code === 'ERR_INVALID_STATE')
+    return new AppError('closed', 'The vault is closed.', { cause });
   switch (errorNumber(cause)) {
     case SQLITE_FULL:
       return new AppError(

@@ -1,0 +1,205 @@
+import assert from 'node:assert/strict';
+import { createPublicKey, verify as verifyNode } from 'node:crypto';
+import { cpSync, existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { test } from 'node:test';
+import { utf8 } from '../../shared/index.ts';
+import {
+  type ErasureRecord,
+  erasureRecordBytes,
+  erasureRootOf,
+  openPassphraseKeys,
+  openVault,
+  restoreVault,
+} from '../index.ts';
+import { openPostgresStore } from '../storage/postgres-store.ts';
+import { hasPostgres, startPostgres } from '../testing/start-postgres.ts';
+import {
+  createVaultWorld,
+  filesBelow,
+  NOW_MS,
+  sampleWrite,
+  seededRandom,
+  type VaultWorld,
+} from '../testing/vault-world.ts';
+
+/** A value of its own: the token of a value that others share stays with them. */
+const CANARY_TOKENS = [{ param: 'name', kind: 'string-prefix', value: 'canary-7d1f' }];
+const CANARY = 'canary-7d1f-Maria-Gonzalez';
+
+async function plant(world: VaultWorld): Promise<void> {
+  const { vault } = world;
+  await vault.put(
+    sampleWrite('planted', {
+      subject: 'erase-patient',
+      labels: ['HIV'],
+      plaintext: utf8(JSON.stringify({ note: CANARY.repeat(40) })),
+      tokens: CANARY_TOKENS,
+    }),
+  );
+  await vault.put(
+    sampleWrite(
+      'planted',
+      { subject: 'erase-patient', plaintext: utf8(`${CANARY} second`), tokens: CANARY_TOKENS },
+      2,
+    ),
+  );
+  await vault.enrolmentCodes.issue({ code: CANARY, patientId: 'erase-patient', expiresAtMs: NOW_MS + 1000 });
+  await vault.consents.put({
+    consentId: 'c',
+    version: 1,
+    patientId: 'erase-patient',
+    salt: new Uint8Array(32),
+    consent: utf8(CANARY),
+  });
+  await vault.accessLog.append({ subject: 'erase-patient', bytes: utf8(CANARY) });
+  for (let at = 0; at < 30; at++) await vault.put(sampleWrite(`other-${at}`, { subject: 'other-patient' }));
+}
+
+/** The ciphertext, wrapped keys and tokens of the patient's rows, as they stand in the database before the erasure. */
+function storedPieces(world: VaultWorld): { name: string; bytes: Buffer }[] {
+  const database = new DatabaseSync(join(world.folder, 'vault.db'), { readOnly: true });
+  const rows = database.prepare('SELECT * FROM records WHERE length(content) > 1000 OR version = 2').all();
+  const owners = rows.map((row) => row.subject as Uint8Array);
+  const keys = database
+    .prepare('SELECT wrapped FROM category_keys WHERE subject = ?')
+    .all(owners[0] as Uint8Array);
+  const entries = database
+    .prepare('SELECT value FROM entries WHERE subject = ?')
+    .all(owners[0] as Uint8Array);
+  database.close();
+  const pieces = rows.flatMap((row) =>
+    ['meta', 'wrapped', 'content', 'tokens'].map((name) => ({
+      name,
+      bytes: Buffer.from(row[name] as Uint8Array),
+    })),
+  );
+  for (const row of keys)
+    pieces.push({ name: 'category key', bytes: Buffer.from(row.wrapped as Uint8Array) });
+  for (const row of entries) pieces.push({ name: 'entry', bytes: Buffer.from(row.value as Uint8Array) });
+  return pieces.filter((piece) => piece.bytes.length > 0);
+}
+
+function assertNowhere(world: VaultWorld, needles: readonly { name: string; bytes: Buffer }[]): void {
+  for (const file of filesBelow(world.folder)) {
+    for (const { name, bytes } of needles)
+      assert.equal(file.bytes.indexOf(bytes), -1, `${name} in ${file.path}`);
+  }
+}
+
+function assertSigned(record: ErasureRecord): void {
+  const der = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), record.publicKey]);
+  const key = createPublicKey({ key: der, format: 'der', type: 'spki' });
+  assert.ok(verifyNode(null, erasureRecordBytes(record), key, record.signature));
+  assert.deepEqual(erasureRootOf(record.commitments), record.erasureRoot);
+}
+
+test('no plain value ever reaches a file, and no ciphertext, key or token of an erased patient stays in one', async () => {
+  const world = await createVaultWorld('erasure');
+  await plant(world);
+  const canary = [{ name: 'the canary', bytes: Buffer.from(CANARY) }];
+  assertNowhere(world, canary);
+  const pieces = storedPieces(world);
+  assert.ok(pieces.length >= 8);
+  assert.ok(
+    filesBelow(world.folder).some((file) => pieces.some((piece) => file.bytes.includes(piece.bytes))),
+    'the search itself works',
+  );
+  const record = await world.vault.erase({ subject: 'erase-patient' });
+  assert.equal(record.commitments.length, 2);
+  assertSigned(record);
+  assertNowhere(world, [...pieces, ...canary]);
+  await world.vault.close();
+  assertNowhere(world, [...pieces, ...canary]);
+  await world.remove();
+});
+
+test('the same for one record, whose versions alone are gone', async () => {
+  const world = await createVaultWorld('erasure of a record');
+  await plant(world);
+  const pieces = storedPieces(world).filter((piece) => piece.name !== 'entry');
+  const record = await world.vault.erase({ resourceType: 'Observation', id: 'planted' });
+  assert.equal(record.scope, 'record');
+  assertSigned(record);
+  assertNowhere(world, pieces);
+  assert.equal((await world.vault.consents.get('c'))?.version, 1);
+  await world.remove();
+});
+
+test('a copy of every file made before the erasure cannot be opened with the keys after it', async () => {
+  const world = await createVaultWorld('old copy');
+  await plant(world);
+  await world.vault.backup(join(world.folder, 'backup'));
+  await world.vault.close();
+  const copy = join(world.folder, 'copy');
+  cpSync(join(world.folder, 'vault.db'), join(copy, 'vault.db'));
+  cpSync(world.options.folder, join(copy, 'files'), { recursive: true });
+  const readable = { ...world.options, url: `sqlite:${join(copy, 'vault.db')}`, folder: join(copy, 'files') };
+  await (await openVault(readable)).close();
+  world.vault = await openVault(world.options);
+  await world.vault.erase({ subject: 'erase-patient' });
+  await world.vault.close();
+  const keys = await openPassphraseKeys({
+    path: join(world.folder, 'vault-keys'),
+    passphrase: 'correct horse',
+    random: seededRandom('again'),
+  });
+  await assert.rejects(openVault({ ...readable, keys, tolerateDamage: true }), { code: 'erased' });
+  const target = {
+    ...world.options,
+    keys,
+    url: `sqlite:${join(world.folder, 'r.db')}`,
+    folder: join(world.folder, 'r'),
+  };
+  await assert.rejects(restoreVault(join(world.folder, 'backup'), target), { code: 'erased' });
+  await world.remove();
+});
+
+test('an erasure cut short after its commit is finished by the next start', async () => {
+  const world = await createVaultWorld('cut short');
+  await plant(world);
+  await world.vault.backup(join(world.folder, 'backup'));
+  const { rotate } = world.keys;
+  world.keys.rotate = async (name) => {
+    if (name === 'backup') throw new Error('power cut');
+    await rotate(name);
+  };
+  await assert.rejects(world.vault.erase({ subject: 'erase-patient' }), /power cut/);
+  world.keys.rotate = rotate;
+  const vault = await world.reopen();
+  assert.equal(await vault.read('Observation', 'planted'), undefined);
+  const target = {
+    ...world.options,
+    url: `sqlite:${join(world.folder, 'r.db')}`,
+    folder: join(world.folder, 'r'),
+  };
+  await assert.rejects(restoreVault(join(world.folder, 'backup'), target), { code: 'erased' });
+  assert.ok(existsSync(join(world.folder, 'backup', 'vault-backup.json')));
+  await world.remove();
+});
+
+test('PostgreSQL may keep old pages: what is in them cannot be opened any more', {
+  skip: !hasPostgres(),
+}, async () => {
+  const postgres = await startPostgres();
+  try {
+    const url = await postgres.createDatabase();
+    const world = await createVaultWorld('postgres erasure', url);
+    await plant(world);
+    await world.vault.close();
+    const before = await openPostgresStore(url);
+    const [old] = await before.reader.all('SELECT wrapped FROM keyring WHERE slot = 1');
+    await before.close();
+    world.vault = await openVault(world.options);
+    await world.vault.erase({ subject: 'erase-patient' });
+    await assert.rejects(
+      world.keys.unwrap('root', old?.wrapped as Uint8Array, 'careledger/vault-keyring/v1'),
+      { code: 'erased' },
+    );
+    assert.ok(!readFileSync(join(world.folder, 'vault-keys')).includes(CANARY));
+    await world.remove();
+  } finally {
+    await postgres.stop();
+  }
+});

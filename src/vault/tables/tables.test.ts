@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { fromUtf8, utf8 } from '../../shared/index.ts';
+import { createVaultWorld, NOW_MS, type VaultWorld } from '../testing/vault-world.ts';
+
+let world: VaultWorld;
+before(async () => {
+  world = await createVaultWorld('tables');
+});
+after(() => world.remove());
+
+test('an enrolment code works once and until it expires', async () => {
+  const { enrolmentCodes } = world.vault;
+  await enrolmentCodes.issue({ code: 'ABCD-1', patientId: 'p1', expiresAtMs: NOW_MS + 100 });
+  await enrolmentCodes.issue({ code: 'ABCD-2', patientId: 'p2', expiresAtMs: NOW_MS + 100 });
+  assert.equal(await enrolmentCodes.redeem('ABCD-9', NOW_MS), undefined);
+  const redeemed = await Promise.all(
+    Array.from({ length: 5 }, () => enrolmentCodes.redeem('ABCD-1', NOW_MS + 99)),
+  );
+  assert.deepEqual(
+    redeemed.filter((one) => one !== undefined),
+    [{ patientId: 'p1' }],
+  );
+  assert.equal(await enrolmentCodes.peek('ABCD-2', NOW_MS + 100), undefined);
+  assert.equal(await enrolmentCodes.redeem('ABCD-2', NOW_MS + 100), undefined);
+});
+
+test('a binding is found from both sides, and an account has one patient', async () => {
+  const { bindings } = world.vault;
+  const binding = { patientId: 'p1', accountId: 'a1', sealingPublicKey: new Uint8Array(32).fill(7) };
+  await bindings.put(binding);
+  assert.deepEqual(await bindings.byPatient('p1'), binding);
+  assert.deepEqual(await bindings.byAccount('a1'), binding);
+  await assert.rejects(bindings.put({ ...binding, patientId: 'p2' }), { code: 'conflict' });
+  await bindings.put({ ...binding, accountId: 'a2' });
+  assert.equal(await bindings.byAccount('a1'), undefined);
+  assert.equal((await bindings.byAccount('a2'))?.patientId, 'p1');
+});
+
+test('consents keep every version and answer with the newest', async () => {
+  const { consents } = world.vault;
+  const consent = (consentId: string, version: number) => ({
+    consentId,
+    version,
+    patientId: 'p1',
+    salt: new Uint8Array(32).fill(version),
+    consent: utf8(`{"v":${version}}`),
+  });
+  for (const version of [1, 2]) await consents.put(consent('c1', version));
+  await consents.put(consent('c2', 1));
+  await assert.rejects(consents.put(consent('c1', 2)), { code: 'conflict' });
+  assert.equal((await consents.get('c1'))?.version, 2);
+  assert.deepEqual(await consents.get('c1', 1), consent('c1', 1));
+  assert.deepEqual((await consents.listByPatient('p1')).map((one) => [one.consentId, one.version]).sort(), [
+    ['c1', 2],
+    ['c2', 1],
+  ]);
+  assert.deepEqual(await consents.listByPatient('p2'), []);
+});
+
+test('an identifier is used once, until it expires, also after a restart', async () => {
+  const use = (nowMs: number) => world.vault.usedIdentifiers.useOnce('jti-1', NOW_MS + 100, nowMs);
+  const first = await Promise.all(Array.from({ length: 5 }, () => use(NOW_MS)));
+  assert.deepEqual(first.filter(Boolean), [true]);
+  await world.reopen();
+  assert.equal(await use(NOW_MS + 99), false);
+  assert.equal(await use(NOW_MS + 100), true);
+});
+
+test('a setting is what it was last set to', async () => {
+  assert.equal(await world.vault.settings.get('labels'), undefined);
+  await world.vault.settings.set('labels', utf8('one'));
+  await world.vault.settings.set('labels', utf8('two'));
+  assert.equal(fromUtf8((await world.vault.settings.get('labels')) ?? new Uint8Array()), 'two');
+});
