@@ -1,4 +1,4 @@
-import { HASH_BYTES } from './state-hash.ts';
+import { HASH_BYTES, stateNodeHashAt } from './state-hash.ts';
 
 const FIRST_CAPACITY = 1024;
 const IS_LEAF = -1;
@@ -6,7 +6,7 @@ const IS_LEAF = -1;
 export const EMPTY_NODE = 0;
 
 /**
- * Tree nodes in typed arrays, 72 bytes each and 32 more a leaf: a million leaves take about 240 MB less than as objects.
+ * Tree nodes in typed arrays: 40 bytes each, and 32 more a leaf for its key.
  * Nodes are never changed once made; freed ones are used again.
  */
 export class NodeArena {
@@ -25,8 +25,8 @@ export class NodeArena {
     return this.#node(hash, IS_LEAF, slot);
   }
 
-  inner(left: number, right: number, hash: Uint8Array): number {
-    return this.#node(hash, left, right);
+  inner(left: number, right: number): number {
+    return this.#node(stateNodeHashAt(this.#hashes, left * HASH_BYTES, right * HASH_BYTES), left, right);
   }
 
   free(node: number): void {

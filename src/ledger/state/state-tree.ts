@@ -1,6 +1,6 @@
 import { assert, compareBytes, equalBytes, sha256 } from '../../shared/index.ts';
 import { EMPTY_NODE, NodeArena } from './node-arena.ts';
-import { bitAt, HASH_BYTES, stateLeafHash, stateNodeHash } from './state-hash.ts';
+import { bitAt, HASH_BYTES, stateLeafHash } from './state-hash.ts';
 import type { StateReader, StateWrite } from './state-key.ts';
 import type { StateProof } from './state-proof.ts';
 
@@ -118,9 +118,7 @@ export class StateTree {
   #join(left: number, right: number): number {
     if (left === EMPTY_NODE && (right === EMPTY_NODE || this.#arena.isLeaf(right))) return right;
     if (right === EMPTY_NODE && this.#arena.isLeaf(left)) return left;
-    return this.#remember(
-      this.#arena.inner(left, right, stateNodeHash(this.#arena.hash(left), this.#arena.hash(right))),
-    );
+    return this.#remember(this.#arena.inner(left, right));
   }
 
   #remember(node: number): number {

@@ -5,6 +5,7 @@ import { sha256 } from '../sha256.ts';
 const LEAF_PREFIX = 0x00;
 const NODE_PREFIX = 0x01;
 const HASH_BYTES = 32;
+const nodeInput = new Uint8Array(1 + 2 * HASH_BYTES);
 
 export const EMPTY_TREE_ROOT = sha256(new Uint8Array(0));
 
@@ -16,11 +17,10 @@ export function leafHash(data: Uint8Array): Uint8Array {
 }
 
 export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
-  const input = new Uint8Array(1 + 2 * HASH_BYTES);
-  input[0] = NODE_PREFIX;
-  input.set(left, 1);
-  input.set(right, 1 + HASH_BYTES);
-  return sha256(input);
+  nodeInput[0] = NODE_PREFIX;
+  nodeInput.set(left, 1);
+  nodeInput.set(right, 1 + HASH_BYTES);
+  return sha256(nodeInput);
 }
 
 /** The Merkle tree hash of leaves that are already hashed (RFC 9162 section 2.1.1). */
