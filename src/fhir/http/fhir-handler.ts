@@ -1,15 +1,16 @@
 import { getStatus } from '@medplum/core';
 import { type FhirRequest, FhirRouter, type HttpMethod } from '@medplum/fhir-router';
-import type { Bundle, OperationOutcome, Resource } from '@medplum/fhirtypes';
+import type { Bundle, Resource } from '@medplum/fhirtypes';
 import { AppError, fromUtf8 } from '../../shared/index.ts';
 import { loadPatientCompartment } from '../definitions/patient-compartment.ts';
 import { loadSearchParameters } from '../definitions/search-parameters.ts';
 import { loadDefinitions } from '../definitions/structure-definitions.ts';
-import type { FhirDefinitions, FhirDeps, RequestScope } from '../fhir-deps.ts';
+import type { FhirDefinitions, FhirDeps, RepositoryDeps, RequestScope } from '../fhir-deps.ts';
 import type { Session } from '../gate/index.ts';
 import { capabilityStatement } from '../metadata.ts';
 import { CareRepository } from '../repository/care-repository.ts';
 import { toIdempotentBundle } from '../repository/transaction-ids.ts';
+import { translatingErrors } from '../repository/translate-errors.ts';
 import { createValidator } from '../validation/validate.ts';
 import { outcomeOf, outcomeOfError } from './outcome.ts';
 import { parseJson } from './parse-json.ts';
@@ -41,7 +42,8 @@ const METHODS: ReadonlySet<string> = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DE
 type Answer = { status: number; resource?: Resource; location?: string };
 
 /** The FHIR R4 surface. Every request that touches a record goes through a repository that goes through the gate. */
-export function createFhirHandler(deps: FhirDeps): FhirHandler {
+export function createFhirHandler(ports: FhirDeps): FhirHandler {
+  const deps: RepositoryDeps = { ...ports, serialise: oneAfterAnother() };
   const definitions = loadFhirDefinitions();
   const router = new FhirRouter();
   const startedAt = new Date(deps.now()).toISOString();
@@ -74,8 +76,18 @@ export function loadFhirDefinitions(): FhirDefinitions {
   return definitionsOnce;
 }
 
+/** Runs one piece of work after the other, in the order asked. */
+function oneAfterAnother(): RepositoryDeps['serialise'] {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const turn = last.then(work, work);
+    last = turn.catch(() => undefined);
+    return turn;
+  };
+}
+
 async function answerFor(
-  deps: FhirDeps,
+  deps: RepositoryDeps,
   definitions: FhirDefinitions,
   router: FhirRouter,
   request: FhirHttpRequest,
@@ -156,13 +168,20 @@ function ok(resource: Resource): Answer {
   return { status: 200, resource };
 }
 
+/** Dispatches as the router does, but lets errors through: it would turn each of them into a plain 400. */
 async function routed(
   router: FhirRouter,
   repository: CareRepository,
   request: FhirHttpRequest,
 ): Promise<Answer> {
-  const [outcome, resource] = await router.handleRequest(routerRequest(request), repository);
-  const status = getStatus(outcome as OperationOutcome);
+  const routerInput = routerRequest(request);
+  const route = router.find(routerInput.method, routerInput.url);
+  if (route === undefined)
+    throw new AppError('not-found', 'There is no such FHIR interaction. /metadata lists those there are.');
+  const { handler, path, params, query } = route;
+  const input = { ...routerInput, pathname: path, params, query: query ?? {} };
+  const [outcome, resource] = await handler(input, translatingErrors(repository), router);
+  const status = getStatus(outcome);
   if (status >= 400) return { status, resource: outcome };
   if (request.method === 'DELETE') return { status: 204 };
   const created =
@@ -190,8 +209,16 @@ function routerRequest(request: FhirHttpRequest): FhirRequest {
 
 function resourceBody(request: FhirHttpRequest, body: unknown): unknown {
   if (request.method !== 'POST' && request.method !== 'PUT') return body;
-  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body;
+  if (typeof body === 'object' && body !== null && !Array.isArray(body)) {
+    return request.method === 'POST' && !request.path.includes('$') ? withoutId(body) : body;
+  }
   throw new AppError('malformed-json', 'The body of this request is one resource, as a JSON object.');
+}
+
+/** R4 http, "create": an id in the body is ignored; the server chooses. */
+function withoutId(body: object): object {
+  const { id: _ignored, ...rest } = body as { id?: unknown };
+  return rest;
 }
 
 function preparedBundle(body: unknown): Bundle {
@@ -222,7 +249,10 @@ function reply(
   if (answer.location !== undefined)
     headers.location = `${deps.baseUrl()}/${answer.location}/_history/${versionId}`;
   if (scope !== undefined && scope.promises.length > 0)
-    headers['careledger-log-promise'] = scope.promises.slice(0, MAX_PROMISES_SENT).join(',');
+    headers['careledger-log-promise'] = scope.promises
+      .filter((promise) => promise !== '')
+      .slice(0, MAX_PROMISES_SENT)
+      .join(',');
   if (isNotModified(request, versionId)) return { status: 304, headers, body: '' };
   return { status: answer.status, headers, body: bodyOf(request, answer) };
 }

@@ -31,6 +31,7 @@ export function outcomeOfError(error: unknown): { status: number; outcome: Opera
   if (error instanceof AppError)
     return { status: ERROR_TABLE[error.code].httpStatus, outcome: outcomeOf(error.code, error.message) };
   if (error instanceof OperationOutcomeError) {
+    if (error.cause instanceof AppError) return outcomeOfError(error.cause);
     const outcome = normalizeOperationOutcome(error);
     return { status: getStatus(outcome), outcome };
   }

@@ -14,18 +14,21 @@ import {
   type DeleteResourceOptions,
   FhirRepository,
   type ReadHistoryOptions,
+  type TransactionOptions,
   type UpdateResourceOptions,
 } from '@medplum/fhir-router';
 import type { Bundle, Parameters, Reference, Resource } from '@medplum/fhirtypes';
 import { AppError } from '../../shared/index.ts';
-import type { PendingCommitment, SealedRecord, VaultTransaction } from '../../vault/index.ts';
-import type { FhirDefinitions, FhirDeps, RequestScope } from '../fhir-deps.ts';
+import type { SealedRecord } from '../../vault/index.ts';
+import type { FhirDefinitions, RepositoryDeps, RequestScope } from '../fhir-deps.ts';
 import type { Interaction } from '../gate/index.ts';
 import type { SearchContext } from '../search/find-matches.ts';
 import { searchPage } from '../search/search-page.ts';
 import { parseSearchQuery } from '../search/search-query.ts';
 import { denialError, goneError, notFoundError } from './denial.ts';
 import { historyBundle, parseHistoryQuery } from './read-history.ts';
+import { directStore, type PendingStore, pendingStore, type RecordStore } from './record-store.ts';
+import { translatingErrors } from './translate-errors.ts';
 import {
   isSameContent,
   type WriteContext,
@@ -34,36 +37,33 @@ import {
   writeVersion,
 } from './write-version.ts';
 
-type Store = Pick<VaultTransaction, 'read' | 'readVersion' | 'history' | 'find' | 'put'>;
-
 /**
  * The repository behind the router, one for each request: it holds who asks. It sees the vault's metadata, and content only as
  * the gate gives it.
  */
 export class CareRepository extends FhirRepository {
-  readonly #deps: FhirDeps;
+  readonly #deps: RepositoryDeps;
   readonly #definitions: FhirDefinitions;
   readonly #scope: RequestScope;
-  readonly #store: Store;
-  /** Set inside a bundle transaction, whose versions are anchored together when it is stored. */
-  readonly #written: PendingCommitment[] | undefined;
+  readonly #store: RecordStore;
+  readonly #isInTransaction: boolean;
   readonly isLenient: boolean;
   readonly ignoredParameters: string[] = [];
 
   constructor(
-    deps: FhirDeps,
+    deps: RepositoryDeps,
     definitions: FhirDefinitions,
     scope: RequestScope,
     isLenient: boolean,
-    transaction?: { store: Store; written: PendingCommitment[] },
+    pending?: PendingStore,
   ) {
     super();
     this.#deps = deps;
     this.#definitions = definitions;
     this.#scope = scope;
     this.isLenient = isLenient;
-    this.#store = transaction?.store ?? deps.vault;
-    this.#written = transaction?.written;
+    this.#store = pending ?? directStore(deps);
+    this.#isInTransaction = pending !== undefined;
   }
 
   /** One store serves both modes. */
@@ -79,7 +79,7 @@ export class CareRepository extends FhirRepository {
   ): Promise<WithId<T>> {
     const { id, ...rest } = resource;
     const next = options?.assignedId === true && id !== undefined ? resource : (rest as T);
-    return (await this.#write((context) => writeVersion(context, next, undefined, 'create'))) as WithId<T>;
+    return (await writeVersion(this.#writeContext, next, undefined, 'create')) as WithId<T>;
   }
 
   override async readResource<T extends Resource>(resourceType: string, id: string): Promise<WithId<T>> {
@@ -164,7 +164,7 @@ export class CareRepository extends FhirRepository {
     if (record?.deleted === true) return;
     checkIfMatch(record, options?.ifMatch);
     const current = await this.#open(record, 'delete');
-    await this.#write((context) => writeTombstone(context, record as SealedRecord, current));
+    await writeTombstone(this.#writeContext, record as SealedRecord, current);
   }
 
   override async search<T extends Resource>(request: SearchRequest<T>): Promise<Bundle<WithId<T>>> {
@@ -201,20 +201,21 @@ export class CareRepository extends FhirRepository {
     return found;
   }
 
-  /** All or nothing: what fails undoes every write, and nothing is anchored before all is stored. */
-  override async withTransaction<R>(callback: (repository: this) => Promise<R>): Promise<R> {
-    if (this.#written !== undefined) return callback(this);
-    const written: PendingCommitment[] = [];
-    const result = await this.#deps.vault.transaction((store) => {
-      written.length = 0;
-      const inside = new CareRepository(this.#deps, this.#definitions, this.#scope, this.isLenient, {
-        store,
-        written,
-      });
-      return callback(inside as this);
-    });
-    await this.#deps.anchor(written);
-    return result;
+  /** All or nothing: what fails leaves nothing behind, and nothing is anchored before all is stored. */
+  override async withTransaction<R>(
+    callback: (repository: this) => Promise<R>,
+    options?: TransactionOptions,
+  ): Promise<R> {
+    if (this.#isInTransaction) return callback(this);
+    const run = async (): Promise<R> => {
+      const pending = pendingStore(this.#deps);
+      const inside = new CareRepository(this.#deps, this.#definitions, this.#scope, this.isLenient, pending);
+      const result = await callback(translatingErrors(inside) as this);
+      await pending.commit();
+      return result;
+    };
+    // A conditional write must not race another one to the same condition.
+    return options?.serializable === true ? this.#deps.serialise(run) : run();
   }
 
   async #update(
@@ -229,23 +230,16 @@ export class CareRepository extends FhirRepository {
       const current = await this.#peek(existing, kind);
       if (current !== undefined && isSameContent(current, resource)) return current;
     }
-    return this.#write((context) =>
-      writeVersion(context, resource, existing, existing === undefined || existing.deleted ? 'create' : kind),
+    return writeVersion(
+      this.#writeContext,
+      resource,
+      existing,
+      existing === undefined || existing.deleted ? 'create' : kind,
     );
   }
 
-  async #write<R>(work: (context: WriteContext) => Promise<R>): Promise<R> {
-    const written = this.#written ?? [];
-    const context = {
-      deps: this.#deps,
-      definitions: this.#definitions,
-      scope: this.#scope,
-      store: this.#store,
-      written,
-    };
-    const result = await work(context);
-    if (this.#written === undefined) await this.#deps.anchor(written);
-    return result;
+  get #writeContext(): WriteContext {
+    return { deps: this.#deps, definitions: this.#definitions, scope: this.#scope, store: this.#store };
   }
 
   async #open(record: SealedRecord | undefined, interaction: Interaction): Promise<Resource> {

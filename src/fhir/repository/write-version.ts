@@ -1,26 +1,18 @@
 import type { Resource } from '@medplum/fhirtypes';
 import { AppError, canonicalJson, utf8 } from '../../shared/index.ts';
-import type {
-  PendingCommitment,
-  RecordReader,
-  SealedRecord,
-  SealedWrite,
-  VaultTransaction,
-} from '../../vault/index.ts';
+import type { SealedRecord, SealedWrite } from '../../vault/index.ts';
 import type { FhirDefinitions, FhirDeps, RequestScope } from '../fhir-deps.ts';
 import { InvalidResourceError } from '../http/outcome.ts';
 import { definingReferences, readStoredLabels, toStoredLabels } from '../labels/index.ts';
 import { tokensOfResource } from '../search/value-tokens.ts';
 import { denialError } from './denial.ts';
+import type { RecordStore } from './record-store.ts';
 
 export type WriteContext = {
   readonly deps: FhirDeps;
   readonly definitions: FhirDefinitions;
   readonly scope: RequestScope;
-  /** Inside a bundle transaction: its own reads and writes. */
-  readonly store: Pick<RecordReader, 'read'> & Pick<VaultTransaction, 'put'>;
-  /** Versions that were written and have to be anchored before the caller is answered. */
-  readonly written: PendingCommitment[];
+  readonly store: Pick<RecordStore, 'read' | 'put'>;
 };
 
 export type WriteKind = 'create' | 'update' | 'patch';
@@ -131,21 +123,18 @@ async function inheritedLabels(context: WriteContext, resource: Resource): Promi
 type Placement = Pick<SealedWrite, 'subject' | 'labels' | 'deleted'> & Pick<SealedWrite, 'category'>;
 
 async function store(context: WriteContext, resource: Resource, placement: Placement): Promise<void> {
-  const key = {
-    resourceType: resource.resourceType,
-    id: resource.id as string,
-    version: Number(resource.meta?.versionId),
-  };
-  const author = context.scope.session.accountId;
-  const { commitment } = await context.store.put({
+  await context.store.put({
     ...placement,
-    key,
-    author,
+    key: {
+      resourceType: resource.resourceType,
+      id: resource.id as string,
+      version: Number(resource.meta?.versionId),
+    },
+    author: context.scope.session.accountId,
     lastUpdatedMs: Date.parse(resource.meta?.lastUpdated as string),
     plaintext: utf8(canonicalJson(resource)),
     tokens: placement.deleted ? [] : tokensOfResource(resource, context.definitions.parameters),
   });
-  context.written.push({ key, subject: placement.subject, commitment, author });
 }
 
 /** Whether both say the same, but for what the server adds. */

@@ -1,11 +1,11 @@
 import type { Resource } from '@medplum/fhirtypes';
 import { AppError } from '../../shared/index.ts';
-import {
-  type FindQuery,
-  MAX_FIND_LIMIT,
-  type RecordReader,
-  type SealedRecord,
-  type TokenExpression,
+import type {
+  FindCursor,
+  FindQuery,
+  RecordReader,
+  SealedRecord,
+  TokenExpression,
 } from '../../vault/index.ts';
 import type { FhirDefinitions, FhirDeps, RequestScope } from '../fhir-deps.ts';
 import type { VisibleRecord } from '../gate/index.ts';
@@ -36,7 +36,8 @@ type Plan = {
   needsContent: boolean;
 };
 
-const MAX_CANDIDATES = 10_000;
+const MAX_MATCHES = 10_000;
+const PAGE = 5000;
 const MAX_CHAINED = 1000;
 const MAX_CHAIN_DEPTH = 4;
 
@@ -50,11 +51,31 @@ export async function findMatches(
   if (depth > MAX_CHAIN_DEPTH) throw badSearch(`Chains are at most ${MAX_CHAIN_DEPTH} links long.`);
   const plan: Plan = { where: [], content: [], needsContent: false };
   for (const filter of filters) await addFilter(context, type, filter, plan, depth);
-  const candidates = await findCandidates(context, type, plan);
+  const matches: Match[] = [];
+  for await (const candidates of candidatePages(context, type, plan)) {
+    matches.push(...(await visibleMatches(context, candidates, plan)));
+    // Counted after the gate, so that the limit tells nothing of what may not be seen.
+    if (matches.length > MAX_MATCHES) throw tooMany();
+  }
+  return matches;
+}
+
+async function visibleMatches(
+  context: SearchContext,
+  candidates: readonly SealedRecord[],
+  plan: Plan,
+): Promise<Match[]> {
   const { records, promises } = await context.deps.gate.visible(context.scope.session, candidates, 'search');
   context.scope.promises.push(...promises);
   const matches = await Promise.all(records.map((visible) => confirm(visible, plan)));
   return matches.filter((match) => match !== undefined);
+}
+
+function tooMany(): AppError {
+  return new AppError(
+    'too-many',
+    `More than ${MAX_MATCHES} records match. Narrow the search, for example with patient or date.`,
+  );
 }
 
 async function confirm(visible: VisibleRecord, plan: Plan): Promise<Match | undefined> {
@@ -64,8 +85,13 @@ async function confirm(visible: VisibleRecord, plan: Plan): Promise<Match | unde
   return plan.content.every((filter) => matchesContent(filter, opened)) ? { visible, opened } : undefined;
 }
 
-async function findCandidates(context: SearchContext, type: string, plan: Plan): Promise<SealedRecord[]> {
-  if (plan.ids?.size === 0) return [];
+/** What the index finds, page by page; the newest first. */
+async function* candidatePages(
+  context: SearchContext,
+  type: string,
+  plan: Plan,
+): AsyncGenerator<SealedRecord[]> {
+  if (plan.ids?.size === 0) return;
   const query: FindQuery = {
     types: [type],
     where: { all: plan.where },
@@ -74,15 +100,16 @@ async function findCandidates(context: SearchContext, type: string, plan: Plan):
       ...(plan.fromMs !== undefined && { fromMs: plan.fromMs }),
       ...(plan.beforeMs !== undefined && { beforeMs: plan.beforeMs }),
     },
-    limit: Math.min(MAX_FIND_LIMIT, MAX_CANDIDATES),
+    limit: PAGE,
   };
-  const found = await context.reader.find(query);
-  if (found.length >= MAX_CANDIDATES)
-    throw new AppError(
-      'too-many',
-      `More than ${MAX_CANDIDATES} records match. Narrow the search, for example with patient or date.`,
-    );
-  return found;
+  let after: FindCursor | undefined;
+  for (;;) {
+    const found = await context.reader.find({ ...query, ...(after !== undefined && { after }) });
+    if (found.length > 0) yield found;
+    const last = found.at(-1);
+    if (found.length < PAGE || last === undefined) return;
+    after = { lastUpdatedMs: last.lastUpdatedMs, resourceType: last.key.resourceType, id: last.key.id };
+  }
 }
 
 async function addFilter(
@@ -114,9 +141,11 @@ function addPlain(context: SearchContext, type: string, filter: SearchFilter, pl
     return;
   }
   const match = filterExpression(parameter, modifier, filter.value);
-  plan.where.push(match.where);
   plan.content.push({ parameter, modifier, value: filter.value });
-  if (!match.exact) plan.needsContent = true;
+  // An absence is judged on what the requester sees: the index would tell of hidden parts by leaving a record out.
+  const asksForAbsence = modifier === 'not' || modifier === 'missing' || filter.value.startsWith('ne');
+  if (!asksForAbsence) plan.where.push(match.where);
+  if (asksForAbsence || !match.exact) plan.needsContent = true;
 }
 
 function addIds(plan: Plan, ids: Iterable<string>): void {

@@ -24,7 +24,7 @@ export function matchesContent(filter: ContentFilter, resource: Resource): boole
     return splitValues(value).some((one) => stringMatches(texts, modifier, one));
   }
   const { where } = filterExpression(parameter, modifier, value);
-  if (parameter.type !== 'composite' || modifier === 'missing')
+  if (parameter.type !== 'composite' || modifier === 'missing' || modifier === 'not')
     return holds(where, tokensOfParameter(parameter, resource));
   return parameter.valuesOf(resource).some((element) => holds(where, tokensOfComposite(parameter, element)));
 }

@@ -1,0 +1,378 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import type { Bundle } from '@medplum/fhirtypes';
+import {
+  CLINICIAN,
+  createFhirWorld,
+  type FhirReply,
+  type FhirWorld,
+  OUTSIDER,
+} from './support/fhir-world.ts';
+
+let world: FhirWorld;
+before(async () => {
+  world = await createFhirWorld();
+});
+after(() => world.close());
+
+const send = (method: string, url: string, body?: unknown, headers?: Record<string, string>) =>
+  world.send(CLINICIAN, method, url, body, headers);
+const patient = (id: string, over = {}) => ({
+  resourceType: 'Patient',
+  id,
+  name: [{ family: 'Ångström', given: ['Ida', 'Maria'] }],
+  birthDate: '1980-05-01',
+  ...over,
+});
+const observation = (id: string, of: string, over = {}) => ({
+  resourceType: 'Observation',
+  id,
+  status: 'final',
+  code: { coding: [{ system: 'http://loinc.org', code: '8867-4' }] },
+  subject: { reference: `Patient/${of}` },
+  effectiveDateTime: '2026-03-01T10:00:00Z',
+  valueQuantity: { value: 72.5, unit: 'beats/min', system: 'http://unitsofmeasure.org', code: '/min' },
+  ...over,
+});
+const ids = (reply: FhirReply) =>
+  ((reply.json as unknown as Bundle).entry ?? [])
+    .filter((entry) => entry.search?.mode !== 'include')
+    .map((entry) => entry.resource?.id)
+    .sort();
+const included = (reply: FhirReply) =>
+  ((reply.json as unknown as Bundle).entry ?? [])
+    .filter((entry) => entry.search?.mode === 'include')
+    .map((entry) => `${entry.resource?.resourceType}/${entry.resource?.id}`);
+const total = (reply: FhirReply) => (reply.json as unknown as Bundle).total;
+
+test('create, read, vread, update, delete and history', async () => {
+  const created = await send('POST', '/Patient', patient('ignored'));
+  assert.equal(created.status, 201);
+  const id = created.json.id as string;
+  assert.notEqual(id, 'ignored', 'the server chooses the id of a create');
+  assert.equal(created.headers.location, `http://test/fhir/R4/Patient/${id}/_history/1`);
+  const updated = await send('PUT', `/Patient/${id}`, patient(id, { gender: 'female' }));
+  assert.equal(updated.headers.etag, 'W/"2"');
+  const repeated = await send('PUT', `/Patient/${id}`, patient(id, { gender: 'female' }));
+  assert.equal(repeated.headers.etag, 'W/"2"', 'a write of what is there makes no version');
+  assert.equal((await send('GET', `/Patient/${id}/_history/1`)).json.gender, undefined);
+  assert.equal((await send('DELETE', `/Patient/${id}`)).status, 204);
+  assert.equal((await send('GET', `/Patient/${id}`)).status, 410);
+  const history = (await send('GET', `/Patient/${id}/_history`)).json as unknown as Bundle;
+  assert.deepEqual(
+    history.entry?.map((entry) => entry.request?.method),
+    ['DELETE', 'PUT', 'PUT'],
+  );
+  const ofType = (await send('GET', '/Patient/_history?_count=1')).json as unknown as Bundle;
+  assert.equal(ofType.link?.[0]?.relation, 'next');
+  assert.equal((await send('GET', '/Patient/nobody')).status, 404);
+});
+
+test('preconditions', async () => {
+  await send('PUT', '/Patient/pre', patient('pre'));
+  assert.equal(
+    (await send('PUT', '/Patient/pre', patient('pre', { active: true }), { 'if-match': 'W/"9"' })).status,
+    412,
+  );
+  assert.equal(
+    (await send('PUT', '/Patient/pre', patient('pre', { active: true }), { 'if-match': 'W/"1"' })).status,
+    200,
+  );
+  assert.equal((await send('GET', '/Patient/pre', undefined, { 'if-none-match': 'W/"2"' })).status, 304);
+  const conditional = await send(
+    'POST',
+    '/Patient',
+    patient('x', { identifier: [{ system: 'urn:mrn', value: '77' }] }),
+    { 'if-none-exist': 'identifier=urn:mrn|77' },
+  );
+  assert.equal(conditional.status, 201);
+  const again = await send(
+    'POST',
+    '/Patient',
+    patient('x', { identifier: [{ system: 'urn:mrn', value: '77' }] }),
+    { 'if-none-exist': 'identifier=urn:mrn|77' },
+  );
+  assert.equal(again.status, 200);
+  assert.equal(again.json.id, conditional.json.id);
+  const updated = await send('PUT', '/Patient?identifier=urn:mrn|77', {
+    ...patient(''),
+    id: undefined,
+    identifier: [{ system: 'urn:mrn', value: '77' }],
+    gender: 'other',
+  });
+  assert.equal(updated.status, 200);
+  assert.equal((await send('DELETE', '/Patient?identifier=urn:mrn|77')).status, 204);
+  assert.equal(total(await send('GET', '/Patient?identifier=urn:mrn|77')), 0);
+});
+
+test('patch', async () => {
+  await send('PUT', '/Patient/patched', patient('patched'));
+  const reply = await send(
+    'PATCH',
+    '/Patient/patched',
+    [{ op: 'replace', path: '/birthDate', value: '1981-01-01' }],
+    { 'content-type': 'application/json-patch+json' },
+  );
+  assert.equal(reply.json.birthDate, '1981-01-01');
+  assert.equal(
+    (await send('PATCH', '/Patient/patched', [{ op: 'replace', path: '/id', value: 'other' }])).status,
+    400,
+  );
+  assert.equal(
+    (await send('PATCH', '/Patient/patched', [{ op: 'test', path: '/birthDate', value: '2000-01-01' }]))
+      .status,
+    400,
+  );
+});
+
+test('search by each type of parameter, with prefixes and modifiers', async () => {
+  await send(
+    'PUT',
+    '/Patient/s1',
+    patient('s1', { gender: 'female', telecom: [{ system: 'phone', value: '555' }] }),
+  );
+  await send('PUT', '/Patient/s2', patient('s2', { name: [{ family: 'Other' }], birthDate: '1990' }));
+  await send('PUT', '/Observation/o1', observation('o1', 's1'));
+  await send(
+    'PUT',
+    '/Observation/o2',
+    observation('o2', 's2', {
+      effectiveDateTime: '2025-01-01',
+      valueQuantity: { value: 90, code: '/min', system: 'http://unitsofmeasure.org' },
+    }),
+  );
+  const among = async (query: string, expected: string[], type = 'Observation') =>
+    assert.deepEqual(ids(await send('GET', `/${type}?_id=s1,s2,o1,o2&${query}`)), expected, query);
+  await among('name=angs', ['s1'], 'Patient');
+  await among('family:exact=Ångström', ['s1'], 'Patient');
+  await among('family:exact=angstrom', [], 'Patient');
+  await among('name:contains=str', ['s1'], 'Patient');
+  await among('gender=female', ['s1'], 'Patient');
+  await among('gender:not=female', ['s2'], 'Patient');
+  await among('gender:missing=true', ['s2'], 'Patient');
+  await among('birthdate=1980', ['s1'], 'Patient');
+  await among('birthdate=gt1985-01-01', ['s2'], 'Patient');
+  await among('code=http://loinc.org|8867-4', ['o1', 'o2']);
+  await among('code=|8867-4', []);
+  await among('subject=Patient/s1', ['o1']);
+  await among('patient=s2', ['o2']);
+  await among('subject:Patient=s1', ['o1']);
+  await among('date=ge2026', ['o1']);
+  await among('date=lt2026-01-01', ['o2']);
+  await among('value-quantity=gt80', ['o2']);
+  await among('value-quantity=72.5|http://unitsofmeasure.org|/min', ['o1']);
+  await among('code-value-quantity=http://loinc.org|8867-4$lt80', ['o1']);
+  await among('subject:Patient.name=angs', ['o1']);
+  await among('patient.birthdate=1990', ['o2']);
+  await among('_has:Observation:patient:value-quantity=gt80', ['s2'], 'Patient');
+  assert.equal((await send('GET', '/Patient?nonsense=1')).status, 400);
+  assert.equal(
+    (await send('GET', '/Patient?nonsense=1', undefined, { prefer: 'handling=lenient' })).status,
+    200,
+  );
+  assert.equal((await send('GET', '/Patient?name:text=x')).status, 400);
+  assert.equal((await send('GET', '/Observation?date=yesterday')).status, 400);
+});
+
+test('includes, sorting, summaries and compartments', async () => {
+  await send('PUT', '/Patient/i1', patient('i1'));
+  for (const [id, value] of [
+    ['v1', 3],
+    ['v2', 1],
+    ['v3', 2],
+  ] as const)
+    await send('PUT', `/Observation/${id}`, observation(id, 'i1', { valueQuantity: { value } }));
+  const forward = await send('GET', '/Observation?_id=v1&_include=Observation:subject');
+  assert.deepEqual(included(forward), ['Patient/i1']);
+  const backward = await send('GET', '/Patient?_id=i1&_revinclude=Observation:subject');
+  assert.deepEqual(included(backward).sort(), ['Observation/v1', 'Observation/v2', 'Observation/v3']);
+  const sorted = await send('GET', '/Observation?patient=i1&_sort=-value-quantity');
+  assert.deepEqual(
+    (sorted.json as unknown as Bundle).entry?.map((entry) => entry.resource?.id),
+    ['v1', 'v3', 'v2'],
+  );
+  assert.deepEqual(ids(await send('GET', '/Patient/i1/Observation?_id=v1,v2')), ['v1', 'v2']);
+  assert.deepEqual(
+    ids(
+      await send('POST', '/Observation/_search', '_id=v3', {
+        'content-type': 'application/x-www-form-urlencoded',
+      }),
+    ),
+    ['v3'],
+  );
+  const few = (await send('GET', '/Patient?_id=i1&_elements=birthDate')).json as unknown as Bundle;
+  assert.deepEqual(Object.keys(few.entry?.[0]?.resource ?? {}).sort(), [
+    'birthDate',
+    'id',
+    'meta',
+    'resourceType',
+  ]);
+  assert.equal(total(await send('GET', '/Observation?patient=i1&_summary=count')), 3);
+});
+
+test('pages are stable, and together hold everything once', async () => {
+  await send('PUT', '/Patient/page', patient('page'));
+  for (let number = 0; number < 7; number += 1)
+    await send('PUT', `/Observation/page${number}`, observation(`page${number}`, 'page'));
+  for (const sort of ['', '&_sort=_id']) {
+    const seen: string[] = [];
+    let url: string | undefined = `/Observation?patient=page&_count=3${sort}`;
+    while (url !== undefined) {
+      const bundle = (await send('GET', url)).json as unknown as Bundle;
+      seen.push(...(bundle.entry ?? []).map((entry) => entry.resource?.id as string));
+      url = bundle.link?.find((link) => link.relation === 'next')?.url?.replace('http://test/fhir/R4', '');
+    }
+    assert.deepEqual(
+      seen.sort(),
+      [0, 1, 2, 3, 4, 5, 6].map((number) => `page${number}`),
+    );
+  }
+  assert.equal((await send('GET', '/Observation?_cursor=nonsense')).status, 400);
+});
+
+test('a transaction is atomic, resolves urn:uuid references, and can be sent twice', async () => {
+  const uuid = '11111111-2222-3333-4444-555555555555';
+  const other = '11111111-2222-3333-4444-666666666666';
+  const bundle = (over = {}) => ({
+    resourceType: 'Bundle',
+    type: 'transaction',
+    entry: [
+      {
+        fullUrl: `urn:uuid:${other}`,
+        resource: { ...observation('', '', over), id: undefined, subject: { reference: `urn:uuid:${uuid}` } },
+        request: { method: 'POST', url: 'Observation' },
+      },
+      {
+        fullUrl: `urn:uuid:${uuid}`,
+        resource: { ...patient(''), id: undefined },
+        request: { method: 'POST', url: 'Patient' },
+      },
+    ],
+  });
+  const failed = await send('POST', '/', bundle({ status: 'nonsense' }));
+  assert.ok(failed.status >= 400, failed.body);
+  assert.equal(
+    (await send('GET', `/Patient/${uuid}`)).status,
+    404,
+    'nothing of a failed transaction is stored',
+  );
+  const first = await send('POST', '/', bundle());
+  assert.equal(first.status, 200, first.body);
+  assert.equal((await send('POST', '/', bundle())).status, 200);
+  assert.deepEqual(ids(await send('GET', `/Observation?patient=${uuid}`)), [other]);
+  assert.equal((await send('GET', `/Patient/${uuid}`)).headers.etag, 'W/"1"');
+});
+
+test('what is not valid R4 is refused, and the issue says where', async () => {
+  const cases: [unknown, string][] = [
+    [observation('bad', 's1', { status: 'nonsense' }), 'Observation.status'],
+    [patient('bad', { gender: 'unknownish' }), 'Patient.gender'],
+    [patient('bad', { birthDate: 17 }), 'Patient.birthDate'],
+    [patient('bad', { nonsense: true }), 'Patient.nonsense'],
+  ];
+  for (const [resource, place] of cases) {
+    const type = (resource as { resourceType: string }).resourceType;
+    const reply = await send('PUT', `/${type}/bad`, resource);
+    assert.ok(reply.status === 422 || reply.status === 400, `${reply.status}`);
+    const issue = (reply.json as unknown as { issue: { expression?: string[] }[] }).issue[0];
+    assert.ok(issue?.expression?.[0]?.startsWith(place), JSON.stringify(reply.json));
+  }
+  const bodies: [string, number][] = [
+    ['{', 400],
+    ['[]', 400],
+    [`{"a":${'['.repeat(10_000)}`, 400],
+    ['{"__proto__":{}}', 400],
+  ];
+  for (const [body, status] of bodies) assert.equal((await send('POST', '/Patient', body)).status, status);
+  assert.equal((await send('POST', '/Nonsense', patient('x'))).status, 404);
+  assert.equal((await send('PUT', '/Patient/a%20b', patient('a b'))).status, 400);
+});
+
+/** Everything an outsider could ask in order to learn of a record it may not see. */
+const PROBES = [
+  '/Observation/LEAK', '/Observation/LEAK/_history', '/Observation/LEAK/_history/1', '/Observation?_id=LEAK', '/Observation?patient=leak-p&_summary=count',
+  '/Observation?patient=leak-p&_total=accurate&_count=1', '/Observation?_security:not=http://x|R&patient=leak-p', '/Observation?subject:Patient.name=Leaky',
+  '/Patient?_has:Observation:patient:code=8867-4&name=Leaky', '/Organization?_id=leak-org&_revinclude=Patient:organization', '/Observation?_sort=-date&patient=leak-p',
+  '/Observation?patient=leak-p&_include=Observation:subject', '/Observation/_history?_count=1000', '/Patient/leak-p/Observation',
+]; // biome-ignore format: a list of probes
+
+test('every probe answers the same whether hidden data exist or not', async () => {
+  const empty = await createFhirWorld();
+  const full = await createFhirWorld();
+  try {
+    for (const one of [empty, full])
+      await one.send(CLINICIAN, 'PUT', '/Organization/leak-org', {
+        resourceType: 'Organization',
+        id: 'leak-org',
+        name: 'Org',
+      });
+    await full.send(
+      CLINICIAN,
+      'PUT',
+      '/Patient/leak-p',
+      patient('leak-p', {
+        name: [{ family: 'Leaky' }],
+        managingOrganization: { reference: 'Organization/leak-org' },
+      }),
+    );
+    await full.send(CLINICIAN, 'PUT', '/Observation/LEAK', observation('LEAK', 'leak-p'));
+    for (const probe of PROBES) {
+      const [without, withData] = [
+        await empty.send(OUTSIDER, 'GET', probe),
+        await full.send(OUTSIDER, 'GET', probe),
+      ];
+      const plain = (reply: FhirReply) => ({
+        status: reply.status,
+        body: reply.body.replace(/"lastUpdated":"[^"]*"/g, ''),
+      });
+      assert.deepEqual(plain(withData), plain(without), probe);
+    }
+    const seen = await full.send(CLINICIAN, 'GET', '/Observation/LEAK');
+    assert.equal(seen.status, 200, 'the data are there, for who may see them');
+  } finally {
+    await empty.close();
+    await full.close();
+  }
+});
+
+test('a conditional create by an outsider is no test of existence', async () => {
+  await send(
+    'PUT',
+    '/Patient/exists',
+    patient('exists', { identifier: [{ system: 'urn:mrn', value: 'secret' }] }),
+  );
+  const body = patient('x', { identifier: [{ system: 'urn:mrn', value: 'secret' }] });
+  const there = await world.send(OUTSIDER, 'POST', '/Patient', body, {
+    'if-none-exist': 'identifier=urn:mrn|secret',
+  });
+  const notThere = await world.send(OUTSIDER, 'POST', '/Patient', body, {
+    'if-none-exist': 'identifier=urn:mrn|nothing',
+  });
+  assert.equal(there.status, notThere.status);
+  assert.equal(there.status, 403, 'who may not write here is told so, whatever is there');
+});
+
+test('the capability statement names what the dispatcher does', async () => {
+  const statement = (await world.send(OUTSIDER, 'GET', '/metadata')).json as unknown as {
+    rest: { resource: { type: string; searchParam: { name: string }[] }[] }[];
+  };
+  const types = statement.rest[0]?.resource ?? [];
+  assert.ok(types.length > 140);
+  for (const { type, searchParam } of types.slice(0, 20)) {
+    assert.equal((await send('GET', `/${type}?_count=1`)).status, 200, type);
+    for (const { name } of searchParam) {
+      if (name === '_lastUpdated' || name === '_id') continue;
+      const reply = await send('GET', `/${type}?${name}:missing=true&_count=1`);
+      assert.equal(reply.status, 200, `${type}?${name}: ${reply.body}`);
+    }
+  }
+});
+
+test('GraphQL sees what the gate lets through', async () => {
+  await send('PUT', '/Patient/g1', patient('g1'));
+  const query = { query: '{ Patient(id: "g1") { id birthDate } }' };
+  const seen = await send('POST', '/$graphql', query);
+  assert.match(seen.body, /1980-05-01/);
+  const hidden = await world.send(OUTSIDER, 'POST', '/$graphql', query);
+  assert.doesNotMatch(hidden.body, /1980-05-01/);
+});
