@@ -211,8 +211,8 @@ async function* auditIndex(session: SqlSession, onProgress: Progress): AsyncIter
   let after = { token: new Uint8Array(0) as Uint8Array, rid: -1 };
   for (;;) {
     const sql = `SELECT t.token, t.rid, r.tokens FROM tokens t LEFT JOIN records r ON r.rid = t.rid
-      WHERE t.token > ? OR (t.token = ? AND t.rid > ?) ORDER BY t.token, t.rid LIMIT ?`;
-    const rows = await readPage(session, 'tokens', sql, [after.token, after.token, after.rid, PAGE * 5]);
+      WHERE (t.token, t.rid) > (?, ?) ORDER BY t.token, t.rid LIMIT ?`;
+    const rows = await readPage(session, 'tokens', sql, [after.token, after.rid, PAGE * 5]);
     if (!Array.isArray(rows)) return yield rows;
     for (const row of rows) {
       after = { token: row.token as Uint8Array, rid: Number(row.rid) };

@@ -1,4 +1,5 @@
 import { AppError, toHex } from '../../shared/index.ts';
+import type { IndexToken, TokenExpression } from '../index-tokens/token.ts';
 import type { StagedKeys } from '../keys/category-keys.ts';
 import {
   type FindQuery,
@@ -12,11 +13,14 @@ import type { SqlSession } from '../storage/sql-store.ts';
 import { placeholders } from '../storage/sql-store.ts';
 import { recordName, subjectName, type VaultContext } from '../vault-context.ts';
 import { HANDLE_COLUMNS, handlesOf } from './record-handle.ts';
-import { expressionSql, positiveTokenSets, SqlText } from './token-sql.ts';
+import { expressionSql, requiredTokens, SqlText } from './token-sql.ts';
 
 const DEFAULT_LIMIT = 100;
 /** Below this many hits a search starts from the index rows; above, it walks the records in order. */
 const SELECTIVE_ROWS = 3000;
+/** Few enough to look no further for a shorter list. */
+const FEW_ROWS = 50;
+const MAX_COUNTED = 500;
 
 /** Reads on one session. `staged` holds the keys of a transaction that is still open. */
 export function createRecordReader(
@@ -93,9 +97,10 @@ async function findSql(
   if (query.types.length === 0 || query.ids?.length === 0 || query.subjects?.allow?.length === 0)
     return undefined;
   const text = new SqlText(`SELECT ${columns} FROM records r WHERE r.state = ${LIVE}`);
-  const selective = query.ids !== undefined || (await isSelective(context, session, query));
-  // A unary plus keeps SQLite from walking the whole type in order when few index rows match; PostgreSQL has statistics.
-  const type = selective && context.store.dialect === 'sqlite' ? '+r.resource_type' : 'r.resource_type';
+  const start = await startOf(context, session, query);
+  const walks = start === undefined && query.ids === undefined && query.subjects?.allow === undefined;
+  // A unary plus keeps SQLite from walking the whole type in order when few rows match; PostgreSQL has statistics.
+  const type = !walks && context.store.dialect === 'sqlite' ? '+r.resource_type' : 'r.resource_type';
   text.add(` AND ${type} IN (${placeholders(query.types.length)})`, ...query.types);
   if (query.ids !== undefined) addIds(context, text, query.types, query.ids);
   addSubjects(context, text, query.subjects);
@@ -104,28 +109,47 @@ async function findSql(
   if (beforeMs !== undefined) text.add(' AND r.updated_ms < ?', beforeMs);
   if (query.where !== undefined) {
     text.add(' AND ');
-    expressionSql(
-      text,
-      query.where,
-      (token) => query.types.map((one) => context.hashToken(one, token)),
-      !selective,
-    );
+    const hashesOf = (token: IndexToken) => query.types.map((one) => context.hashToken(one, token));
+    expressionSql(text, query.where, { hashesOf, start });
   }
   text.check();
   return text;
 }
 
-async function isSelective(context: VaultContext, session: SqlSession, query: FindQuery): Promise<boolean> {
-  if (query.where === undefined || context.store.dialect !== 'sqlite') return false;
-  for (const set of positiveTokenSets(query.where)) {
-    const hashes = set.flatMap((token) => query.types.map((type) => context.hashToken(type, token)));
-    if (hashes.length === 0) return true;
-    if (hashes.length > 500) continue;
-    const sql = `SELECT COUNT(*) AS hits FROM (SELECT 1 FROM tokens WHERE token IN (${placeholders(hashes.length)}) LIMIT ${SELECTIVE_ROWS})`;
-    const [row] = await session.all(sql, hashes);
-    if (Number(row?.hits ?? 0) < SELECTIVE_ROWS) return true;
+/**
+ * The list with the fewest index rows, when they are few: the search starts from it. undefined: it walks the records in
+ * order instead, and stops when the page is full.
+ */
+async function startOf(
+  context: VaultContext,
+  session: SqlSession,
+  query: FindQuery,
+): Promise<TokenExpression | undefined> {
+  if (query.where === undefined) return undefined;
+  let start: TokenExpression | undefined;
+  let fewest = SELECTIVE_ROWS;
+  for (const { at, tokens } of requiredTokens(query.where)) {
+    const hashes = tokens.flatMap((token) => query.types.map((type) => context.hashToken(type, token)));
+    if (hashes.length > MAX_COUNTED) continue;
+    const hits = hashes.length === 0 ? 0 : await countIndexRows(session, hashes, fewest);
+    if (hits < fewest) {
+      start = at;
+      fewest = hits;
+    }
+    if (fewest < FEW_ROWS) break;
   }
-  return false;
+  return start;
+}
+
+async function countIndexRows(
+  session: SqlSession,
+  hashes: readonly Uint8Array[],
+  limit: number,
+): Promise<number> {
+  const list = placeholders(hashes.length);
+  const sql = `SELECT COUNT(*) AS hits FROM (SELECT 1 FROM tokens WHERE token IN (${list}) LIMIT ${limit}) AS counted`;
+  const [row] = await session.all(sql, hashes);
+  return Number(row?.hits ?? 0);
 }
 
 function addIds(

@@ -31,59 +31,64 @@ export class SqlText {
   }
 }
 
-type HashesOf = (token: IndexToken) => readonly Uint8Array[];
+/** How tokens become hashes, and which list, if any, a search starts from; the others are tested record by record. */
+export type TokenSearch = {
+  hashesOf(token: IndexToken): readonly Uint8Array[];
+  readonly start: TokenExpression | undefined;
+};
 
-/** Writes the expression as SQL over table `tokens`. `probe`: test each record in turn, for lists that match many. */
+/** Writes the expression as SQL over table `tokens`. */
 export function expressionSql(
   text: SqlText,
   expression: TokenExpression,
-  hashesOf: HashesOf,
-  probe: boolean,
+  search: TokenSearch,
   depth = 0,
 ): void {
   if (depth > MAX_DEPTH)
     throw new AppError('nesting-too-deep', 'The search is nested too deeply. Simplify it.');
+  const inner = (one: TokenExpression) => expressionSql(text, one, search, depth + 1);
   if ('not' in expression) {
     text.add('NOT ');
-    expressionSql(text, expression.not, hashesOf, true, depth + 1);
+    inner(expression.not);
   } else if ('token' in expression) {
-    tokenSetSql(text, [expression.token], hashesOf, probe);
+    tokenSetSql(text, [expression.token], search, expression === search.start);
   } else if ('any' in expression) {
-    anySql(text, expression.any, hashesOf, probe, depth);
+    anySql(text, expression, search, inner);
   } else {
-    joined(text, expression.all, ' AND ', '1 = 1', (one) =>
-      expressionSql(text, one, hashesOf, probe, depth + 1),
-    );
+    joined(text, expression.all, ' AND ', '1 = 1', inner);
   }
 }
 
 /** Tokens side by side become one list; the rest follows with OR. */
 function anySql(
   text: SqlText,
-  any: readonly TokenExpression[],
-  hashesOf: HashesOf,
-  probe: boolean,
-  depth: number,
+  expression: { readonly any: readonly TokenExpression[] },
+  search: TokenSearch,
+  inner: (one: TokenExpression) => void,
 ): void {
-  const tokens = any.flatMap((one) => ('token' in one ? [one.token] : []));
-  const rest = any.filter((one) => !('token' in one));
+  const tokens = expression.any.flatMap((one) => ('token' in one ? [one.token] : []));
+  const rest = expression.any.filter((one) => !('token' in one));
   if (rest.length === 0 && tokens.length > 0) {
-    tokenSetSql(text, tokens, hashesOf, probe);
+    tokenSetSql(text, tokens, search, expression === search.start);
     return;
   }
   const parts: (TokenExpression | IndexToken[])[] = tokens.length > 0 ? [tokens, ...rest] : [...rest];
   joined(text, parts, ' OR ', '1 = 0', (one) => {
-    if (Array.isArray(one)) tokenSetSql(text, one, hashesOf, probe);
-    else expressionSql(text, one, hashesOf, probe, depth + 1);
+    if (Array.isArray(one)) tokenSetSql(text, one, search, false);
+    else inner(one);
   });
 }
 
-function tokenSetSql(text: SqlText, tokens: readonly IndexToken[], hashesOf: HashesOf, probe: boolean): void {
-  const hashes = tokens.flatMap((token) => [...hashesOf(token)]);
+function tokenSetSql(
+  text: SqlText,
+  tokens: readonly IndexToken[],
+  search: TokenSearch,
+  starts: boolean,
+): void {
+  const hashes = tokens.flatMap((token) => [...search.hashesOf(token)]);
   const list = placeholders(hashes.length);
-  if (probe)
-    text.add(`EXISTS (SELECT 1 FROM tokens t WHERE t.rid = r.rid AND t.token IN (${list}))`, ...hashes);
-  else text.add(`r.rid IN (SELECT t.rid FROM tokens t WHERE t.token IN (${list}))`, ...hashes);
+  if (starts) text.add(`r.rid IN (SELECT t.rid FROM tokens t WHERE t.token IN (${list}))`, ...hashes);
+  else text.add(`EXISTS (SELECT 1 FROM tokens t WHERE t.rid = r.rid AND t.token IN (${list}))`, ...hashes);
 }
 
 function joined<T>(
@@ -105,11 +110,14 @@ function joined<T>(
   text.add(')');
 }
 
-/** The token lists of which each match must hold one: candidates to start a search from. */
-export function positiveTokenSets(expression: TokenExpression): IndexToken[][] {
-  if ('token' in expression) return [[expression.token]];
+/** A list of tokens of which each match must hold one, and the place in the expression where it stands. */
+export type RequiredTokens = { readonly at: TokenExpression; readonly tokens: readonly IndexToken[] };
+
+/** The lists that a search may start from. */
+export function requiredTokens(expression: TokenExpression): RequiredTokens[] {
+  if ('token' in expression) return [{ at: expression, tokens: [expression.token] }];
   if ('not' in expression) return [];
-  if ('all' in expression) return expression.all.flatMap(positiveTokenSets);
+  if ('all' in expression) return expression.all.flatMap(requiredTokens);
   const tokens = expression.any.flatMap((one) => ('token' in one ? [one.token] : []));
-  return tokens.length === expression.any.length ? [tokens] : [];
+  return tokens.length === expression.any.length ? [{ at: expression, tokens }] : [];
 }
