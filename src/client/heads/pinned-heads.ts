@@ -1,13 +1,7 @@
 import { type Checkpoint, parseCheckpoint, parseNote } from '../../ledger/index.ts';
-import {
-  AppError,
-  canonicalJson,
-  equalBytes,
-  fromUtf8,
-  toHex,
-  verifyConsistency,
-} from '../../shared/index.ts';
+import { AppError, equalBytes, fromUtf8, toHex, verifyConsistency } from '../../shared/index.ts';
 import { readIfThere, replacePrivate } from '../private-file.ts';
+import { openSealedJson, sealJson } from '../sealed-json.ts';
 
 const FORMAT = 'careledger-heads/v1';
 const MAX_FILE_BYTES = 1 << 20;
@@ -55,7 +49,7 @@ async function acceptHead(file: string, note: string, consistency: FetchConsiste
       `The file ${file} pins ${MAX_CHAINS} chains already. Remove those you no longer use.`,
     );
   heads.set(chain, note);
-  await replacePrivate(file, `${canonicalJson({ format: FORMAT, heads: Object.fromEntries(heads) })}\n`);
+  await replacePrivate(file, sealJson({ format: FORMAT, heads: Object.fromEntries(heads) }));
   return offered;
 }
 
@@ -109,16 +103,16 @@ async function readHeads(file: string): Promise<Map<string, string>> {
 }
 
 function parseHeads(text: string): Map<string, string> | undefined {
-  try {
-    const { format, heads } = JSON.parse(text) as { format?: unknown; heads?: Record<string, unknown> };
-    if (format !== FORMAT || typeof heads !== 'object') return undefined;
-    const entries = Object.entries(heads).map(([chain, note]): [string, string] => {
-      if (typeof note !== 'string' || toHex(checkpointOf(note).chainId) !== chain)
-        throw new SyntaxError('not a pinned head');
-      return [chain, note];
-    });
-    return new Map(entries);
-  } catch {
-    return undefined;
-  }
+  const opened = openSealedJson(text, MAX_FILE_BYTES);
+  const heads = opened.ok && opened.value.format === FORMAT ? opened.value.heads : undefined;
+  if (typeof heads !== 'object' || heads === null) return undefined;
+  const entries = Object.entries(heads);
+  const isWhole = entries.every(([chain, note]) => typeof note === 'string' && chainOf(note) === chain);
+  return isWhole ? new Map(entries as [string, string][]) : undefined;
+}
+
+function chainOf(note: string): string | undefined {
+  const parsed = parseNote(note);
+  const checkpoint = parsed.ok ? parseCheckpoint(parsed.value.text) : parsed;
+  return checkpoint.ok ? toHex(checkpoint.value.chainId) : undefined;
 }

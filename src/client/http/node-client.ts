@@ -2,14 +2,17 @@ import {
   type Checkpoint,
   chainIdOf,
   decodeGenesis,
+  decodePromise,
   decodeTransaction,
   transactionId,
 } from '../../ledger/index.ts';
-import { AppError, equalBytes, fromBase64, toBase64, toHex } from '../../shared/index.ts';
+import { AppError, equalBytes, fromBase64, fromHex, toBase64, toHex } from '../../shared/index.ts';
 import type { PinnedHeads } from '../heads/pinned-heads.ts';
 import {
+  type PromiseCase,
   type ProofVerdict,
   parseReceipt,
+  type StateSubject,
   type Trust,
   type VerifiedProof,
   verifyCheckpointNote,
@@ -26,6 +29,7 @@ import {
   textOf,
   unreadable,
 } from './exchange.ts';
+import { collectPromiseCase, readStateReceipt, statePath } from './state-proofs.ts';
 
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 const OCTETS = { 'content-type': 'application/octet-stream' };
@@ -72,6 +76,10 @@ export type NodeClient = {
   signingPlace(accountId: Uint8Array): Promise<SigningPlace>;
   /** The receipt of a transaction, verified, under a head that continues the pinned one. */
   receipt(id: Uint8Array): Promise<{ readonly receipt: string; readonly verdict: VerifiedProof }>;
+  /** What the ledger's state says, or does not say, at a place: a verified receipt. */
+  proveState(subject: StateSubject): Promise<string>;
+  /** What shows whether the promise in a `CareLedger-Log-Promise` header was kept, as a file for `careledger verify`. */
+  promiseCase(promiseHeader: string, leaf?: PromiseCase['leaf']): Promise<string>;
   submit(transaction: Uint8Array): Promise<ProvenTransaction>;
   submitConsent(change: {
     readonly transaction: Uint8Array;
@@ -101,6 +109,8 @@ export function createNodeClient(options: NodeClientOptions): NodeClient {
       return { chainId, nextSequence, height };
     },
     receipt: (id) => fetchReceipt(session, id),
+    proveState: (subject) => fetchStateReceipt(session, subject),
+    promiseCase: (promiseHeader, leaf) => fetchPromiseCase(session, promiseHeader, leaf),
     submit: (transaction) =>
       submitProven(session, transaction, '/ledger/transactions', { headers: OCTETS, body: transaction }),
     submitConsent(change) {
@@ -195,6 +205,27 @@ async function fetchReceipt(
   const parsed = parseReceipt(receipt);
   if (parsed.ok) await session.pin(parsed.value.checkpoint);
   return { receipt, verdict };
+}
+
+/** Under a head that continues the pinned one, like every other proof. */
+async function fetchStateReceipt(session: Session, subject: StateSubject): Promise<string> {
+  const { chainId } = await session.genesis();
+  const receipt = textOf(await session.ask(statePath(subject)));
+  requireVerified(verifyReceipt(receipt, { ...session.trust, chainId }));
+  await session.pin(readStateReceipt(receipt, subject).checkpoint);
+  return receipt;
+}
+
+async function fetchPromiseCase(
+  session: Session,
+  promiseHeader: string,
+  leaf: PromiseCase['leaf'] | undefined,
+): Promise<string> {
+  const promise = decodePromise(promiseHeader);
+  if (!promise.ok) throw new AppError('invalid-request', promise.error);
+  const key = fromHex((await fetchAccount(session, promise.value.custodian)).publicKey);
+  if (key?.length !== 32) throw unreadable();
+  return collectPromiseCase(promiseHeader, key, (subject) => fetchStateReceipt(session, subject), leaf);
 }
 
 async function fetchAccount(session: Session, accountId: Uint8Array): Promise<AccountAnswer> {

@@ -1,5 +1,6 @@
 import { MAX_TRANSACTION_BYTES } from '../../ledger/index.ts';
-import { AppError, canonicalJson, err, ok, type Result, sha256, toHex, utf8 } from '../../shared/index.ts';
+import { err, ok, type Result } from '../../shared/index.ts';
+import { openSealedJson, type SealError, sealJson } from '../sealed-json.ts';
 import {
   base64,
   type Codec,
@@ -106,11 +107,7 @@ export type Receipt = {
   };
 }[ReceiptKind];
 
-export type ReceiptError =
-  | 'receipt-too-large'
-  | 'receipt-malformed'
-  | 'receipt-not-canonical'
-  | 'receipt-damaged';
+export type ReceiptError = SealError;
 
 const envelope = object({
   format: oneOf([RECEIPT_FORMAT]),
@@ -119,42 +116,24 @@ const envelope = object({
 });
 const kinds = oneOf(Object.keys(bodies) as ReceiptKind[]);
 
-/** The one text of a receipt: canonical JSON (RFC 8785) without a newline, with a digest of all its other members. */
+/** The one text of a receipt. */
 export function formatReceipt(receipt: Receipt): string {
-  const codec = bodies[receipt.kind] as Codec<unknown>;
-  const head = envelope.encode({
-    format: RECEIPT_FORMAT,
-    genesis: receipt.genesis,
-    checkpoint: receipt.checkpoint,
-  }) as object;
-  const members = { ...head, kind: receipt.kind, body: codec.encode(receipt.body) };
-  return canonicalJson({ ...members, digest: digestOf(members) });
+  const { kind, genesis, checkpoint, body } = receipt;
+  const head = envelope.encode({ format: RECEIPT_FORMAT, genesis, checkpoint }) as object;
+  return sealJson({ ...head, kind, body: (bodies[kind] as Codec<unknown>).encode(body) });
 }
 
 /** Strict: any other text of the same meaning is refused, and so is any text whose digest is not its own. */
 export function parseReceipt(source: string): Result<Receipt, ReceiptError> {
-  if (source.length > MAX_RECEIPT_CHARACTERS) return err('receipt-too-large');
+  const opened = openSealedJson(source, MAX_RECEIPT_CHARACTERS);
+  if (!opened.ok) return opened;
   try {
-    const json: unknown = JSON.parse(source);
-    if (canonicalJson(json) !== source) return err('receipt-not-canonical');
-    return readReceipt(json);
+    const { kind: kindName, body, ...head } = opened.value;
+    const kind = kinds.decode(kindName);
+    const { genesis, checkpoint } = envelope.decode(head);
+    return ok({ kind, genesis, checkpoint, body: (bodies[kind] as Codec<unknown>).decode(body) } as Receipt);
   } catch (error) {
-    if (error instanceof ShapeError || error instanceof SyntaxError || error instanceof AppError)
-      return err('receipt-malformed');
+    if (error instanceof ShapeError) return err('receipt-malformed');
     throw error;
   }
-}
-
-function readReceipt(json: unknown): Result<Receipt, ReceiptError> {
-  if (typeof json !== 'object' || json === null) return err('receipt-malformed');
-  const { digest, kind: kindName, body, ...head } = json as Record<string, unknown>;
-  const kind = kinds.decode(kindName);
-  // The digest finds damage. It finds no forgery: the proofs do that.
-  if (digest !== digestOf({ ...head, kind, body })) return err('receipt-damaged');
-  const { genesis, checkpoint } = envelope.decode(head);
-  return ok({ kind, genesis, checkpoint, body: (bodies[kind] as Codec<unknown>).decode(body) } as Receipt);
-}
-
-function digestOf(members: object): string {
-  return toHex(sha256(utf8(canonicalJson(members))));
 }

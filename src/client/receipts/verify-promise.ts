@@ -10,7 +10,8 @@ import {
   readAccount,
   verifyStateProof,
 } from '../../ledger/index.ts';
-import { AppError, canonicalJson, equalBytes, leafHash, toHex } from '../../shared/index.ts';
+import { equalBytes, leafHash, toHex } from '../../shared/index.ts';
+import { openSealedJson, sealJson } from '../sealed-json.ts';
 import { base64, type Decoded, nullable, object, oneOf, ShapeError, text } from './json-codec.ts';
 import { path, statePlace, stateValue } from './receipt-format.ts';
 import { ProofRefused, refuseUnless } from './refusal.ts';
@@ -38,9 +39,11 @@ const promiseCase = object({
 
 export type PromiseCase = Omit<Decoded<typeof promiseCase>, 'format'>;
 
-/** The one text of a case: canonical JSON. */
+/** The one text of a case. */
 export function formatPromiseCase(evidence: PromiseCase): string {
-  return canonicalJson(promiseCase.encode({ format: PROMISE_CASE_FORMAT, ...evidence }));
+  return sealJson(
+    promiseCase.encode({ format: PROMISE_CASE_FORMAT, ...evidence }) as Record<string, unknown>,
+  );
 }
 
 /** States whether the custodian kept, broke or still owes its promise to log, and what proves it. */
@@ -61,14 +64,12 @@ export function verifyPromiseCase(source: string, trust: Trust = {}): ProofVerdi
 }
 
 function parseCase(source: string): PromiseCase {
-  if (source.length > MAX_CASE_CHARACTERS) throw new ProofRefused('receipt-too-large');
+  const opened = openSealedJson(source, MAX_CASE_CHARACTERS);
+  if (!opened.ok) throw new ProofRefused(opened.error);
   try {
-    const json: unknown = JSON.parse(source);
-    refuseUnless(canonicalJson(json) === source, 'receipt-not-canonical');
-    return promiseCase.decode(json);
+    return promiseCase.decode(opened.value);
   } catch (error) {
-    if (error instanceof ShapeError || error instanceof SyntaxError || error instanceof AppError)
-      throw new ProofRefused('promise-malformed');
+    if (error instanceof ShapeError) throw new ProofRefused('promise-malformed');
     throw error;
   }
 }

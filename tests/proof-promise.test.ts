@@ -1,0 +1,110 @@
+/** A promise to log held against the ledger: kept, broken in both ways, open, and not to be forged. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createNodeClient, verifyPromiseCase, verifyText } from '../src/client/index.ts';
+import { sealJson } from '../src/client/sealed-json.ts';
+import { signMessage } from '../src/identity/index.ts';
+import { encodePromise, promiseOfEntry, signBatchPromise } from '../src/ledger/index.ts';
+import { leafHash, MerkleLog, utf8 } from '../src/shared/index.ts';
+import { ProofChain } from './support/proof-chain.ts';
+import { standInNode } from './support/stand-in-node.ts';
+
+/** The promise that entry `index` has the text `text`, to be anchored by `deadlineMs`. */
+function promiseOf(chain: ProofChain, index: number, text: string, anchorDeadlineMs: number): string {
+  const { hospital } = chain.chain;
+  const leaf = leafHash(utf8(text));
+  const tree = new MerkleLog();
+  tree.append(leaf);
+  const batch = { root: tree.root(), firstLeafIndex: index, size: 1 };
+  const sign = (message: Uint8Array) => signMessage(hospital.seed, message);
+  const batchSignature = signBatchPromise(batch, { custodian: hospital.id, anchorDeadlineMs, sign });
+  const promise = promiseOfEntry(hospital.id, {
+    leafIndex: index,
+    leafHash: leaf,
+    batch,
+    batchPath: [],
+    batchSignature,
+  });
+  assert.ok(promise);
+  return encodePromise(promise);
+}
+
+/** Three entries, anchored, at block time 2000 ms and later. */
+function anchoredChain(): ProofChain {
+  const chain = new ProofChain();
+  for (const text of ['a', 'b', 'c']) chain.addAccess(text);
+  chain.anchorAccesses();
+  return chain;
+}
+
+function caseOf(chain: ProofChain, promise: string, leafIndex?: number): Promise<string> {
+  const client = createNodeClient({ baseUrl: 'http://node.example', fetch: standInNode(() => chain).fetch });
+  const leaf =
+    leafIndex === undefined
+      ? null
+      : {
+          bytes: chain.accessEntries[leafIndex] as Uint8Array,
+          path: chain.accessLog.inclusionProof(leafIndex),
+        };
+  return client.promiseCase(promise, leaf);
+}
+
+test('an entry that is in the anchored log: kept', async () => {
+  const chain = anchoredChain();
+  const verdict = verifyText(await caseOf(chain, promiseOf(chain, 1, 'b', 1_500), 1));
+  assert.match(verdict.statements.join('\n'), /The custodian kept its promise/);
+});
+
+test("a log too short after the deadline: broken, by the custodian's own signature", async () => {
+  const chain = anchoredChain();
+  const verdict = verifyText(await caseOf(chain, promiseOf(chain, 3, 'left out', 1_500)));
+  assert.ok(verdict.ok);
+  assert.match(
+    verdict.statements.join('\n'),
+    /broke its promise to log: after the deadline its anchored log has 3 entries, too few for place 3/,
+  );
+});
+
+test('another entry in the promised place: broken', async () => {
+  const chain = anchoredChain();
+  const verdict = verifyText(await caseOf(chain, promiseOf(chain, 1, 'the truth', 1_500), 1));
+  assert.match(verdict.statements.join('\n'), /broke its promise to log: another entry stands at place 1/);
+});
+
+test('no anchor at all after the deadline: broken', async () => {
+  const chain = new ProofChain();
+  chain.register('enrol-patient', chain.patient);
+  const verdict = verifyText(await caseOf(chain, promiseOf(chain, 0, 'left out', 1_500)));
+  assert.match(verdict.statements.join('\n'), /broke its promise/);
+});
+
+test('before the deadline nothing is held against the custodian, and without a leaf nothing is claimed', async () => {
+  const chain = anchoredChain();
+  const open = verifyText(await caseOf(chain, promiseOf(chain, 3, 'soon', 9_000)));
+  assert.ok(open.ok && !open.statements.join().includes('broke'));
+  assert.match(open.notProven.join('\n'), /Whether the promise will be kept/);
+  const unshown = verifyText(await caseOf(chain, promiseOf(chain, 1, 'b', 1_500)));
+  assert.ok(unshown.ok && !unshown.statements.join().includes('broke'));
+  assert.match(unshown.notProven.join('\n'), /showed no entry at the place/);
+});
+
+test('no changed byte makes a custodian a breaker of promises', async () => {
+  const chain = anchoredChain();
+  const text = await caseOf(chain, promiseOf(chain, 1, 'b', 1_500), 1);
+  const bytes = utf8(text);
+  for (let index = 0; index < bytes.length; index += 1) {
+    const changed = bytes.with(index, (bytes[index] as number) ^ 1);
+    assert.equal(verifyPromiseCase(Buffer.from(changed).toString('utf8')).ok, false, `byte ${index}`);
+  }
+});
+
+test('a promise by another key, and a case without its fields, are refused', async () => {
+  const chain = anchoredChain();
+  const text = await caseOf(chain, promiseOf(chain, 1, 'b', 1_500), 1);
+  const parsed = JSON.parse(text) as Record<string, unknown>;
+  for (const name of Object.keys(parsed)) {
+    const { [name]: _dropped, digest: _digest, ...rest } = parsed;
+    if (name !== 'digest') assert.equal(verifyPromiseCase(sealJson(rest)).code, 'promise-malformed', name);
+  }
+  assert.equal(verifyPromiseCase('[').code, 'receipt-malformed');
+});
