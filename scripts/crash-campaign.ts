@@ -25,6 +25,7 @@ type Acknowledgement = { readonly id: string; readonly answer: string };
 /** Runs that share a folder, so that a crash also meets what earlier crashes left. */
 const RUNS_PER_FOLDER = 10;
 const MAX_RUN_MS = 900;
+const EARLY_KILLS = 0.15;
 const START_LIMIT_MS = 60_000;
 const childScript = fileURLToPath(new URL('./crash-child.ts', import.meta.url));
 const replayScript = fileURLToPath(new URL('./replay-app-hash.ts', import.meta.url));
@@ -72,7 +73,7 @@ async function runUntilKilled(folder: string, random: Random): Promise<Acknowled
   const limit = setTimeout(() => child.kill('SIGKILL'), START_LIMIT_MS);
   // Some kills come while the node is still opening the folder.
   const killAfterMs = Math.floor(random() * MAX_RUN_MS);
-  if (random() < 0.2) kill = setTimeout(() => child.kill('SIGKILL'), killAfterMs);
+  if (random() < EARLY_KILLS) kill = setTimeout(() => child.kill('SIGKILL'), killAfterMs);
   child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
   child.stdout.on('data', (chunk: Buffer) => {
     output += chunk.toString();

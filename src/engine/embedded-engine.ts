@@ -85,6 +85,14 @@ export function runEngine(
     rules,
     queueLimit: options.queueLimit ?? DEFAULT_QUEUE_LIMIT,
   });
+  const shutDown = async (): Promise<void> => {
+    await intake.close();
+    await pool.close();
+    await state.values.close();
+    await log.close();
+    released();
+  };
+  let closing: Promise<void> | undefined;
   return {
     chainId: rules.chainId,
     recovery: log.recovery,
@@ -100,12 +108,9 @@ export function runEngine(
     leaf: (leafIndex) => reader.leaf(leafIndex),
     onCommit: (listener) => sequencer.onCommit(listener),
     backup: (folder) => backupLog(log, folder, toHex(rules.chainId)),
-    close: async () => {
-      await intake.close();
-      await pool.close();
-      await state.values.close();
-      await log.close();
-      released();
+    close: () => {
+      closing ??= shutDown();
+      return closing;
     },
   };
 }

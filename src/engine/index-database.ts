@@ -1,10 +1,12 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { StateWrite } from '../ledger/index.ts';
+import { AppError, concatBytes, equalBytes, sha256Concat } from '../shared/index.ts';
 import { type IndexMark, unpackMark, unpackWrites } from './state-batch.ts';
 
 export const INDEX_FILE = 'index.db';
 /** Changes when the tables do; an index of another version is built anew. */
 const VERSION = 1;
+const CHECK_BYTES = 8;
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS state (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -51,15 +53,17 @@ export class IndexDatabase {
     this.#database.exec('DELETE FROM state; DELETE FROM mark');
   }
 
+  /** Throws AppError `damaged` for a value that is not the one that was stored. */
   get(key: Uint8Array): Uint8Array | undefined {
-    const value = this.#select.get(key)?.value;
-    return value instanceof Uint8Array ? value : undefined;
+    const stored = this.#select.get(key)?.value;
+    return stored instanceof Uint8Array ? unsealed(key, stored) : undefined;
   }
 
   /** Every key with its value, in key order. */
   *entries(): Generator<[Uint8Array, Uint8Array]> {
     for (const row of this.#database.prepare('SELECT key, value FROM state ORDER BY key').iterate()) {
-      if (row.key instanceof Uint8Array && row.value instanceof Uint8Array) yield [row.key, row.value];
+      if (row.key instanceof Uint8Array && row.value instanceof Uint8Array)
+        yield [row.key, unsealed(row.key, row.value)];
     }
   }
 
@@ -79,10 +83,25 @@ export class IndexDatabase {
 
   #write([key, value]: StateWrite): void {
     if (value === undefined) this.#delete.run(key);
-    else this.#upsert.run(key, value);
+    else this.#upsert.run(key, sealed(key, value));
   }
 
   close(): void {
     this.#database.close();
   }
+}
+
+/** A value with a check behind it, for what happens to the disk after a start has compared everything with the log. */
+function sealed(key: Uint8Array, value: Uint8Array): Uint8Array {
+  return concatBytes(value, checkOf(key, value));
+}
+
+function unsealed(key: Uint8Array, stored: Uint8Array): Uint8Array {
+  const value = stored.subarray(0, Math.max(0, stored.length - CHECK_BYTES));
+  if (equalBytes(stored.subarray(value.length), checkOf(key, value))) return value;
+  throw new AppError('damaged', `${INDEX_FILE} is damaged. Restart the node: it is built anew from the log.`);
+}
+
+function checkOf(key: Uint8Array, value: Uint8Array): Uint8Array {
+  return sha256Concat(key, value).subarray(0, CHECK_BYTES);
 }

@@ -1,9 +1,12 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { AppError } from '../shared/index.ts';
 import { INDEX_FILE, IndexDatabase } from './index-database.ts';
 import { IndexedValues } from './indexed-values.ts';
 import type { StateSnapshot } from './replay.ts';
 import type { StateValues } from './state-values.ts';
+
+const SQLITE_FULL = 13;
 
 /** Values, and the block they are already brought up to, if any. */
 export type OpenedValues = { readonly values: StateValues; readonly snapshot: StateSnapshot | undefined };
@@ -14,7 +17,20 @@ export function openIndexedValues(folder: string): OpenedValues {
     return openExisting(join(folder, INDEX_FILE));
   } catch {
     discardIndex(folder);
-    return openExisting(join(folder, INDEX_FILE));
+    return openFresh(join(folder, INDEX_FILE));
+  }
+}
+
+function openFresh(path: string): OpenedValues {
+  try {
+    return openExisting(path);
+  } catch (cause) {
+    const isFull = cause instanceof Error && 'errcode' in cause && cause.errcode === SQLITE_FULL;
+    throw new AppError(
+      isFull ? 'disk-full' : 'storage-failed',
+      `Could not create ${path}. Check the space and the disk.`,
+      { cause },
+    );
   }
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { after, describe, test } from 'node:test';
 import type { StateWrite } from '../ledger/index.ts';
 import { IndexDatabase } from './index-database.ts';
@@ -12,6 +13,8 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 
 const keyOf = (number: number): Uint8Array => {
   const key = new Uint8Array(32);
+  // Spread as hashes are.
+  new DataView(key.buffer).setUint32(0, number * 7919);
   new DataView(key.buffer).setUint32(28, number);
   return key;
 };
@@ -43,4 +46,31 @@ describe('the index of state values', () => {
     assert.equal(database.get(keyOf(15)), undefined);
     database.close();
   });
+});
+
+test('a value that changed in the file, or a row that is gone, is refused and not believed', async () => {
+  const path = join(folder, 'damaged.db');
+  const values = new IndexedValues(path);
+  values.apply({ height: 1, frameHash }, [
+    [keyOf(1), sampleValue(1, 1)],
+    [keyOf(2), sampleValue(2, 1)],
+  ]);
+  await values.close();
+  const database = new DatabaseSync(path);
+  database.exec('UPDATE state SET value = zeroblob(11) WHERE key = (SELECT min(key) FROM state)');
+  database.close();
+  assert.throws(() => new IndexDatabase(path).get(keyOf(1)), { code: 'damaged' });
+  assert.throws(() => [...new IndexDatabase(path).entries()], { code: 'damaged' });
+  const gone = new DatabaseSync(path);
+  gone.exec('DELETE FROM state WHERE key = (SELECT min(key) FROM state)');
+  gone.close();
+  const again = new IndexedValues(path);
+  assert.deepEqual([...again.storedEntries()].length, 1);
+  const last = new DatabaseSync(path);
+  last.exec('DELETE FROM state');
+  last.close();
+  again.confirmAbsenceWith(() => false);
+  assert.throws(() => again.get(keyOf(2)), { code: 'damaged' });
+  assert.equal(again.get(keyOf(3)), undefined);
+  await again.close();
 });

@@ -9,9 +9,9 @@ import { mapKey, type StateValues } from './state-values.ts';
 const FLUSH_AFTER_MS = 50;
 const FLUSH_AT_WRITES = 4096;
 /** Writes that wait in memory for the index; beyond it the engine takes no more. */
-const MAX_WAITING_WRITES = 200_000;
+const MAX_WAITING_WRITES = 20_000;
 const RETRY_AFTER_MS = 1000;
-const CACHE_ENTRIES_PER_GENERATION = 60_000;
+const CACHE_ENTRIES_PER_GENERATION = 25_000;
 
 /**
  * State values in `index.db`, read on this thread and written behind by a worker. What is not yet written is held here,
@@ -29,6 +29,7 @@ export class IndexedValues implements StateValues {
   #failed = false;
   readonly #cache = new ValueCache();
   readonly #stored = new KeyFilter();
+  #isAbsent: (key: Uint8Array) => boolean = () => true;
 
   constructor(path: string) {
     this.#database = new IndexDatabase(path);
@@ -44,8 +45,19 @@ export class IndexedValues implements StateValues {
     if (write !== undefined) return write[1];
     const cached = this.#cache.get(name);
     if (cached !== undefined) return cached;
-    const value = this.#stored.mayHave(key) ? this.#database.get(key) : undefined;
+    const value = this.#stored.mayHave(key) ? this.#readStored(key) : undefined;
     if (value !== undefined) this.#cache.set(name, value);
+    return value;
+  }
+
+  confirmAbsenceWith(isAbsent: (key: Uint8Array) => boolean): void {
+    this.#isAbsent = isAbsent;
+  }
+
+  /** A row that is gone from the file must not pass for a key that never was. */
+  #readStored(key: Uint8Array): Uint8Array | undefined {
+    const value = readOrRefuse(this.#database, key);
+    if (value === undefined && !this.#isAbsent(key)) throw unreadable();
     return value;
   }
 
@@ -120,6 +132,22 @@ export class IndexedValues implements StateValues {
     if (this.#waiting.size > 0) this.#scheduleFlush(applied ? FLUSH_AFTER_MS : RETRY_AFTER_MS);
     for (const wake of this.#waiters.splice(0)) wake();
   }
+}
+
+function readOrRefuse(database: IndexDatabase, key: Uint8Array): Uint8Array | undefined {
+  try {
+    return database.get(key);
+  } catch (cause) {
+    throw cause instanceof AppError ? cause : unreadable(cause);
+  }
+}
+
+function unreadable(cause?: unknown): AppError {
+  return new AppError(
+    'damaged',
+    'The index beside the ledger cannot be read. Restart the node: it is built anew from the log.',
+    { cause },
+  );
 }
 
 /** Two generations: what is used moves to the young one, and the old one is dropped when the young one is full. */

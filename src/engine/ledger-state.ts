@@ -1,4 +1,4 @@
-import { appHash, type StagedState, StateTree, type StateWrite } from '../ledger/index.ts';
+import { appHash, type StagedState, StateTree, type StateWrite, verifyStateProof } from '../ledger/index.ts';
 import { leafHash, MerkleLog } from '../shared/index.ts';
 import type { Seal } from './block-record.ts';
 import type { Frame } from './frame.ts';
@@ -38,6 +38,9 @@ export class LedgerState {
 
   constructor(values: StateValues) {
     this.values = values;
+    values.confirmAbsenceWith((key) =>
+      verifyStateProof(this.tree.root, key, undefined, this.tree.prove(key, values)),
+    );
   }
 
   /** The last committed height; -1 before the genesis. */

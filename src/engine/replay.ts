@@ -149,9 +149,13 @@ function loadSnapshot(state: LedgerState, snapshot: StateSnapshot, frame: Frame)
     state.tree.stage(chunk).commit();
     chunk = [];
   };
-  for (const [key, value] of snapshot.entries()) {
-    chunk.push([key, value]);
-    if (chunk.length === STAGE_ENTRIES) stageChunk();
+  try {
+    for (const [key, value] of snapshot.entries()) {
+      chunk.push([key, value]);
+      if (chunk.length === STAGE_ENTRIES) stageChunk();
+    }
+  } catch (cause) {
+    throw new IndexMismatchError('the index cannot be read', { cause });
   }
   stageChunk();
   if (!equalBytes(state.tree.root, state.seal.stateRoot))

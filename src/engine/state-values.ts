@@ -3,6 +3,8 @@ import type { IndexMark } from './state-batch.ts';
 
 /** Where the values of state leaves are kept; the tree of hashes that vouches for them is elsewhere. */
 export type StateValues = StateReader & {
+  /** What says for certain whether a key has no value, for a store that can lose one. */
+  confirmAbsenceWith(isAbsent: (key: Uint8Array) => boolean): void;
   /** Takes over the writes of a committed block. */
   apply(mark: IndexMark, writes: readonly StateWrite[]): void;
   /** Resolves when there is room for more writes; rejects when they can no longer be stored. */
@@ -26,6 +28,7 @@ export function memoryValues(): StateValues {
         else values.set(mapKey(key), value);
       }
     },
+    confirmAbsenceWith: () => undefined,
     ready: () => Promise.resolve(),
     close: () => Promise.resolve(),
   };
