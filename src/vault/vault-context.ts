@@ -1,4 +1,3 @@
-import { utf8 } from '../shared/index.ts';
 import type { IndexToken } from './index-tokens/token.ts';
 import { CategoryKeys } from './keys/category-keys.ts';
 import { hmacWith, type Keyring, type Naming, namingWith } from './keys/keyring.ts';
@@ -20,8 +19,8 @@ export type VaultContext = {
   readonly handles: HandleCache;
 };
 
-/** The 16 bytes that stand in the index for a token of a resource type. */
-export type TokenHasher = (resourceType: string, token: IndexToken) => Uint8Array;
+/** The 16 bytes that stand in the index for a token of a resource type, as a string of 16 characters (Latin-1). */
+export type TokenHasher = (resourceType: string, token: IndexToken) => string;
 
 export const TOKEN_BYTES = 16;
 const MAX_CACHED_TOKENS = 50_000;
@@ -58,13 +57,14 @@ async function idCounter(store: SqlStore): Promise<() => number> {
 /** Values such as a status or a code repeat in almost every record: their hashes are kept for a while. */
 function tokenHasher(key: Uint8Array): TokenHasher {
   const mac = hmacWith(key);
-  let recent = new Map<string, Uint8Array>();
-  let older = new Map<string, Uint8Array>();
+  let recent = new Map<string, string>();
+  let older = new Map<string, string>();
   return (resourceType, { param, kind, value }) => {
     const name = `${resourceType}\0${param}\0${kind}\0${value}`;
     let token = recent.get(name);
     if (token !== undefined) return token;
-    token = older.get(name) ?? mac(utf8(name)).slice(0, TOKEN_BYTES);
+    token =
+      older.get(name) ?? Buffer.from(mac(Buffer.from(name)).subarray(0, TOKEN_BYTES)).toString('latin1');
     if (recent.size >= MAX_CACHED_TOKENS) {
       older = recent;
       recent = new Map();
@@ -72,6 +72,11 @@ function tokenHasher(key: Uint8Array): TokenHasher {
     recent.set(name, token);
     return token;
   };
+}
+
+/** The bytes of a token, or of several joined. */
+export function tokenBytes(token: string): Uint8Array {
+  return Buffer.from(token, 'latin1');
 }
 
 const NO_SUBJECT = 'none';

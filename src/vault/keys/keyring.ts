@@ -1,5 +1,5 @@
 import { createHmac, hash } from 'node:crypto';
-import { AppError, concatBytes, utf8 } from '../../shared/index.ts';
+import { AppError, concatBytes } from '../../shared/index.ts';
 import type { KeyProtector } from './key-protector.ts';
 import { KEY_BYTES, type Random } from './sealed-box.ts';
 
@@ -19,6 +19,7 @@ const CONTEXT = 'careledger/vault-keyring/v1';
 const FIELDS = ['root', 'index', 'naming', 'table'] as const;
 const NAME_BYTES = 16;
 const HMAC_BLOCK_BYTES = 64;
+const SHORT_MESSAGE_BYTES = 512;
 
 export function newKeyring(random: Random): Keyring {
   return {
@@ -47,7 +48,8 @@ export type Naming = (domain: string, ...parts: readonly string[]) => Uint8Array
 /** HMAC-SHA256 under a fixed key, cut to 16 bytes; the parts are joined so that no two lists read alike. */
 export function namingWith(key: Uint8Array): Naming {
   const mac = hmacWith(key);
-  return (domain, ...parts) => mac(utf8(`${domain}\0${JSON.stringify(parts)}`)).subarray(0, NAME_BYTES);
+  return (domain, ...parts) =>
+    mac(Buffer.from(`${domain}\0${JSON.stringify(parts)}`)).subarray(0, NAME_BYTES);
 }
 
 /** HMAC-SHA256 (RFC 2104) by two one-shot hashes: half the cost of createHmac for short messages. */
@@ -58,8 +60,16 @@ export function hmacWith(key: Uint8Array): (message: Uint8Array) => Uint8Array {
     inner[at] = (inner[at] ?? 0) ^ (key[at] ?? 0);
     outer[at] = (outer[at] ?? 0) ^ (key[at] ?? 0);
   }
+  let scratch = Buffer.alloc(HMAC_BLOCK_BYTES + SHORT_MESSAGE_BYTES);
+  scratch.set(inner);
   return (message) => {
-    outer.set(hash('sha256', concatBytes(inner, message), 'buffer'), HMAC_BLOCK_BYTES);
+    if (message.length + HMAC_BLOCK_BYTES > scratch.length) {
+      scratch = Buffer.alloc(HMAC_BLOCK_BYTES + message.length);
+      scratch.set(inner);
+    }
+    scratch.set(message, HMAC_BLOCK_BYTES);
+    const digest = hash('sha256', scratch.subarray(0, HMAC_BLOCK_BYTES + message.length), 'buffer');
+    outer.set(digest, HMAC_BLOCK_BYTES);
     return hash('sha256', outer, 'buffer');
   };
 }

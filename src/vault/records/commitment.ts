@@ -1,4 +1,4 @@
-import { concatBytes, sha256, sha256Concat, utf8 } from '../../shared/index.ts';
+import { sha256, sha256Concat, utf8 } from '../../shared/index.ts';
 import type { RecordKey } from '../record.ts';
 
 const DOMAIN = utf8('careledger/record-commitment/v1\0');
@@ -18,10 +18,14 @@ export function recordCommitment(
 
 function bindingOf(key: RecordKey, subject: string | null): Uint8Array {
   const texts = [subject ?? '', key.resourceType, key.id].map(utf8);
-  const version = new Uint8Array(4);
-  new DataView(version.buffer).setUint32(0, key.version);
-  return concatBytes(
-    ...texts.flatMap((text) => [Uint8Array.of(text.length >> 8, text.length & 0xff), text]),
-    version,
-  );
+  const bytes = new Uint8Array(texts.reduce((sum, text) => sum + 2 + text.length, 4));
+  const view = new DataView(bytes.buffer);
+  let at = 0;
+  for (const text of texts) {
+    view.setUint16(at, text.length);
+    bytes.set(text, at + 2);
+    at += 2 + text.length;
+  }
+  view.setUint32(at, key.version);
+  return bytes;
 }

@@ -11,7 +11,7 @@ import {
 import { LIVE, SUPERSEDED } from '../storage/schema.ts';
 import type { SqlSession } from '../storage/sql-store.ts';
 import { placeholders } from '../storage/sql-store.ts';
-import { recordName, subjectName, type VaultContext } from '../vault-context.ts';
+import { recordName, subjectName, tokenBytes, type VaultContext } from '../vault-context.ts';
 import { HANDLE_COLUMNS, handlesOf } from './record-handle.ts';
 import { expressionSql, requiredTokens, SqlText } from './token-sql.ts';
 
@@ -109,7 +109,8 @@ async function findSql(
   if (beforeMs !== undefined) text.add(' AND r.updated_ms < ?', beforeMs);
   if (query.where !== undefined) {
     text.add(' AND ');
-    const hashesOf = (token: IndexToken) => query.types.map((one) => context.hashToken(one, token));
+    const hashesOf = (token: IndexToken) =>
+      query.types.map((one) => tokenBytes(context.hashToken(one, token)));
     expressionSql(text, query.where, { hashesOf, start });
   }
   text.check();
@@ -129,7 +130,9 @@ async function startOf(
   let start: TokenExpression | undefined;
   let fewest = SELECTIVE_ROWS;
   for (const { at, tokens } of requiredTokens(query.where)) {
-    const hashes = tokens.flatMap((token) => query.types.map((type) => context.hashToken(type, token)));
+    const hashes = tokens.flatMap((token) =>
+      query.types.map((type) => tokenBytes(context.hashToken(type, token))),
+    );
     if (hashes.length > MAX_COUNTED) continue;
     const hits = hashes.length === 0 ? 0 : await countIndexRows(session, hashes, fewest);
     if (hits < fewest) {

@@ -1,4 +1,4 @@
-import { AppError, concatBytes, equalBytes, fromUtf8, sha256, toHex, utf8 } from '../../shared/index.ts';
+import { AppError, concatBytes, equalBytes, fromUtf8, sha256, toHex } from '../../shared/index.ts';
 import { CATEGORIES, type Category } from '../category.ts';
 import type { CategoryKey } from '../keys/category-keys.ts';
 import { KEY_BYTES, openBox, type Random, sealBox } from '../keys/sealed-box.ts';
@@ -162,7 +162,7 @@ function usable(key: CategoryKey): Uint8Array {
 }
 
 function contentBinding(resourceType: string, version: number, meta: RecordMeta): Uint8Array {
-  return utf8(
+  return Buffer.from(
     `careledger/record-content/v1\0${JSON.stringify([meta.subject, resourceType, meta.id, version, meta.category, meta.epoch])}`,
   );
 }
@@ -176,7 +176,7 @@ function dataKeyBinding(place: RowPlace, key: CategoryKey): Uint8Array {
 }
 
 function bindingOf(domain: string, place: RowPlace, key: CategoryKey): Uint8Array {
-  return utf8(
+  return Buffer.from(
     `${domain}\0${toHex(place.rkey)}\0${place.version}\0${place.resourceType}\0${toHex(key.subject)}\0${key.keyClass}\0${key.epoch}\0${key.keyId}`,
   );
 }

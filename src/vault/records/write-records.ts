@@ -5,7 +5,7 @@ import type { CategoryKey, StagedKeys } from '../keys/category-keys.ts';
 import type { PutResult, SealedWrite } from '../record.ts';
 import { LIVE, SUPERSEDED, TOMBSTONE } from '../storage/schema.ts';
 import { insertRows, placeholders, type SqlSession, type SqlValue } from '../storage/sql-store.ts';
-import { recordName, subjectName, TOKEN_BYTES, type VaultContext } from '../vault-context.ts';
+import { recordName, subjectName, TOKEN_BYTES, tokenBytes, type VaultContext } from '../vault-context.ts';
 import { sealRecord } from './record-row.ts';
 
 const RECORD_COLUMNS = [
@@ -172,12 +172,9 @@ function dataKeyOwner(
 /** The keyed tokens, one after the other. A tombstone has none, and nobody but the patient may learn what is sealed. */
 function tokensOf(context: VaultContext, write: SealedWrite, category: Category): Uint8Array {
   if (write.deleted || category === 'sealed' || write.tokens.length === 0) return NO_TOKENS;
-  const hashes = new Set(
-    write.tokens.map((token) =>
-      Buffer.from(context.hashToken(write.key.resourceType, token)).toString('latin1'),
-    ),
-  );
-  return Buffer.from([...hashes].sort().join(''), 'latin1');
+  const { resourceType } = write.key;
+  const hashes = new Set(write.tokens.map((token) => context.hashToken(resourceType, token)));
+  return tokenBytes([...hashes].sort().join(''));
 }
 
 function supersede(row: Row): void {
