@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import { type Engine, openEmbeddedEngine } from '../engine/index.ts';
 import { signMessage } from '../identity/index.ts';
 import { chainIdOf, encodeGenesis, signBatchPromise } from '../ledger/index.ts';
+import { toHex } from '../shared/index.ts';
 import { openPassphraseKeys, openVault, type Vault } from '../vault/index.ts';
 import { startAccessAnchor } from './anchoring/access-anchor.ts';
 import { createRecordAnchor } from './anchoring/record-anchor.ts';
 import { createFailureLimit } from './auth/failure-limit.ts';
-import { createRegistryView } from './auth/registry-view.ts';
+import { createRegistryView, type RegistryView } from './auth/registry-view.ts';
 import { createSessionStore } from './auth/sessions.ts';
 import type { NodeSession } from './auth/token-endpoint.ts';
 import { ANCHOR_DEADLINE_MS, DEFAULT_ANCHOR_EVERY_MS, DEFAULT_MAX_FAILURES_PER_MINUTE, type NodeConfig } from './config.ts';
@@ -68,6 +69,12 @@ export async function openNodeVault(
   });
 }
 
+/** Whether what opened a session still stands: the party is active, and the key is still its key. */
+function isStillGood(session: NodeSession, registry: RegistryView): boolean {
+  const party = registry.lookUp(session.accountId);
+  return party?.status === 'active' && toHex(party.publicKey) === session.publicKey;
+}
+
 interface Opened {
   opened: OpenedFolder;
   config: NodeConfig;
@@ -90,7 +97,7 @@ function wire(parts: Opened): NodeRuntime {
     if (changes.consents !== undefined) consents.changed(changes.consents);
     if (!changes.registry) return;
     registry.changed();
-    sessions.end((session) => registry.lookUp(session.accountId)?.status !== 'active');
+    sessions.end((session) => !isStillGood(session, registry));
   });
   const recordAnchor = createRecordAnchor({ vault, bindings: vault.bindings, custodian });
   const everyMs = config.anchorEveryMs ?? DEFAULT_ANCHOR_EVERY_MS;

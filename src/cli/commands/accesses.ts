@@ -48,7 +48,8 @@ function proofOf({ receipt }: Access): 'verified' | 'not anchored yet' | 'REFUSE
 function describe({ auditEvent, reason }: Access): string[] {
   if (auditEvent === null) return ['(erased)', '', '', '', '', ''];
   const who = auditEvent.agent.find((agent) => agent.requestor)?.who?.identifier?.value ?? '';
-  const records = (auditEvent.entity ?? []).map(({ what }) => what?.reference ?? '').filter((reference) => reference !== '' && !reference.startsWith('Patient/'));
+  // The first entity says whose record it is, and that is known here; the versions that were read follow it.
+  const records = (auditEvent.entity ?? []).map(({ what }) => what?.reference ?? '').filter((reference) => reference.includes('/_history/'));
   return [
     auditEvent.recorded.slice(0, 19),
     auditEvent.subtype?.[0]?.code ?? '',

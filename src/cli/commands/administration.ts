@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { auditFolder, dataFolder, type NodeFinding, restoreNode } from '../../node/index.ts';
 import { AppError } from '../../shared/index.ts';
@@ -39,7 +39,7 @@ export function addAdministration(program: Command, terminal: Terminal): void {
     .argument('<folder>', 'a folder that does not exist yet')
     .addOption(dataOption())
     .action(async (folder: string, options: { data: string }) => {
-      const done = await clientOf(options.data).stream('/admin/backup', { folder: join(process.cwd(), folder) }, (line) => tellProgress(line, terminal));
+      const done = await clientOf(options.data).stream('/admin/backup', { folder: resolve(folder) }, (line) => tellProgress(line, terminal));
       terminal.answer(done, `Backed up to ${folder}, height ${String(done['height'])}. Keys are not in it: keep a copy of ${join(options.data, 'keys')} elsewhere.`);
     });
   program

@@ -45,19 +45,24 @@ export async function auditFolder(
   const publicKey = publicKeyOf(opened.keys.custodianSeed);
   return collect(tell, async (found, progress) => {
     await auditLedger(opened.folder, chainIdOf(opened.genesis), found, progress);
-    let vault: Vault;
+    const custodian = { publicKey, accountId: accountIdOf(publicKey) };
     try {
-      vault = await openNodeVault(opened, { ...options, tolerateDamage: true }, { publicKey, accountId: accountIdOf(publicKey) });
+      await auditVaultOf(openNodeVault(opened, { ...options, tolerateDamage: true }, custodian), found, progress);
     } catch (error) {
-      if (!(error instanceof AppError)) throw error;
-      return found({ part: 'vault', severity: 'damage', where: opened.folder.vault, what: error.message });
-    }
-    try {
-      await auditVault(vault, found, progress);
-    } finally {
-      await vault.close();
+      // A vault too damaged to be walked is one finding; anything else is no answer about damage.
+      if (!(error instanceof AppError) || error.code !== 'damaged') throw error;
+      found({ part: 'vault', severity: 'damage', where: opened.folder.vault, what: error.message });
     }
   });
+}
+
+async function auditVaultOf(opening: Promise<Vault>, found: Found, progress: Tell): Promise<void> {
+  const vault = await opening;
+  try {
+    await auditVault(vault, found, progress);
+  } finally {
+    await vault.close();
+  }
 }
 
 type Found = (finding: NodeFinding) => void;
@@ -85,9 +90,10 @@ function everyNth<T extends unknown[]>(n: number, tell: (...values: T) => void):
   };
 }
 
+/** The message of a finding about the ledger says the place as well. */
 function fromLedger({ severity, file, offset, height, message }: Finding): NodeFinding {
-  const place = [offset === undefined ? '' : ` at byte ${offset}`, height === undefined ? '' : ` (block ${height})`].join('');
-  return { part: 'ledger', severity, where: `ledger/${file}${place}`, what: message };
+  const place = { ...(offset !== undefined && { offset }), ...(height !== undefined && { height }) };
+  return { part: 'ledger', severity, where: `ledger/${file}`, what: message, ...place };
 }
 
 async function auditVault(vault: Vault, found: Found, progress: Tell): Promise<void> {

@@ -1,4 +1,5 @@
-import { AppError } from '../../shared/index.ts';
+import { toIdempotentBundle } from '../../fhir/index.ts';
+import { AppError, toHex } from '../../shared/index.ts';
 import type { NodeSession } from '../auth/token-endpoint.ts';
 import type { NodeRuntime } from '../runtime.ts';
 
@@ -13,12 +14,12 @@ export interface ImportResult extends Json {
 
 /** The custodian itself, taking data in: it may write and not read. */
 export function custodianSession({ custodian }: NodeRuntime): NodeSession {
-  return { accountId: custodian.accountHex, kind: 'organisation', organisation: custodian.accountHex, roles: [], purpose: 'HOPERAT' };
+  return { accountId: custodian.accountHex, kind: 'organisation', publicKey: toHex(custodian.publicKey), organisation: custodian.accountHex, roles: [], purpose: 'HOPERAT' };
 }
 
 /** Takes a Bundle in as one transaction. Resources keep their ids, so that importing it again changes nothing. */
 export async function importBundle(runtime: NodeRuntime, bundle: Json): Promise<ImportResult> {
-  const transaction = { resourceType: 'Bundle', type: 'transaction', entry: entriesOf(bundle).map(withOwnId) };
+  const transaction = toIdempotentBundle(checkedBundle(bundle));
   const reply = await runtime.fhirHandler({
     method: 'POST',
     path: '/',
@@ -26,29 +27,19 @@ export async function importBundle(runtime: NodeRuntime, bundle: Json): Promise<
     headers: { 'content-type': 'application/fhir+json' },
     body: Buffer.from(JSON.stringify(transaction)),
     session: custodianSession(runtime),
-    nowMs: runtime.nowMs(),
   });
   const answer = bodyOf(reply.body);
   if (reply.status >= 400) throw new AppError('invalid-resource', outcomeText(answer));
   return countResults(answer);
 }
 
-function entriesOf(bundle: Json): Json[] {
+function checkedBundle(bundle: Json): Parameters<typeof toIdempotentBundle>[0] {
   const entries = bundle['entry'];
-  if (bundle['resourceType'] !== 'Bundle' || !Array.isArray(entries)) {
+  const isObject = (entry: unknown): boolean => typeof entry === 'object' && entry !== null;
+  if (bundle['resourceType'] !== 'Bundle' || !Array.isArray(entries) || !entries.every(isObject)) {
     throw new AppError('invalid-resource', 'This is not a FHIR Bundle with entries.');
   }
-  return entries as Json[];
-}
-
-/** An entry to create becomes one to update under the resource's own id. */
-function withOwnId(entry: Json): Json {
-  const resource = entry['resource'] as Json | undefined;
-  const { resourceType, id } = resource ?? {};
-  const request = entry['request'] as Json | undefined;
-  const creates = request === undefined || request['method'] === 'POST';
-  if (typeof resourceType !== 'string' || typeof id !== 'string' || !creates || request?.['ifNoneExist'] !== undefined) return entry;
-  return { ...entry, request: { method: 'PUT', url: `${resourceType}/${id}` } };
+  return bundle as unknown as Parameters<typeof toIdempotentBundle>[0];
 }
 
 function bodyOf(body: string | Uint8Array | undefined): Json {

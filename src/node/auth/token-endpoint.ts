@@ -1,4 +1,4 @@
-import { AppError } from '../../shared/index.ts';
+import { AppError, toHex } from '../../shared/index.ts';
 import { type ProvenAssertion, verifyAssertion } from './assertion.ts';
 import { believedClaims } from './claims.ts';
 import type { FailureLimit } from './failure-limit.ts';
@@ -12,6 +12,8 @@ export interface NodeSession {
   accountId: string;
   kind: RegisteredParty['kind'];
   organisation: string;
+  /** The key that opened the session, in hex: a rotation ends it. */
+  publicKey: string;
   roles: string[];
   purpose: string;
   /** The Patient that enrolment bound this account to. */
@@ -63,7 +65,7 @@ function assertionOf(form: URLSearchParams): string {
 
 async function sessionOf(proven: ProvenAssertion, deps: TokenEndpointDeps): Promise<NodeSession> {
   const { accountId, kind } = proven.party;
-  const session = { accountId, kind, ...believedClaims(proven.claims, proven.party) };
+  const session = { accountId, kind, publicKey: toHex(proven.party.publicKey), ...believedClaims(proven.claims, proven.party) };
   if (kind !== 'patient') return session;
   const patientId = await deps.patientOf(accountId);
   if (patientId === undefined) throw new AppError('token-refused', 'This wallet is not enrolled here. Enrol it with a one-time code.');

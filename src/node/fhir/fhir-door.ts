@@ -6,7 +6,7 @@ import type { RegistryView } from '../auth/registry-view.ts';
 import type { NodeSession } from '../auth/token-endpoint.ts';
 import { operationOutcomeReply } from '../http/error-response.ts';
 import { type RequestContext, sendReply } from '../http/http-server.ts';
-import { readBody } from '../http/json-body.ts';
+import { readBody, refuseDeepJson } from '../http/json-body.ts';
 import { fhirTemplate } from './route-template.ts';
 
 export const FHIR_PREFIX = '/fhir/R4';
@@ -45,8 +45,9 @@ async function answer(incoming: IncomingMessage, context: RequestContext, deps: 
   context.template = fhirTemplate(fhirPath);
   const session = fhirPath === '/metadata' && method === 'GET' ? undefined : authenticate(incoming, deps);
   const body = WITH_BODY.has(method) ? await readBody(incoming, deps.maxBodyBytes) : undefined;
+  if (body !== undefined) refuseDeepJson(body);
   const headers = headersOf(incoming);
-  return deps.handler({ method, path: fhirPath, query, headers, body, session, nowMs: deps.nowMs() });
+  return deps.handler({ method, path: fhirPath, query, headers, body, session });
 }
 
 /** The session of the request's token, if its party is still active: a suspension ends what it opened. */

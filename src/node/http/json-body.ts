@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { AppError } from '../../shared/index.ts';
 
 /** Deep enough for any FHIR resource with nested extensions, shallow enough that no parser recurses far. */
-export const MAX_JSON_DEPTH = 100;
+const MAX_JSON_DEPTH = 100;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -41,10 +41,8 @@ function tooLarge(limitBytes: number): AppError {
  * Parses JSON text of limited depth. The nesting is measured before parsing, and the parser's own message is
  * dropped because it quotes the input, which may be a patient's.
  */
-export function parseJson(bytes: Uint8Array, maxDepth = MAX_JSON_DEPTH): unknown {
-  if (jsonDepthExceeds(bytes, maxDepth)) {
-    throw new AppError('nesting-too-deep', `The JSON is nested deeper than the ${maxDepth} levels allowed.`);
-  }
+export function parseJson(bytes: Uint8Array): unknown {
+  refuseDeepJson(bytes);
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
@@ -56,6 +54,12 @@ export function parseJson(bytes: Uint8Array, maxDepth = MAX_JSON_DEPTH): unknown
   } catch {
     throw new AppError('malformed-json', 'The body is not well-formed JSON.');
   }
+}
+
+/** Refuses JSON that nests deeper than any resource has reason to. */
+export function refuseDeepJson(bytes: Uint8Array): void {
+  if (!jsonDepthExceeds(bytes, MAX_JSON_DEPTH)) return;
+  throw new AppError('nesting-too-deep', `The JSON is nested deeper than the ${MAX_JSON_DEPTH} levels allowed.`);
 }
 
 /** Whether brackets outside strings nest deeper than `maxDepth`; one pass, no recursion. */
