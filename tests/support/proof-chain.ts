@@ -15,6 +15,7 @@ import {
   encodeGenesis,
   formatCheckpoint,
   readAccount,
+  resultName,
   type StateProof,
   signCheckpoint,
   type VerifierKey,
@@ -45,7 +46,9 @@ export class ProofChain {
   }
 
   submit(transaction: Uint8Array): number {
-    const { leaves } = this.chain.executeForOutput(transaction);
+    const { leaves, results } = this.chain.executeForOutput(transaction);
+    const name = resultName(results[0]?.code ?? -1);
+    if (name !== 'ok') throw new Error(`the test's transaction was refused: ${name}`);
     this.#leaves.push(...leaves);
     this.#transactions.push(transaction);
     return this.#leaves.length - 1;
