@@ -2,6 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  concealReceipt,
+  discloseConsent,
+  discloseRecord,
   parseReceipt,
   type ReceiptKind,
   stateReceipt,
@@ -14,7 +17,7 @@ import { consentKey, encodeRevokeConsent } from '../src/contracts/index.ts';
 import { actor } from '../src/contracts/testing/test-chain.ts';
 import { toHex, utf8 } from '../src/shared/index.ts';
 import { type ProofChain, witnessOf } from './support/proof-chain.ts';
-import { sampleReceipts } from './support/sample-receipts.ts';
+import { CONTENT, RECORD, SALT, sampleReceipts } from './support/sample-receipts.ts';
 
 const WITNESS = witnessOf('witness.example/one', 90);
 const { chain, grant, patient, receipts } = sampleReceipts(WITNESS);
@@ -202,6 +205,34 @@ test('a receipt tells when its consent was revoked later', () => {
       body: { ...on.recorded(index, owner), opening: { salt, terms }, state: current },
     });
     return verifyReceipt(receipt).statements.join('\n');
+  }
+});
+
+test('the holder of a receipt conceals and discloses the content, and nothing else opens the commitment', () => {
+  const { salt, terms } = grant;
+  const concealed = concealReceipt(receipts.consent);
+  assert.ok(!concealed.includes(toHex(salt)));
+  assert.match(verifyReceipt(concealed, TRUST).notProven.join(), /does not open the commitment/);
+  assert.equal(discloseConsent(concealed, { salt, terms }), receipts.consent);
+  assert.equal(
+    verifyReceipt(discloseConsent(concealed, { salt: new Uint8Array(32), terms })).code,
+    'commitment-mismatch',
+  );
+  const record = concealReceipt(receipts['record-version']);
+  assert.match(verifyReceipt(record, TRUST).notProven.join(), /does not carry its content/);
+  const opening = { salt: SALT, subject: 'ana', ...RECORD, content: CONTENT };
+  assert.equal(discloseRecord(record, opening), receipts['record-version']);
+  for (const change of [
+    { subject: 'bob' },
+    { subject: null },
+    { id: 'other' },
+    { version: 2 },
+    { content: utf8('{}') },
+  ]) {
+    assert.equal(
+      verifyReceipt(discloseRecord(record, { ...opening, ...change })).code,
+      'commitment-mismatch',
+    );
   }
 });
 

@@ -10,7 +10,7 @@ import {
   stateReceipt,
   transactionReceipt,
 } from '../../src/client/index.ts';
-import { consentKey, encodeCommitVersions } from '../../src/contracts/index.ts';
+import { consentKey, encodeCommitVersions, type RecordEntry } from '../../src/contracts/index.ts';
 import type { Actor } from '../../src/contracts/testing/test-chain.ts';
 import { readAccount } from '../../src/ledger/index.ts';
 import { utf8 } from '../../src/shared/index.ts';
@@ -18,7 +18,7 @@ import { recordCommitment } from '../../src/vault/index.ts';
 import { type NamedWitness, ProofChain } from './proof-chain.ts';
 
 const WALLET_SEED = new Uint8Array(32).fill(77);
-const SALT = new Uint8Array(32).fill(5);
+export const SALT = new Uint8Array(32).fill(5);
 export const RECORD = { resourceType: 'Observation', id: 'ana-hba1c', version: 1 } as const;
 export const CONTENT = utf8('{"id":"ana-hba1c","resourceType":"Observation"}');
 
@@ -98,10 +98,12 @@ export function sampleReceipts(...witnesses: readonly NamedWitness[]): SampleRec
 
 /** Three entries, of which the second is the sample record. */
 function batchOf(chain: ProofChain, patient: Actor): Uint8Array[] {
-  const entries = [1, 2, 3].map((byte) => ({
-    pseudonym: patient.id,
-    commitment: new Uint8Array(32).fill(byte),
-  }));
+  const entries = [1, 2, 3].map(
+    (byte): RecordEntry => ({
+      pseudonym: patient.id,
+      commitment: new Uint8Array(32).fill(byte),
+    }),
+  );
   entries[1] = { pseudonym: patient.id, commitment: recordCommitment(SALT, RECORD, 'ana', CONTENT) };
   return encodeCommitVersions({ author: chain.clinician.id, authorSignature: null, entries });
 }

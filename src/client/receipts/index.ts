@@ -8,6 +8,7 @@ export {
   stateReceipt,
   transactionReceipt,
 } from './build-receipt.ts';
+export { concealReceipt, discloseConsent, discloseRecord } from './disclose.ts';
 export {
   MAX_RECEIPT_CHARACTERS,
   parseReceipt,
