@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { Agent, get } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { createNodeClient, createWallet, enrolmentRequest, type NodeClient, type PatientKey, type SigningPlace, signGrant, signRevocation } from '../src/client/index.ts';
+import { createAccountSigner } from '../src/node/ledger/account-signer.ts';
+import { ACTIONS, encodeGrantConsent, normaliseConsent, termsCommitment } from '../src/contracts/index.ts';
+import { encodeTransaction, signTransaction } from '../src/ledger/index.ts';
+import { consentResource } from '../src/cli/consent-resource.ts';
+import { startTestNode, type TestNode } from './node-fixture.ts';
+
+const READERS = 1000;
+
+let node: TestNode;
+let client: NodeClient;
+let patient: PatientKey;
+const folder = mkdtempSync(join(tmpdir(), 'careledger-revocation-'));
+
+before(async () => {
+  node = await startTestNode();
+  client = createNodeClient({ baseUrl: node.url });
+  patient = await enrolled('chi');
+});
+after(async () => {
+  await node.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function enrolled(patientId: string): Promise<PatientKey> {
+  const { enrolment, custodian, chainId } = node.node.runtime;
+  const wallet = await createWallet(join(folder, `${patientId}.json`));
+  const { code } = await enrolment.issueCode(patientId);
+  await client.enrol(enrolmentRequest(wallet.seed, custodian.accountId, chainId, code));
+  return wallet.keyAt(custodian.accountId);
+}
+
+/** Grants the demo researcher what a consent can grant for chi; gives what revokes it. */
+async function grant(purpose: string): Promise<{ consentId: Uint8Array; expectedVersion: number }> {
+  const nowMs = Date.now();
+  const consent = consentResource({
+    patientId: 'chi',
+    to: [node.demoKey('researcher').accountId],
+    purposes: [purpose],
+    actions: [],
+    types: [],
+    codes: [],
+    withhold: [],
+    includeSensitive: false,
+    fromMs: nowMs - 60_000,
+    untilMs: nowMs + 3_600_000,
+    nowMs,
+  });
+  const signed = signGrant(consent, patient, await client.signingPlace(patient.accountId));
+  await client.submitConsent(signed);
+  return { consentId: signed.consentId, expectedVersion: 1 };
+}
+
+async function revoke(consent: { consentId: Uint8Array; expectedVersion: number }): Promise<void> {
+  const signed = signRevocation(consent, await client.signingPlace(patient.accountId), patient);
+  const body = JSON.stringify({ transaction: Buffer.from(signed.transaction).toString('base64') });
+  const answer = await fetch(`${node.url}/wallet/consents`, { method: 'POST', body });
+  assert.equal(answer.status, 201);
+}
+
+test(`no read that starts after the acknowledgement succeeds, of ${READERS} readers around a revocation`, async () => {
+  const consent = await grant('HRESCH');
+  const token = await node.token('researcher', 'HRESCH');
+  const agent = new Agent({ keepAlive: true, maxSockets: READERS });
+  const reads: { startedMs: number; status: number }[] = [];
+  let acknowledgedMs = Number.POSITIVE_INFINITY;
+  const readOnce = async (): Promise<number> => {
+    const startedMs = performance.now();
+    const status = await statusOf(`${node.url}/fhir/R4/Condition/chi-asthma`, token, agent);
+    reads.push({ startedMs, status });
+    return startedMs;
+  };
+  const reader = async (): Promise<void> => {
+    // Until one read of this reader has begun after the acknowledgement.
+    while ((await readOnce()) <= acknowledgedMs);
+  };
+  const readers = Array.from({ length: READERS }, reader);
+  while (reads.length < READERS / 4) await new Promise((resolve) => setTimeout(resolve, 5));
+  await revoke(consent);
+  acknowledgedMs = performance.now();
+  await Promise.all(readers);
+  agent.destroy();
+
+  const after = reads.filter(({ startedMs }) => startedMs > acknowledgedMs);
+  const permittedBefore = reads.filter(({ startedMs, status }) => startedMs <= acknowledgedMs && status === 200);
+  assert.ok(after.length >= READERS, `${after.length} reads began after the acknowledgement`);
+  assert.ok(permittedBefore.length > 0, 'some read succeeded under the consent, or the test says nothing');
+  assert.deepEqual([...new Set(after.map(({ status }) => status))], [404]);
+  assert.deepEqual(reads.filter(({ status }) => status !== 200 && status !== 404), []);
+});
+
+function statusOf(url: string, token: string, agent: Agent): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const outgoing = get(url, { agent, headers: { authorization: `Bearer ${token}` } }, (answer) => {
+      answer.resume();
+      answer.on('end', () => resolve(answer.statusCode ?? 0));
+    });
+    outgoing.on('error', reject);
+  });
+}
+
+test('a search after the acknowledgement finds nothing either', async () => {
+  const consent = await grant('HRESCH');
+  const token = await node.token('researcher', 'HRESCH');
+  const search = async () => (await (await node.fhir('Condition?patient=chi', token)).json()) as { entry?: unknown[] };
+  assert.equal((await search()).entry?.length, 1);
+  await revoke(consent);
+  assert.equal((await search()).entry?.length ?? 0, 0);
+});
+
+test('neither the hospital nor the reader nor a stranger can grant, and a grant needs its terms', async () => {
+  const { engine, chainId, opened, custodian } = node.node.runtime;
+  const nowMs = Date.now();
+  const consent = consentResource({ patientId: 'chi', to: [custodian.accountHex], purposes: [], actions: [], types: [], codes: [], withhold: [], includeSensitive: true, fromMs: nowMs, untilMs: nowMs + 1000, nowMs });
+  for (const seed of [opened.keys.custodianSeed, opened.keys.operatorSeed, node.demoKey('researcher').seed]) {
+    const signer = createAccountSigner({ engine, chainId, seed });
+    const place = { chainId, nextSequence: 0, height: engine.head().height };
+    const forged = signGrant(consent, patient, place, { accountId: signer.accountId, seed });
+    await assert.rejects(client.submitConsent(forged), { code: 'forbidden' });
+  }
+  const real = signGrant(consent, patient, await client.signingPlace(patient.accountId));
+  await assert.rejects(client.submitConsent({ transaction: real.transaction }), { code: 'invalid-consent' });
+  await assert.rejects(client.submitConsent({ ...real, salt: new Uint8Array(32) }), { code: 'invalid-consent' });
+  const wider = { ...consent, provision: { type: 'permit' } };
+  await assert.rejects(client.submitConsent({ ...real, consent: wider }), { code: 'invalid-consent' });
+  await assert.rejects(client.submit(real.transaction), { code: 'transaction-refused' });
+  await client.submitConsent(real);
+  await assert.rejects(client.submitConsent(grantUnder(real.consentId, consent, await client.signingPlace(patient.accountId))), { code: 'conflict' });
+});
+
+/** A second grant under an id that is taken, properly signed. */
+function grantUnder(consentId: Uint8Array, consent: unknown, place: SigningPlace): Parameters<NodeClient['submitConsent']>[0] {
+  const terms = normaliseConsent(consent);
+  assert.ok(terms.ok);
+  const salt = new Uint8Array(32).fill(5);
+  const { validFromMs, validUntilMs } = terms.value;
+  const payload = { consentId, patient: patient.accountId, custodian: patient.custodian, validFromMs, validUntilMs, termsCommitment: termsCommitment(salt, terms.value) };
+  const { contract, action } = ACTIONS['grant-consent'];
+  const { chainId, nextSequence: sequence, height } = place;
+  const draft = { chainId, contract, action, signer: patient.accountId, sequence, lastValidHeight: height + 10, parts: [encodeGrantConsent(payload)] };
+  return { transaction: encodeTransaction(signTransaction(draft, patient.seed)), consent, salt };
+}
+
+test('a code enrols one wallet, once', async () => {
+  const { enrolment, custodian, chainId } = node.node.runtime;
+  const { code } = await enrolment.issueCode('deniz');
+  const wallets = await Promise.all([1, 2, 3].map((n) => createWallet(join(folder, `deniz-${n}.json`))));
+  const attempts = await Promise.allSettled(
+    wallets.map((wallet) => client.enrol(enrolmentRequest(wallet.seed, custodian.accountId, chainId, code.toLowerCase().replaceAll('-', ' ')))),
+  );
+  assert.deepEqual(attempts.map(({ status }) => status).sort(), ['fulfilled', 'rejected', 'rejected']);
+});
