@@ -195,7 +195,7 @@ async function storeRows(
     await deleteTokens(session, row.rid, row.tokens);
   }
   await insertRows(session, 'records', RECORD_COLUMNS, added.map(columnsOf));
-  await insertRows(session, 'tokens', TOKEN_COLUMNS, added.flatMap(tokenRows));
+  await insertRows(session, 'tokens', TOKEN_COLUMNS, inIndexOrder(added.flatMap(tokenRows)));
 }
 
 /** In the order of RECORD_COLUMNS; a new version is not anchored. */
@@ -218,6 +218,11 @@ function columnsOf(row: Row): SqlValue[] {
     content,
     row.tokens,
   ] as SqlValue[];
+}
+
+/** Neighbours in the index are written one after the other, so that a batch touches each page once. */
+function inIndexOrder(rows: SqlValue[][]): SqlValue[][] {
+  return rows.sort(([left], [right]) => Buffer.compare(left as Uint8Array, right as Uint8Array));
 }
 
 function tokenRows(row: Row): SqlValue[][] {

@@ -100,7 +100,7 @@ function lockFile(path: string): DatabaseSync {
 function openWriter(path: string): DatabaseSync {
   const database = new DatabaseSync(path);
   database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;
-    PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864; PRAGMA cell_size_check = ON`);
+    PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 12000; PRAGMA journal_size_limit = 67108864; PRAGMA cell_size_check = ON`);
   for (const statement of SQLITE_SCHEMA) database.exec(statement);
   return database;
 }
