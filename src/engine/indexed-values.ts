@@ -6,6 +6,8 @@ import { KeyFilter } from './key-filter.ts';
 import { type IndexMark, packWrites } from './state-batch.ts';
 import { mapKey, type StateValues } from './state-values.ts';
 
+/** The worker makes short-lived garbage only. */
+const YOUNG_GENERATION_MB = 4;
 const FLUSH_AFTER_MS = 50;
 const FLUSH_AT_WRITES = 4096;
 /** Writes that wait in memory for the index; beyond it the engine takes no more. */
@@ -33,7 +35,10 @@ export class IndexedValues implements StateValues {
 
   constructor(path: string) {
     this.#database = new IndexDatabase(path);
-    this.#worker = new Worker(new URL('./index-worker.ts', import.meta.url), { workerData: path });
+    this.#worker = new Worker(new URL('./index-worker.ts', import.meta.url), {
+      workerData: path,
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+    });
     this.#worker.on('message', (applied: boolean) => this.#settle(applied));
     this.#worker.on('error', () => this.#settle(false));
     this.#workerEnded = new Promise((resolve) => this.#worker.once('exit', resolve));

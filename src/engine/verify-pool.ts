@@ -2,6 +2,8 @@ import { Worker } from 'node:worker_threads';
 import { verifyNatively } from './native-verify.ts';
 import { packChecks, type SignatureCheck } from './signature-batch.ts';
 
+/** Workers make short-lived garbage only; V8's default would keep tens of megabytes for each. */
+const YOUNG_GENERATION_MB = 4;
 const MIN_BATCH = 8;
 const MAX_BATCH = 64;
 /** Two batches a worker: one being checked, one waiting, so a worker never idles for the main thread. */
@@ -46,7 +48,9 @@ export class VerifyPool {
   }
 
   #start(index: number): Worker {
-    const worker = new Worker(new URL('./verify-worker.ts', import.meta.url));
+    const worker = new Worker(new URL('./verify-worker.ts', import.meta.url), {
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+    });
     worker.on('message', (verdicts: Uint8Array | null) => this.#hear(this.#slots[index] as Slot, verdicts));
     worker.on('error', () => this.#replace(index));
     return worker;
