@@ -1,11 +1,36 @@
-export { type AuditSummary, auditFolder, type NodeFinding } from './admin/audit.ts';
-export { backupFindings, restoreNode } from './admin/backup.ts';
+import type { AuditSummary, auditFolder as AuditFolder } from './admin/audit.ts';
+import type { backupFindings as BackupFindings, restoreNode as RestoreNode } from './admin/backup.ts';
+import type { NodeConfig } from './config.ts';
+import type { RunningNode } from './start-node.ts';
+
+export type { AuditSummary, NodeFinding } from './admin/audit.ts';
 export { DEFAULT_HOST, DEFAULT_ORGANISATION, DEFAULT_PORT, type NodeConfig } from './config.ts';
-export { DEMO_KEYS } from './demo/demo-parties.ts';
+export { DEMO_KEYS } from './demo/demo-keys.ts';
 export { type FolderDescription, initFolder, isInitialised } from './folder/init-folder.ts';
 export { createKey, createNextKey, type KeyFile, readKeyFile, writeKeyFile } from './folder/key-file.ts';
 export { type DataFolder, dataFolder } from './folder/layout.ts';
 export type { LogLevel } from './http/log.ts';
-export { VERSION } from './routes/public-routes.ts';
-export { type RunningNode, startNode } from './start-node.ts';
+export type { RunningNode } from './start-node.ts';
 export { createWitness, startWitnessServer, type WatchedLog } from './witness/index.ts';
+
+// What follows loads the FHIR definitions and the engines, which most commands do not need.
+
+/** Starts a node; a folder that is new is made first. */
+export async function startNode(config: NodeConfig): Promise<RunningNode> {
+  return (await import('./start-node.ts')).startNode(config);
+}
+
+/** Audits the folder of a stopped node, changing nothing; also one that is too damaged to start. */
+export async function auditFolder(...input: Parameters<typeof AuditFolder>): Promise<AuditSummary> {
+  return (await import('./admin/audit.ts')).auditFolder(...input);
+}
+
+/** Everything that is wrong with a backup. */
+export async function backupFindings(...input: Parameters<typeof BackupFindings>): ReturnType<typeof BackupFindings> {
+  return (await import('./admin/backup.ts')).backupFindings(...input);
+}
+
+/** Checks every byte of a backup and restores it as a new data folder. */
+export async function restoreNode(...input: Parameters<typeof RestoreNode>): Promise<void> {
+  return (await import('./admin/backup.ts')).restoreNode(...input);
+}

@@ -6,14 +6,7 @@ import { bytesOfHex } from '../account-hex.ts';
 import { makePrivateFolder } from '../folder/files.ts';
 import { createKey, type KeyFile, writeKeyFile } from '../folder/key-file.ts';
 import { type AccountSigner, createAccountSigner } from '../ledger/account-signer.ts';
-
-/** Key files of made-up parties, by what they are for. */
-export const DEMO_KEYS = {
-  clinician: 'clinician.key.json',
-  researcher: 'researcher.key.json',
-  institute: 'institute.key.json',
-  insurer: 'insurer.key.json',
-} as const;
+import { DEMO_KEYS } from './demo-keys.ts';
 
 /** Registers a clinician here, and outside an institute with a researcher, and an insurer; writes their keys. */
 export async function createDemoParties(options: {
