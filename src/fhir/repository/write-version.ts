@@ -89,7 +89,14 @@ function nextVersion(
   }
   const id = resource.id ?? context.deps.newId();
   if (!ID.test(id))
-    throw new AppError('invalid-request', 'An id has 1 to 64 letters, digits, hyphens and dots.');
+    throw new InvalidResourceError([
+      {
+        severity: 'error',
+        code: 'value',
+        details: { text: 'An id has 1 to 64 letters, digits, hyphens and dots.' },
+        expression: [`${resource.resourceType}.id`],
+      },
+    ]);
   return stamp(context, { ...resource, id }, existing);
 }
 
