@@ -11,7 +11,9 @@ const main = join(root, 'src', 'cli', 'main.ts');
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 
 if (!existsSync(join(root, 'node_modules', 'commander'))) {
-  console.error('CareLedger is not installed yet: run `npm ci --ignore-scripts` in its folder (npm start does it too).');
+  console.error(
+    'CareLedger is not installed yet: run `npm ci --ignore-scripts` in its folder (npm start does it too).',
+  );
   process.exit(69);
 }
 if (major > 22 || (major === 22 && minor >= 18)) {
@@ -22,14 +24,24 @@ if (major > 22 || (major === 22 && minor >= 18)) {
 
 function pinnedNode() {
   const name = process.platform === 'win32' ? 'win' : process.platform;
-  const packaged = join(root, 'node_modules', `node-${name}-${process.arch}`, 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
+  const packaged = join(
+    root,
+    'node_modules',
+    `node-${name}-${process.arch}`,
+    'bin',
+    process.platform === 'win32' ? 'node.exe' : 'node',
+  );
   if (existsSync(packaged)) return packaged;
-  console.error(`CareLedger needs Node 22.18 or newer and this is ${process.version}. Install Node 24 and run it again.`);
+  console.error(
+    `CareLedger needs Node 22.18 or newer and this is ${process.version}. Install Node 24 and run it again.`,
+  );
   process.exit(69);
 }
 
 function runOn(node) {
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => {});
-  const run = spawnSync(node, ['--disable-warning=ExperimentalWarning', main, ...process.argv.slice(2)], { stdio: 'inherit' });
+  const run = spawnSync(node, ['--disable-warning=ExperimentalWarning', main, ...process.argv.slice(2)], {
+    stdio: 'inherit',
+  });
   process.exit(run.status ?? 1);
 }

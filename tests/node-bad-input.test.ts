@@ -42,7 +42,11 @@ const createPatient = (body: string, type = 'application/fhir+json') =>
   node.fhir('Patient', clinician, { method: 'POST', body, headers: { 'content-type': type } });
 
 const post = (path: string, body: unknown) =>
-  fetch(node.url + path, { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' } });
+  fetch(node.url + path, {
+    method: 'POST',
+    body: JSON.stringify(body),
+    headers: { 'content-type': 'application/json' },
+  });
 
 test('a body of 100 MB is refused by its declared length, and by its real one when it declares none', async () => {
   const before = process.memoryUsage().rss;
@@ -80,7 +84,11 @@ test('ten thousand levels of nesting are refused on every door', async () => {
   const deep = `${'{"a":'.repeat(10_000)}1${'}'.repeat(10_000)}`;
   await expectOutcome(await createPatient(deep), 400);
   await expectOutcome(await createPatient('['.repeat(10_000)), 400);
-  await expectProblem(await fetch(`${node.url}/wallet/enrol`, { method: 'POST', body: '['.repeat(5000) }), 400, 'nesting-too-deep');
+  await expectProblem(
+    await fetch(`${node.url}/wallet/enrol`, { method: 'POST', body: '['.repeat(5000) }),
+    400,
+    'nesting-too-deep',
+  );
 });
 
 test('malformed, mistyped and mislabelled bodies are refused with an outcome', async () => {
@@ -90,13 +98,27 @@ test('malformed, mistyped and mislabelled bodies are refused with an outcome', a
   assert.ok([400, 422].includes((await createPatient('{"resourceType":"Patient","birthDate":7}')).status));
   assert.ok([400, 422].includes((await createPatient('{"resourceType":"Patient","name":"text"}')).status));
   assert.ok([400, 422].includes((await createPatient('{"resourceType":"Observation"}')).status));
-  const compressed = await node.fhir('Patient', clinician, { method: 'POST', body: 'x', headers: { 'content-encoding': 'gzip' } });
+  const compressed = await node.fhir('Patient', clinician, {
+    method: 'POST',
+    body: 'x',
+    headers: { 'content-encoding': 'gzip' },
+  });
   await expectOutcome(compressed, 415);
 });
 
 test('without a token, with a wrong one, or a malformed one: 401 that says how to get one', async () => {
-  for (const authorization of [undefined, 'Bearer x', `Bearer ${'A'.repeat(43)}`, `Basic ${clinician}`, 'Bearer', `Bearer ${clinician} x`]) {
-    const answer = await fetch(`${node.url}/fhir/R4/Patient/ana`, authorization === undefined ? {} : { headers: { authorization } });
+  for (const authorization of [
+    undefined,
+    'Bearer x',
+    `Bearer ${'A'.repeat(43)}`,
+    `Basic ${clinician}`,
+    'Bearer',
+    `Bearer ${clinician} x`,
+  ]) {
+    const answer = await fetch(
+      `${node.url}/fhir/R4/Patient/ana`,
+      authorization === undefined ? {} : { headers: { authorization } },
+    );
     await expectOutcome(answer, 401);
     assert.match(answer.headers.get('www-authenticate') ?? '', /^Bearer realm="careledger"/);
   }
@@ -108,14 +130,24 @@ test('an address where nothing is, and a method that is not there', async () => 
   await expectProblem(await fetch(`${node.url}/ledger/accounts/xyz`), 400, 'invalid-request');
   await expectProblem(await fetch(`${node.url}/ledger/accounts/${'0'.repeat(64)}`), 404, 'not-found');
   await expectProblem(await fetch(`${node.url}/ledger/receipts/${'0'.repeat(64)}`), 404, 'not-found');
-  await expectProblem(await fetch(`${node.url}/ledger/proofs/consistency?from=9&to=2`), 400, 'invalid-request');
+  await expectProblem(
+    await fetch(`${node.url}/ledger/proofs/consistency?from=9&to=2`),
+    400,
+    'invalid-request',
+  );
   await expectProblem(await fetch(`${node.url}/ledger/proofs/consistency?from=1e9`), 400, 'invalid-request');
 });
 
 test('headers that are too long and bytes that are not HTTP end in an answer, not in a crash', async () => {
-  assert.match(await sendRaw(`GET / HTTP/1.1\r\nHost: x\r\nX-Long: ${'a'.repeat(40_000)}\r\n\r\n`), /^HTTP\/1\.1 431 /);
+  assert.match(
+    await sendRaw(`GET / HTTP/1.1\r\nHost: x\r\nX-Long: ${'a'.repeat(40_000)}\r\n\r\n`),
+    /^HTTP\/1\.1 431 /,
+  );
   assert.match(await sendRaw('\x00\x01 not http at all\r\n\r\n'), /^HTTP\/1\.1 400 /);
-  assert.match(await sendRaw('GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n'), /^HTTP\/1\.1 400 /);
+  assert.match(
+    await sendRaw('GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n'),
+    /^HTTP\/1\.1 400 /,
+  );
   assert.equal((await fetch(`${node.url}/readyz`)).status, 200);
 });
 
@@ -143,11 +175,21 @@ function registration(wish: Partial<TransactionDraft> = {}): Uint8Array {
   const possessionProof = provePossession(chainId, signer, publicKey, key.seed);
   const part = encodeRegistration({ publicKey, possessionProof, roles: [] });
   const lastValidHeight = engine.head().height + 100;
-  const draft = { chainId, contract: 1, action: 2, signer, sequence: 1, lastValidHeight, parts: [part], ...wish };
+  const draft = {
+    chainId,
+    contract: 1,
+    action: 2,
+    signer,
+    sequence: 1,
+    lastValidHeight,
+    parts: [part],
+    ...wish,
+  };
   return encodeTransaction(signTransaction(draft, institute.seed));
 }
 
-const submit = (bytes: Uint8Array) => fetch(`${node.url}/ledger/transactions`, { method: 'POST', body: bytes as Uint8Array<ArrayBuffer> });
+const submit = (bytes: Uint8Array) =>
+  fetch(`${node.url}/ledger/transactions`, { method: 'POST', body: bytes as Uint8Array<ArrayBuffer> });
 
 test('transactions for another chain, expired, ahead of their turn, replayed or damaged never enter a block', async () => {
   const { engine } = node.node.runtime;
@@ -186,8 +228,13 @@ test('a party that is registered twice, and a role that does not exist, are refu
   const possessionProof = provePossession(chainId, custodian.accountId, publicKey, key.seed);
   const party = { kind: 'practitioner' as const, publicKey, possessionProof, roles: ['nurse'] };
   await registerParty(custodian, party);
-  await assert.rejects(registerParty(custodian, party), { code: 'transaction-refused', message: /party-exists/ });
-  await assert.rejects(registerParty(custodian, { ...party, roles: ['wizard'] }), { code: 'invalid-request' });
+  await assert.rejects(registerParty(custodian, party), {
+    code: 'transaction-refused',
+    message: /party-exists/,
+  });
+  await assert.rejects(registerParty(custodian, { ...party, roles: ['wizard'] }), {
+    code: 'invalid-request',
+  });
 });
 
 test('enrolment: wrong types, a wrong code, no proof of the key', async () => {
@@ -196,7 +243,11 @@ test('enrolment: wrong types, a wrong code, no proof of the key', async () => {
   await expectProblem(await post('/wallet/enrol', []), 400, 'invalid-request');
   await expectProblem(await post('/wallet/enrol', { ...whole, code: 7 }), 400, 'invalid-request');
   await expectProblem(await post('/wallet/enrol', { ...whole, publicKey: 'xyz' }), 400, 'invalid-request');
-  await expectProblem(await post('/wallet/enrol', { ...whole, proof: `${hex(63)}zz` }), 400, 'invalid-request');
+  await expectProblem(
+    await post('/wallet/enrol', { ...whole, proof: `${hex(63)}zz` }),
+    400,
+    'invalid-request',
+  );
   await expectProblem(await post('/wallet/enrol', whole), 403, 'enrolment-refused');
   const { code } = await node.node.runtime.enrolment.issueCode('bram');
   await expectProblem(await post('/wallet/enrol', { ...whole, code }), 403, 'enrolment-refused');
@@ -209,7 +260,9 @@ test("only the patient's own signature changes a consent", async () => {
   const bytes = Buffer.from(registration({ sequence: 2 })).toString('base64');
   await expectProblem(await post('/wallet/consents', { transaction: bytes }), 400, 'malformed-transaction');
   assert.equal((await fetch(`${node.url}/wallet/accesses`)).status, 401);
-  const asClinician = await fetch(`${node.url}/wallet/accesses`, { headers: { authorization: `Bearer ${clinician}` } });
+  const asClinician = await fetch(`${node.url}/wallet/accesses`, {
+    headers: { authorization: `Bearer ${clinician}` },
+  });
   await expectProblem(asClinician, 403, 'forbidden');
 });
 

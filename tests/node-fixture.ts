@@ -46,7 +46,10 @@ export async function startTestNode(config: Partial<NodeConfig> = {}): Promise<T
     demoKey,
     token: (name, purpose) => sessionToken(node.url, demoKey(name), purpose),
     fhir: (path, token, init = {}) =>
-      fetch(`${node.url}/fhir/R4/${path}`, { ...init, headers: { ...init.headers, authorization: `Bearer ${token}` } }),
+      fetch(`${node.url}/fhir/R4/${path}`, {
+        ...init,
+        headers: { ...init.headers, authorization: `Bearer ${token}` },
+      }),
     async close() {
       await node.close();
       rmSync(folder, { recursive: true, force: true });
@@ -62,7 +65,10 @@ export async function sessionToken(
 ): Promise<string> {
   const accountId = fromHex(key.accountId) as Uint8Array;
   const claims = { accountId, audience: `${url}/auth/token`, nowMs: Date.now() };
-  const answer = await postAssertion(url, await createAssertion(key.seed, { ...claims, ...(purpose !== undefined && { purpose }) }));
+  const answer = await postAssertion(
+    url,
+    await createAssertion(key.seed, { ...claims, ...(purpose !== undefined && { purpose }) }),
+  );
   const body = (await answer.json()) as { access_token?: string; error_description?: string };
   if (body.access_token === undefined) throw new Error(body.error_description);
   return body.access_token;

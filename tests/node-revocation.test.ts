@@ -4,11 +4,20 @@ import { Agent, get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { createNodeClient, createWallet, enrolmentRequest, type NodeClient, type PatientKey, type SigningPlace, signGrant, signRevocation } from '../src/client/index.ts';
-import { createAccountSigner } from '../src/node/ledger/account-signer.ts';
+import { consentResource } from '../src/cli/consent-resource.ts';
+import {
+  createNodeClient,
+  createWallet,
+  enrolmentRequest,
+  type NodeClient,
+  type PatientKey,
+  type SigningPlace,
+  signGrant,
+  signRevocation,
+} from '../src/client/index.ts';
 import { ACTIONS, encodeGrantConsent, normaliseConsent, termsCommitment } from '../src/contracts/index.ts';
 import { encodeTransaction, signTransaction } from '../src/ledger/index.ts';
-import { consentResource } from '../src/cli/consent-resource.ts';
+import { createAccountSigner } from '../src/node/ledger/account-signer.ts';
 import { startTestNode, type TestNode } from './node-fixture.ts';
 
 const READERS = 1000;
@@ -88,11 +97,16 @@ test(`no read that starts after the acknowledgement succeeds, of ${READERS} read
   agent.destroy();
 
   const after = reads.filter(({ startedMs }) => startedMs > acknowledgedMs);
-  const permittedBefore = reads.filter(({ startedMs, status }) => startedMs <= acknowledgedMs && status === 200);
+  const permittedBefore = reads.filter(
+    ({ startedMs, status }) => startedMs <= acknowledgedMs && status === 200,
+  );
   assert.ok(after.length >= READERS, `${after.length} reads began after the acknowledgement`);
   assert.ok(permittedBefore.length > 0, 'some read succeeded under the consent, or the test says nothing');
   assert.deepEqual([...new Set(after.map(({ status }) => status))], [404]);
-  assert.deepEqual(reads.filter(({ status }) => status !== 200 && status !== 404), []);
+  assert.deepEqual(
+    reads.filter(({ status }) => status !== 200 && status !== 404),
+    [],
+  );
 });
 
 function statusOf(url: string, token: string, agent: Agent): Promise<number> {
@@ -108,7 +122,8 @@ function statusOf(url: string, token: string, agent: Agent): Promise<number> {
 test('a search after the acknowledgement finds nothing either', async () => {
   const consent = await grant('HRESCH');
   const token = await node.token('researcher', 'HRESCH');
-  const search = async () => (await (await node.fhir('Condition?patient=chi', token)).json()) as { entry?: unknown[] };
+  const search = async () =>
+    (await (await node.fhir('Condition?patient=chi', token)).json()) as { entry?: unknown[] };
   assert.equal((await search()).entry?.length, 1);
   await revoke(consent);
   assert.equal((await search()).entry?.length ?? 0, 0);
@@ -117,7 +132,19 @@ test('a search after the acknowledgement finds nothing either', async () => {
 test('neither the hospital nor the reader nor a stranger can grant, and a grant needs its terms', async () => {
   const { engine, chainId, opened, custodian } = node.node.runtime;
   const nowMs = Date.now();
-  const consent = consentResource({ patientId: 'chi', to: [custodian.accountHex], purposes: [], actions: [], types: [], codes: [], withhold: [], includeSensitive: true, fromMs: nowMs, untilMs: nowMs + 1000, nowMs });
+  const consent = consentResource({
+    patientId: 'chi',
+    to: [custodian.accountHex],
+    purposes: [],
+    actions: [],
+    types: [],
+    codes: [],
+    withhold: [],
+    includeSensitive: true,
+    fromMs: nowMs,
+    untilMs: nowMs + 1000,
+    nowMs,
+  });
   for (const seed of [opened.keys.custodianSeed, opened.keys.operatorSeed, node.demoKey('researcher').seed]) {
     const signer = createAccountSigner({ engine, chainId, seed });
     const place = { chainId, nextSequence: 0, height: engine.head().height };
@@ -126,24 +153,48 @@ test('neither the hospital nor the reader nor a stranger can grant, and a grant 
   }
   const real = signGrant(consent, patient, await client.signingPlace(patient.accountId));
   await assert.rejects(client.submitConsent({ transaction: real.transaction }), { code: 'invalid-consent' });
-  await assert.rejects(client.submitConsent({ ...real, salt: new Uint8Array(32) }), { code: 'invalid-consent' });
+  await assert.rejects(client.submitConsent({ ...real, salt: new Uint8Array(32) }), {
+    code: 'invalid-consent',
+  });
   const wider = { ...consent, provision: { type: 'permit' } };
   await assert.rejects(client.submitConsent({ ...real, consent: wider }), { code: 'invalid-consent' });
   await assert.rejects(client.submit(real.transaction), { code: 'transaction-refused' });
   await client.submitConsent(real);
-  await assert.rejects(client.submitConsent(grantUnder(real.consentId, consent, await client.signingPlace(patient.accountId))), { code: 'conflict' });
+  await assert.rejects(
+    client.submitConsent(grantUnder(real.consentId, consent, await client.signingPlace(patient.accountId))),
+    { code: 'conflict' },
+  );
 });
 
 /** A second grant under an id that is taken, properly signed. */
-function grantUnder(consentId: Uint8Array, consent: unknown, place: SigningPlace): Parameters<NodeClient['submitConsent']>[0] {
+function grantUnder(
+  consentId: Uint8Array,
+  consent: unknown,
+  place: SigningPlace,
+): Parameters<NodeClient['submitConsent']>[0] {
   const terms = normaliseConsent(consent);
   assert.ok(terms.ok);
   const salt = new Uint8Array(32).fill(5);
   const { validFromMs, validUntilMs } = terms.value;
-  const payload = { consentId, patient: patient.accountId, custodian: patient.custodian, validFromMs, validUntilMs, termsCommitment: termsCommitment(salt, terms.value) };
+  const payload = {
+    consentId,
+    patient: patient.accountId,
+    custodian: patient.custodian,
+    validFromMs,
+    validUntilMs,
+    termsCommitment: termsCommitment(salt, terms.value),
+  };
   const { contract, action } = ACTIONS['grant-consent'];
   const { chainId, nextSequence: sequence, height } = place;
-  const draft = { chainId, contract, action, signer: patient.accountId, sequence, lastValidHeight: height + 10, parts: [encodeGrantConsent(payload)] };
+  const draft = {
+    chainId,
+    contract,
+    action,
+    signer: patient.accountId,
+    sequence,
+    lastValidHeight: height + 10,
+    parts: [encodeGrantConsent(payload)],
+  };
   return { transaction: encodeTransaction(signTransaction(draft, patient.seed)), consent, salt };
 }
 
@@ -152,7 +203,11 @@ test('a code enrols one wallet, once', async () => {
   const { code } = await enrolment.issueCode('deniz');
   const wallets = await Promise.all([1, 2, 3].map((n) => createWallet(join(folder, `deniz-${n}.json`))));
   const attempts = await Promise.allSettled(
-    wallets.map((wallet) => client.enrol(enrolmentRequest(wallet.seed, custodian.accountId, chainId, code.toLowerCase().replaceAll('-', ' ')))),
+    wallets.map((wallet) =>
+      client.enrol(
+        enrolmentRequest(wallet.seed, custodian.accountId, chainId, code.toLowerCase().replaceAll('-', ' ')),
+      ),
+    ),
   );
   assert.deepEqual(attempts.map(({ status }) => status).sort(), ['fulfilled', 'rejected', 'rejected']);
 });

@@ -25,10 +25,19 @@ async function assertion({ claims = {}, seed, lifetimeS = 60, issuedS = 0 }: Wis
   const key = node.demoKey('clinician');
   const signer = seed ?? key.seed;
   const nowS = Math.floor(Date.now() / 1000) + issuedS;
-  const base = { iss: key.accountId, sub: key.accountId, aud: `${node.url}/auth/token`, iat: nowS, exp: nowS + lifetimeS, jti: crypto.randomUUID() };
+  const base = {
+    iss: key.accountId,
+    sub: key.accountId,
+    aud: `${node.url}/auth/token`,
+    iat: nowS,
+    exp: nowS + lifetimeS,
+    jti: crypto.randomUUID(),
+  };
   const encode = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url');
   const jwk = { kty: 'OKP', crv: 'Ed25519', x: encode(publicKeyOf(signer)), d: encode(signer) };
-  return new SignJWT({ ...base, ...claims }).setProtectedHeader({ alg: 'EdDSA' }).sign(await importJWK(jwk, 'EdDSA'));
+  return new SignJWT({ ...base, ...claims })
+    .setProtectedHeader({ alg: 'EdDSA' })
+    .sign(await importJWK(jwk, 'EdDSA'));
 }
 
 const iua = (ihe_iua: Record<string, unknown>): Wish => ({ claims: { extensions: { ihe_iua } } });
@@ -64,7 +73,10 @@ test('what is expired, early, too long, for somebody else or signed otherwise is
   await refused(await assertion({ issuedS: 600 }), 401);
   await refused(await assertion({ lifetimeS: 301 }), 401);
   await refused(await assertion({ claims: { aud: `${node.url}/auth/token/` } }), 401);
-  await refused(await assertion({ claims: { aud: [`${node.url}/auth/token`, 'https://other.example'] } }), 401);
+  await refused(
+    await assertion({ claims: { aud: [`${node.url}/auth/token`, 'https://other.example'] } }),
+    401,
+  );
   await refused(await assertion({ claims: { sub: stranger.accountId } }), 401);
   await refused(await assertion({ claims: { iss: stranger.accountId, sub: stranger.accountId } }), 401);
   await refused(await assertion({ seed: stranger.seed }), 401);
@@ -76,10 +88,20 @@ test('what is expired, early, too long, for somebody else or signed otherwise is
 test('no algorithm but EdDSA, and no unsigned token', async () => {
   const { accountId, publicKey } = node.demoKey('clinician');
   const nowS = Math.floor(Date.now() / 1000);
-  const claims = { iss: accountId, sub: accountId, aud: `${node.url}/auth/token`, iat: nowS, exp: nowS + 60, jti: crypto.randomUUID() };
+  const claims = {
+    iss: accountId,
+    sub: accountId,
+    aud: `${node.url}/auth/token`,
+    iat: nowS,
+    exp: nowS + 60,
+    jti: crypto.randomUUID(),
+  };
   await refused(new UnsecuredJWT(claims).encode(), 401);
   // The classic confusion: the public key as an HMAC secret.
-  await refused(await new SignJWT(claims).setProtectedHeader({ alg: 'HS256' }).sign(fromHex(publicKey) as Uint8Array), 401);
+  await refused(
+    await new SignJWT(claims).setProtectedHeader({ alg: 'HS256' }).sign(fromHex(publicKey) as Uint8Array),
+    401,
+  );
   for (const jwt of ['', 'a.b.c', 'x'.repeat(20_000), `${await assertion()}x`]) {
     const answer = await postAssertion(node.url, jwt);
     assert.ok([400, 401, 413].includes(answer.status), `${answer.status}`);
@@ -92,9 +114,15 @@ test('claims are believed only as far as the registry bears them out', async () 
   await refused(await assertion(iua({ subject_role: ['physician', 'pharmacist'] })), 403);
   await refused(await assertion(iua({ purpose_of_use: 'PATRQT' })), 403);
   await refused(await assertion(iua({ purpose_of_use: 'NOSUCH' })), 403);
-  await refused(await assertion(iua({ purpose_of_use: { system: 'http://other.example', code: 'TREAT' } })), 403);
+  await refused(
+    await assertion(iua({ purpose_of_use: { system: 'http://other.example', code: 'TREAT' } })),
+    403,
+  );
   await refused(await assertion({ claims: { extensions: 'x' } }), 403);
-  const right = { subject_role: { system: 'urn:careledger:role', code: 'physician' }, purpose_of_use: [{ code: 'TREAT' }] };
+  const right = {
+    subject_role: { system: 'urn:careledger:role', code: 'physician' },
+    purpose_of_use: [{ code: 'TREAT' }],
+  };
   assert.equal((await postAssertion(node.url, await assertion(iua(right)))).status, 200);
 });
 
@@ -102,9 +130,15 @@ test('a token request that is not one says so as RFC 6749 does', async () => {
   const post = (body: string, type = 'application/x-www-form-urlencoded') =>
     fetch(`${node.url}/auth/token`, { method: 'POST', body, headers: { 'content-type': type } });
   const wrongGrant = await post('grant_type=password&username=a&password=b');
-  assert.deepEqual([wrongGrant.status, ((await wrongGrant.json()) as { error: string }).error], [400, 'unsupported_grant_type']);
+  assert.deepEqual(
+    [wrongGrant.status, ((await wrongGrant.json()) as { error: string }).error],
+    [400, 'unsupported_grant_type'],
+  );
   const empty = await post('grant_type=client_credentials');
-  assert.deepEqual([empty.status, ((await empty.json()) as { error: string }).error], [400, 'invalid_request']);
+  assert.deepEqual(
+    [empty.status, ((await empty.json()) as { error: string }).error],
+    [400, 'invalid_request'],
+  );
   assert.equal((await post('{}', 'application/json')).status, 415);
   assert.equal((await post('a'.repeat(40_000))).status, 413);
 });
@@ -141,7 +175,9 @@ test('a rotated key opens no more sessions', async () => {
   const { engine, chainId } = node.node.runtime;
   const newKey = fromHex(next.publicKey) as Uint8Array;
   const possessionProof = provePossession(chainId, fromHex(key.accountId) as Uint8Array, newKey, next.seed);
-  await createAccountSigner({ engine, chainId, seed: key.seed }).submit('rotate-key', [encodeRotateKey({ newKey, possessionProof })]);
+  await createAccountSigner({ engine, chainId, seed: key.seed }).submit('rotate-key', [
+    encodeRotateKey({ newKey, possessionProof }),
+  ]);
   await assert.rejects(sessionToken(node.url, key, 'HPAYMT'));
   await sessionToken(node.url, next, 'HPAYMT');
 });
@@ -151,9 +187,14 @@ test('too many refusals from one address are asked to wait', async () => {
   try {
     const seed = createKey('x').seed;
     const accountId = fromHex(createKey('y').accountId) as Uint8Array;
-    const jwt = await createAssertion(seed, { accountId, audience: `${limited.url}/auth/token`, nowMs: Date.now() });
+    const jwt = await createAssertion(seed, {
+      accountId,
+      audience: `${limited.url}/auth/token`,
+      nowMs: Date.now(),
+    });
     const statuses: number[] = [];
-    for (let attempt = 0; attempt < 5; attempt++) statuses.push((await postAssertion(limited.url, jwt)).status);
+    for (let attempt = 0; attempt < 5; attempt++)
+      statuses.push((await postAssertion(limited.url, jwt)).status);
     assert.deepEqual(statuses, [401, 401, 401, 429, 429]);
   } finally {
     await limited.close();

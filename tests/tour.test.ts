@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -73,17 +73,25 @@ async function paste(folder: string, commands: string[]): Promise<Line[]> {
     CARELEDGER_PORT: String(port),
     CARELEDGER_NODE: `http://127.0.0.1:${port}`,
     CARELEDGER_HOME: join(folder, 'home'),
-    PATH: `${join(root, 'node_modules', '.bin')}:${process.env['PATH']}`,
+    PATH: `${join(root, 'node_modules', '.bin')}:${process.env.PATH}`,
     // The packages are installed when this runs; nothing of a test may reach for the network.
     npm_config_ignore_scripts: 'true',
     npm_config_update_notifier: 'false',
   };
   const output = await run('bash', ['tour.sh'], { cwd: folder, env });
   const parts = output.split(new RegExp(`^${MARK} (\\d+)$`, 'm'));
-  return commands.map((command, at) => ({ command, output: parts[2 * at] ?? '', exit: Number(parts[2 * at + 1] ?? 99) }));
+  return commands.map((command, at) => ({
+    command,
+    output: parts[2 * at] ?? '',
+    exit: Number(parts[2 * at + 1] ?? 99),
+  }));
 }
 
-function run(command: string, args: string[], options: { cwd: string; env: NodeJS.ProcessEnv }): Promise<string> {
+function run(
+  command: string,
+  args: string[],
+  options: { cwd: string; env: NodeJS.ProcessEnv },
+): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { ...options, timeout: LIMIT_MS });
     let output = '';

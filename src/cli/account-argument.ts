@@ -8,5 +8,8 @@ const ACCOUNT_ID = /^[0-9a-f]{64}$/;
 export function accountOf(text: string): string {
   if (ACCOUNT_ID.test(text)) return text;
   if (existsSync(text)) return readKeyFile(text).accountId;
-  throw new AppError('usage', `"${text.slice(0, 80)}" is neither an account id (64 hexadecimal digits) nor a key file.`);
+  throw new AppError(
+    'usage',
+    `"${text.slice(0, 80)}" is neither an account id (64 hexadecimal digits) nor a key file.`,
+  );
 }

@@ -6,7 +6,11 @@ import { AppError, ERROR_TABLE, type ErrorCode } from '../shared/index.ts';
 export interface AdminClient {
   call(method: 'GET' | 'POST', path: string, body?: unknown): Promise<Record<string, unknown>>;
   /** For long work: the node answers with JSON lines, each told as it comes; the last one is returned. */
-  stream(path: string, body: unknown, onLine: (line: Record<string, unknown>) => void): Promise<Record<string, unknown>>;
+  stream(
+    path: string,
+    body: unknown,
+    onLine: (line: Record<string, unknown>) => void,
+  ): Promise<Record<string, unknown>>;
 }
 
 /** A client of the node whose admin socket is at `socketPath`. */
@@ -26,7 +30,7 @@ export function adminClient(socketPath: string): AdminClient {
       for await (const line of createInterface({ input: response, crlfDelay: Number.POSITIVE_INFINITY })) {
         if (line === '') continue;
         last = parseObject(line);
-        if (last['error'] !== undefined) throw problemError({ title: last['error'], detail: last['message'] });
+        if (last.error !== undefined) throw problemError({ title: last.error, detail: last.message });
         onLine(last);
       }
       return last;
@@ -37,7 +41,8 @@ export function adminClient(socketPath: string): AdminClient {
 function send(socketPath: string, method: string, path: string, body: unknown): Promise<IncomingMessage> {
   const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
   return new Promise((resolve, reject) => {
-    const headers = bytes === undefined ? {} : { 'content-type': 'application/json', 'content-length': bytes.length };
+    const headers =
+      bytes === undefined ? {} : { 'content-type': 'application/json', 'content-length': bytes.length };
     const outgoing = request({ socketPath, method, path, headers }, resolve);
     outgoing.on('error', (cause: NodeJS.ErrnoException) => reject(socketError(cause)));
     outgoing.end(bytes);
@@ -46,12 +51,22 @@ function send(socketPath: string, method: string, path: string, body: unknown): 
 
 function socketError(cause: NodeJS.ErrnoException): AppError {
   if (cause.code === 'ENOENT' || cause.code === 'ECONNREFUSED') {
-    return new AppError('node-not-running', 'No node runs on this data folder. Start it with `careledger start`, or name its folder with --data.', { cause });
+    return new AppError(
+      'node-not-running',
+      'No node runs on this data folder. Start it with `careledger start`, or name its folder with --data.',
+      { cause },
+    );
   }
   if (cause.code === 'EACCES' || cause.code === 'EPERM') {
-    return new AppError('folder-not-writable', "Only the owner of the node's data folder can administer it.", { cause });
+    return new AppError(
+      'folder-not-writable',
+      "Only the owner of the node's data folder can administer it.",
+      { cause },
+    );
   }
-  return new AppError('node-unreachable', `The node did not answer (${cause.code ?? 'connection lost'}).`, { cause });
+  return new AppError('node-unreachable', `The node did not answer (${cause.code ?? 'connection lost'}).`, {
+    cause,
+  });
 }
 
 async function readText(response: IncomingMessage): Promise<string> {
@@ -71,7 +86,7 @@ function parseObject(text: string): Record<string, unknown> {
 }
 
 function problemError(problem: Record<string, unknown>): AppError {
-  const title = String(problem['title'] ?? 'internal');
+  const title = String(problem.title ?? 'internal');
   const code = (title in ERROR_TABLE ? title : 'internal') as ErrorCode;
-  return new AppError(code, String(problem['detail'] ?? 'The node refused.'));
+  return new AppError(code, String(problem.detail ?? 'The node refused.'));
 }

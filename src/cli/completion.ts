@@ -46,7 +46,8 @@ complete -o default -F _careledger careledger
 function fish(words: Map<string, string[]>): string {
   const lines: string[] = ['# careledger completion; use it with: careledger completion fish | source'];
   for (const [path, next] of words) {
-    const condition = path === '' ? '__fish_use_subcommand' : `__fish_seen_subcommand_from ${path.split(' ').at(-1)}`;
+    const condition =
+      path === '' ? '__fish_use_subcommand' : `__fish_seen_subcommand_from ${path.split(' ').at(-1)}`;
     for (const word of next) {
       const completion = word.startsWith('--') ? `-l ${word.slice(2)}` : `-a ${word}`;
       lines.push(`complete -c careledger -n '${condition}' ${completion}`);

@@ -54,11 +54,15 @@ function permitted(wish: ConsentWish): Record<string, unknown> {
       role: { coding: [{ system: `${CODE_SYSTEM}/v3-ParticipationType`, code: 'IRCP' }] },
       reference: { reference: `urn:careledger:account:${account}` },
     })),
-    ...listed('action', wish.actions, (code) => ({ coding: [{ system: `${CODE_SYSTEM}/consentaction`, code }] })),
+    ...listed('action', wish.actions, (code) => ({
+      coding: [{ system: `${CODE_SYSTEM}/consentaction`, code }],
+    })),
     ...listed('purpose', wish.purposes, (code) => ({ system: `${CODE_SYSTEM}/v3-ActReason`, code })),
     ...listed('class', wish.types, (code) => ({ system: 'http://hl7.org/fhir/resource-types', code })),
     ...listed('code', wish.codes, (text) => ({ coding: [codingOf(text)] })),
-    ...(wish.includeSensitive && { securityLabel: [{ system: `${CODE_SYSTEM}/v3-Confidentiality`, code: 'R' }] }),
+    ...(wish.includeSensitive && {
+      securityLabel: [{ system: `${CODE_SYSTEM}/v3-Confidentiality`, code: 'R' }],
+    }),
     ...(withheld.length === 0 ? {} : { provision: withheld }),
   };
 }

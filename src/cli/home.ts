@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 
 /** Where a person's own files are: the wallet, and the last head seen of each ledger. */
 export function homeFolder(): string {
-  return process.env['CARELEDGER_HOME'] ?? join(homedir(), '.careledger');
+  return process.env.CARELEDGER_HOME ?? join(homedir(), '.careledger');
 }
 
 /** Makes the folder of a file, for its owner only. */

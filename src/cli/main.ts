@@ -7,5 +7,6 @@ try {
   await createProgram(terminal).parseAsync(process.argv);
 } catch (error) {
   // Commander has already told what is wrong with the command line.
-  process.exitCode = error instanceof CommanderError ? (error.exitCode === 0 ? 0 : 2) : reportFailure(terminal, error);
+  process.exitCode =
+    error instanceof CommanderError ? (error.exitCode === 0 ? 0 : 2) : reportFailure(terminal, error);
 }

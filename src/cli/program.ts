@@ -22,7 +22,9 @@ Exit codes: 0 done, 2 bad input, 3 refused, 4 not found, 5 damage found or proof
 /** The whole command line; each group of commands is added by its own file. */
 export function createProgram(terminal: Terminal): Command {
   const program = new Command('careledger')
-    .description('Run and use a CareLedger node: patient-held consent over FHIR records, with proof of everything.')
+    .description(
+      'Run and use a CareLedger node: patient-held consent over FHIR records, with proof of everything.',
+    )
     .version('0.1.0', '--version')
     .option('--json', 'answers as JSON on standard output')
     .addHelpText('after', AFTER_HELP)

@@ -7,7 +7,10 @@ import { AppError } from '../shared/index.ts';
  * A secret from a file, from the environment or typed without echo, in this order. Never from the command line, where
  * every user of the machine and the shell's history could read it.
  */
-export async function readSecret(question: string, sources: { file?: string | undefined; variable: string }): Promise<string> {
+export async function readSecret(
+  question: string,
+  sources: { file?: string | undefined; variable: string },
+): Promise<string> {
   if (sources.file !== undefined) return readFileSync(sources.file, 'utf8').trim();
   const fromEnvironment = process.env[sources.variable];
   if (fromEnvironment !== undefined && fromEnvironment !== '') return fromEnvironment.trim();

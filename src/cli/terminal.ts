@@ -46,13 +46,21 @@ export function reportFailure(terminal: Terminal, error: unknown): number {
     return 70;
   }
   const row = ERROR_TABLE[error.code];
-  if (terminal.json) process.stdout.write(`${JSON.stringify({ error: error.code, message: error.message })}\n`);
+  if (terminal.json)
+    process.stdout.write(`${JSON.stringify({ error: error.code, message: error.message })}\n`);
   terminal.warn(`${error.message}  [${error.code}]`);
   return row.exitCode;
 }
 
 /** Columns of text, aligned; for lists that a person reads. */
 export function table(rows: string[][]): string {
-  const widths = rows.reduce<number[]>((all, row) => row.map((cell, at) => Math.max(all[at] ?? 0, cell.length)), []);
-  return rows.map((row) => row.map((cell, at) => (at === row.length - 1 ? cell : cell.padEnd(widths[at] ?? 0))).join('  ')).join('\n');
+  const widths = rows.reduce<number[]>(
+    (all, row) => row.map((cell, at) => Math.max(all[at] ?? 0, cell.length)),
+    [],
+  );
+  return rows
+    .map((row) =>
+      row.map((cell, at) => (at === row.length - 1 ? cell : cell.padEnd(widths[at] ?? 0))).join('  '),
+    )
+    .join('\n');
 }

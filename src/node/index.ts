@@ -1,4 +1,4 @@
-import type { AuditSummary, auditFolder as AuditFolder } from './admin/audit.ts';
+import type { auditFolder as AuditFolder, AuditSummary } from './admin/audit.ts';
 import type { backupFindings as BackupFindings, restoreNode as RestoreNode } from './admin/backup.ts';
 import type { NodeConfig } from './config.ts';
 import type { RunningNode } from './start-node.ts';
@@ -26,7 +26,9 @@ export async function auditFolder(...input: Parameters<typeof AuditFolder>): Pro
 }
 
 /** Everything that is wrong with a backup. */
-export async function backupFindings(...input: Parameters<typeof BackupFindings>): ReturnType<typeof BackupFindings> {
+export async function backupFindings(
+  ...input: Parameters<typeof BackupFindings>
+): ReturnType<typeof BackupFindings> {
   return (await import('./admin/backup.ts')).backupFindings(...input);
 }
 

@@ -1,13 +1,28 @@
 import type { NodeRuntime } from './runtime.ts';
 
 /** What an operator watches beside requests: the ledger's head, anchoring, queues, memory. */
-export function addNodeGauges({ metrics, engine, vault, sessions, recordAnchor, accessAnchor }: NodeRuntime): void {
+export function addNodeGauges({
+  metrics,
+  engine,
+  vault,
+  sessions,
+  recordAnchor,
+  accessAnchor,
+}: NodeRuntime): void {
   const gauges: [name: string, help: string, read: () => number][] = [
     ['careledger_ledger_height', 'Height of the ledger.', () => engine.head().height],
     ['careledger_ledger_transactions', 'Transactions in the history log.', () => engine.head().logSize],
     ['careledger_access_log_entries', 'Entries in the access log.', () => vault.accessLog.size],
-    ['careledger_access_anchor_lag_seconds', 'How long the oldest entry without an anchor has waited.', () => accessAnchor.lagMs() / 1000],
-    ['careledger_records_waiting', 'Record versions that wait for their transaction.', () => recordAnchor.waiting],
+    [
+      'careledger_access_anchor_lag_seconds',
+      'How long the oldest entry without an anchor has waited.',
+      () => accessAnchor.lagMs() / 1000,
+    ],
+    [
+      'careledger_records_waiting',
+      'Record versions that wait for their transaction.',
+      () => recordAnchor.waiting,
+    ],
     ['careledger_sessions', 'Sessions that are open.', () => sessions.size],
     ['process_resident_memory_bytes', 'Resident memory.', () => process.memoryUsage.rss()],
     ['process_uptime_seconds', 'Time since the start.', () => Math.round(process.uptime())],

@@ -11,7 +11,12 @@ import { createFailureLimit } from './auth/failure-limit.ts';
 import { createRegistryView, type RegistryView } from './auth/registry-view.ts';
 import { createSessionStore } from './auth/sessions.ts';
 import type { NodeSession } from './auth/token-endpoint.ts';
-import { ANCHOR_DEADLINE_MS, DEFAULT_ANCHOR_EVERY_MS, DEFAULT_MAX_FAILURES_PER_MINUTE, type NodeConfig } from './config.ts';
+import {
+  ANCHOR_DEADLINE_MS,
+  DEFAULT_ANCHOR_EVERY_MS,
+  DEFAULT_MAX_FAILURES_PER_MINUTE,
+  type NodeConfig,
+} from './config.ts';
 import { createConsentDesk } from './consents/consent-submission.ts';
 import { createConsentView } from './consents/consent-view.ts';
 import { readLedgerConsent } from './consents/ledger-consent.ts';
@@ -30,7 +35,12 @@ import { createEnrolment } from './wallet/enrolment.ts';
 export async function openRuntime(opened: OpenedFolder, config: NodeConfig): Promise<NodeRuntime> {
   const nowMs = config.now ?? Date.now;
   const { folder, genesis, keys } = opened;
-  const engine = await openEmbeddedEngine({ folder: folder.ledger, genesis, operatorSeed: keys.operatorSeed, now: nowMs });
+  const engine = await openEmbeddedEngine({
+    folder: folder.ledger,
+    genesis,
+    operatorSeed: keys.operatorSeed,
+    now: nowMs,
+  });
   const chainId = chainIdOf(genesis);
   const custodian = createAccountSigner({ engine, chainId, seed: keys.custodianSeed });
   let vault: Vault | undefined;
@@ -56,7 +66,12 @@ export async function openNodeVault(
   const now = config.now ?? Date.now;
   const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length));
   const sign = (message: Uint8Array): Uint8Array => signMessage(seeds.custodianSeed, message);
-  const keys = await openPassphraseKeys({ path: folder.vaultKeys, passphrase: passphrase.text, random, create: opened.isNew });
+  const keys = await openPassphraseKeys({
+    path: folder.vaultKeys,
+    passphrase: passphrase.text,
+    random,
+    create: opened.isNew,
+  });
   return openVault({
     url: config.vaultUrl ?? `sqlite:${join(folder.vault, 'vault.db')}`,
     folder: folder.vault,
@@ -65,7 +80,12 @@ export async function openNodeVault(
     now,
     random,
     tolerateDamage: config.tolerateDamage === true,
-    signBatch: (batch) => signBatchPromise(batch, { custodian: custodian.accountId, anchorDeadlineMs: now() + ANCHOR_DEADLINE_MS, sign }),
+    signBatch: (batch) =>
+      signBatchPromise(batch, {
+        custodian: custodian.accountId,
+        anchorDeadlineMs: now() + ANCHOR_DEADLINE_MS,
+        sign,
+      }),
   });
 }
 
@@ -87,11 +107,18 @@ interface Opened {
 
 function wire(parts: Opened): NodeRuntime {
   const { opened, config, engine, vault, custodian, chainId, nowMs } = parts;
-  const log = openLog({ level: config.logLevel ?? 'info', nowMs, ...(config.logSink !== undefined && { sink: config.logSink }) });
+  const log = openLog({
+    level: config.logLevel ?? 'info',
+    nowMs,
+    ...(config.logSink !== undefined && { sink: config.logSink }),
+  });
   const genesisBytes = encodeGenesis(opened.genesis);
   const registry = createRegistryView(engine.state);
   const sessions = createSessionStore<NodeSession>(nowMs);
-  const consents = createConsentView({ ...vault, ledgerConsent: (consentId) => readLedgerConsent(engine.state, consentId) });
+  const consents = createConsentView({
+    ...vault,
+    ledgerConsent: (consentId) => readLedgerConsent(engine.state, consentId),
+  });
   engine.onCommit((block, results) => {
     const changes = changesOf(block, results);
     if (changes.consents !== undefined) consents.changed(changes.consents);
@@ -114,12 +141,35 @@ function wire(parts: Opened): NodeRuntime {
     sessions,
     failures: createFailureLimit({ limit, windowMs: 60_000, nowMs }),
     consents,
-    consentDesk: createConsentDesk({ engine, vault, custodian: custodian.accountId, onEpochFailure: () => log.write('error', 'epoch-rotation-failed') }),
-    enrolment: createEnrolment({ engine, vault, custodian, chainId, nowMs, onBound: (patientId) => consents.forget(patientId) }),
+    consentDesk: createConsentDesk({
+      engine,
+      vault,
+      custodian: custodian.accountId,
+      onEpochFailure: () => log.write('error', 'epoch-rotation-failed'),
+    }),
+    enrolment: createEnrolment({
+      engine,
+      vault,
+      custodian,
+      chainId,
+      nowMs,
+      onBound: (patientId) => consents.forget(patientId),
+    }),
     recordAnchor,
     accessAnchor,
     receipts: createReceiptDesk({ engine, accessLog: vault.accessLog, genesis: genesisBytes }),
-    ...openFhir({ engine, vault, consents, registry, sessions, custodian, recordAnchor, config, nowMs, baseUrl: () => runtime.baseUrl }),
+    ...openFhir({
+      engine,
+      vault,
+      consents,
+      registry,
+      sessions,
+      custodian,
+      recordAnchor,
+      config,
+      nowMs,
+      baseUrl: () => runtime.baseUrl,
+    }),
     log,
     metrics: createMetrics(),
     nowMs,

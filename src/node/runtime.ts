@@ -1,21 +1,21 @@
+import type { Engine } from '../engine/index.ts';
+import type { FhirHandler } from '../fhir/index.ts';
+import type { Vault } from '../vault/index.ts';
 import type { AccessAnchorTimer } from './anchoring/access-anchor.ts';
 import type { RecordAnchor } from './anchoring/record-anchor.ts';
 import type { FailureLimit } from './auth/failure-limit.ts';
 import type { RegistryView } from './auth/registry-view.ts';
 import type { SessionStore } from './auth/sessions.ts';
 import type { NodeSession } from './auth/token-endpoint.ts';
-import type { Engine } from '../engine/index.ts';
-import type { FhirHandler } from '../fhir/index.ts';
-import type { Vault } from '../vault/index.ts';
 import type { createConsentDesk } from './consents/consent-submission.ts';
 import type { ConsentView } from './consents/consent-view.ts';
+import type { FhirDoor } from './fhir/fhir-door.ts';
 import type { OpenedFolder } from './folder/init-folder.ts';
 import type { Log } from './http/log.ts';
 import type { Metrics } from './http/metrics.ts';
 import type { AccountSigner } from './ledger/account-signer.ts';
 import type { ReceiptDesk } from './ledger/receipts.ts';
 import type { Enrolment } from './wallet/enrolment.ts';
-import type { FhirDoor } from './fhir/fhir-door.ts';
 
 /** Everything a running node is made of; the routes take from it what they need. */
 export interface NodeRuntime {

@@ -1,12 +1,7 @@
 import { chmodSync, existsSync, rmSync } from 'node:fs';
 import { AppError } from '../shared/index.ts';
 import { createAdminApp } from './admin/admin-routes.ts';
-import {
-  DEFAULT_HOST,
-  DEFAULT_ORGANISATION,
-  DEFAULT_PORT,
-  type NodeConfig,
-} from './config.ts';
+import { DEFAULT_HOST, DEFAULT_ORGANISATION, DEFAULT_PORT, type NodeConfig } from './config.ts';
 import { seedSamples } from './demo/seed-samples.ts';
 import { FHIR_PREFIX } from './fhir/fhir-door.ts';
 import { initFolder, isInitialised, type OpenedFolder, openFolder } from './folder/init-folder.ts';
@@ -42,7 +37,12 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
     servers.push(await listenForAll(runtime, config));
     runtime.state = 'ready';
     runtime.log.write('info', 'ready', { height: runtime.engine.head().height });
-    return { url: runtime.baseUrl, runtime, closed: stopped.promise, close: () => stop().then(() => stopped.promise) };
+    return {
+      url: runtime.baseUrl,
+      runtime,
+      closed: stopped.promise,
+      close: () => stop().then(() => stopped.promise),
+    };
   } catch (error) {
     await shutDown(runtime, servers).catch(() => undefined);
     throw error;
@@ -53,7 +53,10 @@ function openOrInit(config: NodeConfig): OpenedFolder {
   if (isInitialised(config.dataPath)) {
     const opened = openFolder(config.dataPath, config.passphrase);
     if (opened.description.vault === 'postgres' && config.vaultUrl === undefined) {
-      throw new AppError('usage', 'The vault of this data folder is in PostgreSQL: name it with --vault postgres://….');
+      throw new AppError(
+        'usage',
+        'The vault of this data folder is in PostgreSQL: name it with --vault postgres://….',
+      );
     }
     return opened;
   }
@@ -72,7 +75,12 @@ async function listenForAdmin(runtime: NodeRuntime, stop: () => void): Promise<H
   // The ledger's lock is ours, so a socket that is there was left by a node that was killed.
   rmSync(socketPath, { force: true });
   const handler = appListener(createAdminApp(runtime, stop));
-  const server = await openHttpServer({ listen: { socketPath }, handler, log: runtime.log, metrics: runtime.metrics });
+  const server = await openHttpServer({
+    listen: { socketPath },
+    handler,
+    log: runtime.log,
+    metrics: runtime.metrics,
+  });
   if (existsSync(socketPath)) chmodSync(socketPath, 0o600);
   return server;
 }

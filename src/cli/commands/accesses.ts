@@ -29,15 +29,30 @@ export async function showAccesses(
   const identity = await patientIdentity(client, await readWallet(options.wallet));
   const token = await openSession(client, identity, 'PATRQT');
   const answer = await client.call(`/wallet/accesses?limit=${encodeURIComponent(options.limit)}`, { token });
-  const page = JSON.parse(fromUtf8(answer.bytes) ?? '{}') as { total?: number; accesses?: Access[]; detail?: string };
-  if (answer.status !== 200 || page.accesses === undefined) throw new AppError('unavailable', page.detail ?? 'The node did not give the log.');
+  const page = JSON.parse(fromUtf8(answer.bytes) ?? '{}') as {
+    total?: number;
+    accesses?: Access[];
+    detail?: string;
+  };
+  if (answer.status !== 200 || page.accesses === undefined)
+    throw new AppError('unavailable', page.detail ?? 'The node did not give the log.');
   const lines = page.accesses.map((access) => ({ access, proof: proofOf(access) }));
   const broken = lines.find(({ proof }) => proof === 'REFUSED');
   saveNewest(options.receipt, page.accesses);
   const rows = lines.map(({ access, proof }) => [...describe(access), proof]);
-  const text = rows.length === 0 ? 'Nobody has accessed this record.' : table([['when', 'what', 'who', 'why', 'record', 'decision', 'proof'], ...rows]);
-  terminal.answer({ total: page.total, accesses: lines.map(({ access, proof }) => ({ ...access, proof })) }, text);
-  if (broken !== undefined) throw new AppError('proof-refused', 'The proof of an entry does not hold. Keep this output: it is evidence against the node.');
+  const text =
+    rows.length === 0
+      ? 'Nobody has accessed this record.'
+      : table([['when', 'what', 'who', 'why', 'record', 'decision', 'proof'], ...rows]);
+  terminal.answer(
+    { total: page.total, accesses: lines.map(({ access, proof }) => ({ ...access, proof })) },
+    text,
+  );
+  if (broken !== undefined)
+    throw new AppError(
+      'proof-refused',
+      'The proof of an entry does not hold. Keep this output: it is evidence against the node.',
+    );
 }
 
 function proofOf({ receipt }: Access): 'verified' | 'not anchored yet' | 'REFUSED' {
@@ -49,7 +64,9 @@ function describe({ auditEvent, reason }: Access): string[] {
   if (auditEvent === null) return ['(erased)', '', '', '', '', ''];
   const who = auditEvent.agent.find((agent) => agent.requestor)?.who?.identifier?.value ?? '';
   // The first entity says whose record it is, and that is known here; the versions that were read follow it.
-  const records = (auditEvent.entity ?? []).map(({ what }) => what?.reference ?? '').filter((reference) => reference.includes('/_history/'));
+  const records = (auditEvent.entity ?? [])
+    .map(({ what }) => what?.reference ?? '')
+    .filter((reference) => reference.includes('/_history/'));
   return [
     auditEvent.recorded.slice(0, 19),
     auditEvent.subtype?.[0]?.code ?? '',
@@ -63,6 +80,7 @@ function describe({ auditEvent, reason }: Access): string[] {
 function saveNewest(file: string | undefined, accesses: Access[]): void {
   if (file === undefined) return;
   const receipt = accesses.find((access) => access.receipt !== null)?.receipt;
-  if (typeof receipt !== 'string') throw new AppError('not-found', 'No entry is anchored yet. Try again in a minute.');
+  if (typeof receipt !== 'string')
+    throw new AppError('not-found', 'No entry is anchored yet. Try again in a minute.');
   writeFileSync(file, receipt);
 }

@@ -25,11 +25,16 @@ export function addAdministration(program: Command, terminal: Terminal): void {
     .requiredOption('--yes', 'it cannot be undone')
     .action(async (reference: string, options: { data: string }) => {
       const record = await clientOf(options.data).call('POST', '/admin/erase', { reference });
-      terminal.answer(record, `Erased ${(record['commitments'] as unknown[]).length} versions. Backups taken before can no longer be opened: take a new one.`);
+      terminal.answer(
+        record,
+        `Erased ${(record.commitments as unknown[]).length} versions. Backups taken before can no longer be opened: take a new one.`,
+      );
     });
   program
     .command('audit')
-    .description('check every byte of ledger and vault, of a running or a stopped node, and name what is damaged or missing')
+    .description(
+      'check every byte of ledger and vault, of a running or a stopped node, and name what is damaged or missing',
+    )
     .addOption(dataOption())
     .option('--vault <url>', 'postgres://… when the vault of a stopped node is there')
     .action((options: { data: string; vault?: string }) => audit(options, terminal));
@@ -39,8 +44,13 @@ export function addAdministration(program: Command, terminal: Terminal): void {
     .argument('<folder>', 'a folder that does not exist yet')
     .addOption(dataOption())
     .action(async (folder: string, options: { data: string }) => {
-      const done = await clientOf(options.data).stream('/admin/backup', { folder: resolve(folder) }, (line) => tellProgress(line, terminal));
-      terminal.answer(done, `Backed up to ${folder}, height ${String(done['height'])}. Keys are not in it: keep a copy of ${join(options.data, 'keys')} elsewhere.`);
+      const done = await clientOf(options.data).stream('/admin/backup', { folder: resolve(folder) }, (line) =>
+        tellProgress(line, terminal),
+      );
+      terminal.answer(
+        done,
+        `Backed up to ${folder}, height ${String(done.height)}. Keys are not in it: keep a copy of ${join(options.data, 'keys')} elsewhere.`,
+      );
     });
   program
     .command('restore')
@@ -49,7 +59,9 @@ export function addAdministration(program: Command, terminal: Terminal): void {
     .requiredOption('-d, --data <folder>', 'the new data folder')
     .option('--keys <folder>', 'keys of the node that was backed up', './data/keys')
     .option('--vault <url>', 'postgres://… to restore the vault there')
-    .action((backup: string, options: { data: string; keys: string; vault?: string }) => restore(backup, options, terminal));
+    .action((backup: string, options: { data: string; keys: string; vault?: string }) =>
+      restore(backup, options, terminal),
+    );
 }
 
 function clientOf(data: string): AdminClient {
@@ -62,11 +74,15 @@ async function importFiles(files: string[], options: { data: string }, terminal:
   const startedMs = performance.now();
   for (const file of files) {
     const result = await client.call('POST', '/admin/import', readBundle(file)).catch((error: unknown) => {
-      throw error instanceof AppError ? new AppError(error.code, `${basename(file)}: ${error.message}`) : error;
+      throw error instanceof AppError
+        ? new AppError(error.code, `${basename(file)}: ${error.message}`)
+        : error;
     });
     total.files++;
     for (const name of ['created', 'updated', 'unchanged'] as const) total[name] += Number(result[name] ?? 0);
-    terminal.progress(`${total.files}/${files.length} files, ${sum(total)} resources, ${rate(sum(total), startedMs)}/s`);
+    terminal.progress(
+      `${total.files}/${files.length} files, ${sum(total)} resources, ${rate(sum(total), startedMs)}/s`,
+    );
   }
   terminal.answer(
     { ...total, perSecond: rate(sum(total), startedMs) },
@@ -74,7 +90,15 @@ async function importFiles(files: string[], options: { data: string }, terminal:
   );
 }
 
-function sum({ created, updated, unchanged }: { created: number; updated: number; unchanged: number }): number {
+function sum({
+  created,
+  updated,
+  unchanged,
+}: {
+  created: number;
+  updated: number;
+  unchanged: number;
+}): number {
   return created + updated + unchanged;
 }
 
@@ -93,33 +117,60 @@ function readBundle(file: string): unknown {
 async function audit(options: { data: string; vault?: string }, terminal: Terminal): Promise<void> {
   const findings: NodeFinding[] = [];
   const onLine = (line: Record<string, unknown>): void => {
-    if (line['finding'] !== undefined) findings.push(line['finding'] as NodeFinding);
+    if (line.finding !== undefined) findings.push(line.finding as NodeFinding);
     else tellProgress(line, terminal);
   };
   const summary = await clientOf(options.data)
     .stream('/admin/audit', {}, onLine)
     .catch((error: unknown) => {
       if (!(error instanceof AppError) || error.code !== 'node-not-running') throw error;
-      const passphrase = process.env['CARELEDGER_PASSPHRASE'];
-      return auditFolder({ path: options.data, passphrase, ...(options.vault !== undefined && { vaultUrl: options.vault }) }, onLine);
+      const passphrase = process.env.CARELEDGER_PASSPHRASE;
+      return auditFolder(
+        { path: options.data, passphrase, ...(options.vault !== undefined && { vaultUrl: options.vault }) },
+        onLine,
+      );
     });
-  const lines = findings.map(({ severity, where, what }) => `  ${severity === 'damage' ? 'DAMAGED' : 'note'}  ${where}: ${what}`);
-  const damaged = Number(summary['damaged']);
-  const heading = damaged === 0 ? 'Ledger and vault are whole.' : `${damaged} damaged or missing ${damaged === 1 ? 'piece' : 'pieces'}:`;
+  const lines = findings.map(
+    ({ severity, where, what }) => `  ${severity === 'damage' ? 'DAMAGED' : 'note'}  ${where}: ${what}`,
+  );
+  const damaged = Number(summary.damaged);
+  const heading =
+    damaged === 0
+      ? 'Ledger and vault are whole.'
+      : `${damaged} damaged or missing ${damaged === 1 ? 'piece' : 'pieces'}:`;
   terminal.answer({ ok: damaged === 0, findings }, [heading, ...lines].join('\n'));
-  if (damaged > 0) throw new AppError('damaged', 'Stop the node, keep this folder for inquiry, and restore the last backup to a new one.');
+  if (damaged > 0)
+    throw new AppError(
+      'damaged',
+      'Stop the node, keep this folder for inquiry, and restore the last backup to a new one.',
+    );
 }
 
-async function restore(backup: string, options: { data: string; keys: string; vault?: string }, terminal: Terminal): Promise<void> {
-  const passphrase = process.env['CARELEDGER_PASSPHRASE'];
-  await restoreNode({ backup, target: options.data, keys: options.keys, passphrase, ...(options.vault !== undefined && { vaultUrl: options.vault }) });
-  terminal.answer({ data: options.data }, `Restored to ${options.data}. Check it with: careledger audit --data ${options.data}`);
+async function restore(
+  backup: string,
+  options: { data: string; keys: string; vault?: string },
+  terminal: Terminal,
+): Promise<void> {
+  const passphrase = process.env.CARELEDGER_PASSPHRASE;
+  await restoreNode({
+    backup,
+    target: options.data,
+    keys: options.keys,
+    passphrase,
+    ...(options.vault !== undefined && { vaultUrl: options.vault }),
+  });
+  terminal.answer(
+    { data: options.data },
+    `Restored to ${options.data}. Check it with: careledger audit --data ${options.data}`,
+  );
 }
 
 function tellProgress(line: Record<string, unknown>, terminal: Terminal): void {
-  if (line['progress'] === undefined) return;
+  if (line.progress === undefined) return;
   const { progress, done, total } = line;
-  terminal.progress(`${String(progress)}${done === undefined ? '' : ` ${String(done)}`}${total === undefined ? '' : ` of ${String(total)}`}`);
+  terminal.progress(
+    `${String(progress)}${done === undefined ? '' : ` ${String(done)}`}${total === undefined ? '' : ` of ${String(total)}`}`,
+  );
 }
 
 /** Writes what a command was asked to put in a file that only its owner may read. */

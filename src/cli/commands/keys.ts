@@ -1,9 +1,23 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
-import { encodeRegistration, encodeRotateKey, provePossession, ROLES, type Role } from '../../contracts/index.ts';
-import { ACTIONS, type ActionName } from '../../contracts/index.ts';
+import {
+  ACTIONS,
+  type ActionName,
+  encodeRegistration,
+  encodeRotateKey,
+  provePossession,
+  ROLES,
+  type Role,
+} from '../../contracts/index.ts';
 import { encodeTransaction, signTransaction } from '../../ledger/index.ts';
-import { createKey, createNextKey, dataFolder, type KeyFile, readKeyFile, writeKeyFile } from '../../node/index.ts';
+import {
+  createKey,
+  createNextKey,
+  dataFolder,
+  type KeyFile,
+  readKeyFile,
+  writeKeyFile,
+} from '../../node/index.ts';
 import { AppError, fromHex, toHex } from '../../shared/index.ts';
 import { accountOf } from '../account-argument.ts';
 import { adminClient } from '../admin-client.ts';
@@ -17,7 +31,9 @@ type Kind = (typeof KINDS)[number];
 
 /** `keys`: keys of people, organisations and devices, and patients' one-time codes. */
 export function addKeysCommand(program: Command, terminal: Terminal): void {
-  const keys = new Command('keys').description('keys of practitioners, organisations and devices; one-time codes for patients');
+  const keys = new Command('keys').description(
+    'keys of practitioners, organisations and devices; one-time codes for patients',
+  );
   keys
     .command('create')
     .description('make a key in a file that only its owner reads')
@@ -26,7 +42,10 @@ export function addKeysCommand(program: Command, terminal: Terminal): void {
     .action((file: string, options: { name: string }) => {
       const key = createKey(options.name);
       writeKeyFile(file, key);
-      terminal.answer({ file, accountId: key.accountId, publicKey: key.publicKey }, `Made ${file}. Its account will be ${key.accountId}.`);
+      terminal.answer(
+        { file, accountId: key.accountId, publicKey: key.publicKey },
+        `Made ${file}. Its account will be ${key.accountId}.`,
+      );
     });
   keys
     .command('show')
@@ -45,17 +64,31 @@ export function addKeysCommand(program: Command, terminal: Terminal): void {
     .argument('<patient>', 'such as Patient/ana')
     .addOption(dataOption())
     .option('--out <file>', 'write the code there, for its owner only')
-    .action((patient: string, options: { data: string; out?: string }) => issueCode(patient, options, terminal));
+    .action((patient: string, options: { data: string; out?: string }) =>
+      issueCode(patient, options, terminal),
+    );
   program.addCommand(keys);
 }
 
-async function issueCode(patient: string, options: { data: string; out?: string }, terminal: Terminal): Promise<void> {
-  const { code, expiresAtMs } = await adminClient(dataFolder(options.data).adminSocket).call('POST', '/admin/enrol-code', { patient });
+async function issueCode(
+  patient: string,
+  options: { data: string; out?: string },
+  terminal: Terminal,
+): Promise<void> {
+  const { code, expiresAtMs } = await adminClient(dataFolder(options.data).adminSocket).call(
+    'POST',
+    '/admin/enrol-code',
+    { patient },
+  );
   const until = new Date(Number(expiresAtMs)).toISOString();
-  if (options.out === undefined) return terminal.answer({ code, expiresAtMs }, `${String(code)}   (once, until ${until})`);
+  if (options.out === undefined)
+    return terminal.answer({ code, expiresAtMs }, `${String(code)}   (once, until ${until})`);
   if (existsSync(options.out)) throw new AppError('conflict', `The file ${options.out} exists.`);
   writeFileSync(options.out, `${String(code)}\n`, { mode: 0o600 });
-  terminal.answer({ file: options.out, expiresAtMs }, `The code for ${patient} is in ${options.out}; it works once, until ${until}.`);
+  terminal.answer(
+    { file: options.out, expiresAtMs },
+    `The code for ${patient} is in ${options.out}; it works once, until ${until}.`,
+  );
 }
 
 interface RegisterOptions {
@@ -72,7 +105,12 @@ function addRegister(keys: Command, terminal: Terminal): void {
     .description('put a key on the ledger: under this hospital, or with --by under another organisation')
     .argument('<keyfile>', 'the key to register')
     .addOption(new Option('--kind <kind>', 'what it is the key of').choices(KINDS).default('practitioner'))
-    .addOption(new Option('--role <role>', 'a role (repeat)').choices(Object.keys(ROLES)).argParser(collect).default([]))
+    .addOption(
+      new Option('--role <role>', 'a role (repeat)')
+        .choices(Object.keys(ROLES))
+        .argParser(collect)
+        .default([]),
+    )
     .option('--by <keyfile>', 'key of the organisation that registers it; the node of --data when absent')
     .addOption(dataOption())
     .addOption(nodeOption())
@@ -87,12 +125,25 @@ async function register(key: KeyFile, options: RegisterOptions, terminal: Termin
   const publicKey = bytesOf(key.publicKey);
   const possessionProof = provePossession(chainId, registrar, publicKey, key.seed);
   if (by === undefined) {
-    const request = { kind: options.kind, publicKey: key.publicKey, possessionProof: toHex(possessionProof), roles: options.role };
+    const request = {
+      kind: options.kind,
+      publicKey: key.publicKey,
+      possessionProof: toHex(possessionProof),
+      roles: options.role,
+    };
     await adminClient(dataFolder(options.data).adminSocket).call('POST', '/admin/parties', request);
   } else {
-    await submitAs(by, `register-${options.kind}`, encodeRegistration({ publicKey, possessionProof, roles: options.role as Role[] }), options.node);
+    await submitAs(
+      by,
+      `register-${options.kind}`,
+      encodeRegistration({ publicKey, possessionProof, roles: options.role as Role[] }),
+      options.node,
+    );
   }
-  terminal.answer({ accountId: key.accountId }, `Registered ${key.accountId} as ${options.kind}${options.role.length > 0 ? ` (${options.role.join(', ')})` : ''}.`);
+  terminal.answer(
+    { accountId: key.accountId },
+    `Registered ${key.accountId} as ${options.kind}${options.role.length > 0 ? ` (${options.role.join(', ')})` : ''}.`,
+  );
 }
 
 function addRotate(keys: Command, terminal: Terminal): void {
@@ -111,7 +162,10 @@ function addRotate(keys: Command, terminal: Terminal): void {
       const newKey = bytesOf(next.publicKey);
       const possessionProof = provePossession(chainId, bytesOf(current.accountId), newKey, next.seed);
       await submitAs(current, 'rotate-key', encodeRotateKey({ newKey, possessionProof }), options.node);
-      terminal.answer({ accountId: next.accountId, publicKey: next.publicKey }, `The key of ${next.accountId} is now the one in ${newFile}. Destroy ${file}.`);
+      terminal.answer(
+        { accountId: next.accountId, publicKey: next.publicKey },
+        `The key of ${next.accountId} is now the one in ${newFile}. Destroy ${file}.`,
+      );
     });
 }
 
@@ -128,7 +182,10 @@ function addSuspension(keys: Command, terminal: Terminal): void {
       .action(async (account: string, options: { data: string }) => {
         const accountId = accountOf(account);
         await adminClient(dataFolder(options.data).adminSocket).call('POST', `/admin/${verb}`, { accountId });
-        terminal.answer({ accountId, action: verb }, `${verb === 'suspend' ? 'Suspended' : 'Reinstated'} ${accountId}.`);
+        terminal.answer(
+          { accountId, action: verb },
+          `${verb === 'suspend' ? 'Suspended' : 'Reinstated'} ${accountId}.`,
+        );
       });
   }
 }
@@ -139,9 +196,18 @@ async function submitAs(key: KeyFile, name: ActionName, part: Uint8Array, node: 
   const signer = bytesOf(key.accountId);
   const { chainId, nextSequence: sequence, height } = await client.signingPlace(signer);
   const { contract, action } = ACTIONS[name];
-  const draft = { chainId, contract, action, signer, sequence, lastValidHeight: height + VALID_FOR_BLOCKS, parts: [part] };
+  const draft = {
+    chainId,
+    contract,
+    action,
+    signer,
+    sequence,
+    lastValidHeight: height + VALID_FOR_BLOCKS,
+    parts: [part],
+  };
   const { answer } = await client.submit(encodeTransaction(signTransaction(draft, key.seed)));
-  if (answer['code'] !== 0) throw new AppError('transaction-refused', `The ledger refused: ${String(answer['result'])}.`);
+  if (answer.code !== 0)
+    throw new AppError('transaction-refused', `The ledger refused: ${String(answer.result)}.`);
 }
 
 function bytesOf(hex: string): Uint8Array {

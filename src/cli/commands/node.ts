@@ -1,9 +1,18 @@
 import { type Command, Option } from 'commander';
-import { DEFAULT_HOST, DEFAULT_ORGANISATION, DEFAULT_PORT, dataFolder, initFolder, isInitialised, type LogLevel, startNode } from '../../node/index.ts';
+import {
+  DEFAULT_HOST,
+  DEFAULT_ORGANISATION,
+  DEFAULT_PORT,
+  dataFolder,
+  initFolder,
+  isInitialised,
+  type LogLevel,
+  startNode,
+} from '../../node/index.ts';
 import { AppError } from '../../shared/index.ts';
 import { adminClient } from '../admin-client.ts';
-import type { Terminal } from '../terminal.ts';
 import { startedText } from '../started-text.ts';
+import type { Terminal } from '../terminal.ts';
 import { dataOption } from './options.ts';
 
 const WAIT_LIMIT_MS = 120_000;
@@ -23,18 +32,31 @@ interface StartOptions {
 
 /** `start`, `init`, `status`, `stop`: the life of a node. */
 export function addNodeCommands(program: Command, terminal: Terminal): void {
-  const vaultOption = (): Option => new Option('--vault <url>', 'postgres://… to keep the vault there').env('CARELEDGER_VAULT');
+  const vaultOption = (): Option =>
+    new Option('--vault <url>', 'postgres://… to keep the vault there').env('CARELEDGER_VAULT');
   program
     .command('start')
     .description('run a node; the first start makes the data folder, keys and sample patients')
     .addOption(dataOption())
-    .addOption(new Option('-p, --port <number>', 'port to listen on').env('CARELEDGER_PORT').default(String(DEFAULT_PORT)))
+    .addOption(
+      new Option('-p, --port <number>', 'port to listen on')
+        .env('CARELEDGER_PORT')
+        .default(String(DEFAULT_PORT)),
+    )
     .option('--host <address>', 'address to listen on', DEFAULT_HOST)
     .option('--base-url <url>', 'what callers reach the node as, behind a proxy')
     .addOption(vaultOption())
     .option('--name <organisation>', 'name of the organisation, on the first start', DEFAULT_ORGANISATION)
     .option('--empty', 'no sample patients and demo keys, on the first start')
-    .addOption(new Option('--log <level>', 'what to log on standard error').choices(['debug', 'info', 'warn', 'error', 'silent']))
+    .addOption(
+      new Option('--log <level>', 'what to log on standard error').choices([
+        'debug',
+        'info',
+        'warn',
+        'error',
+        'silent',
+      ]),
+    )
     .action((options: StartOptions) => start(options, terminal));
   program
     .command('init')
@@ -75,11 +97,21 @@ async function start(options: StartOptions, terminal: Terminal): Promise<void> {
   process.once('SIGTERM', stopOnce);
   process.once('SIGINT', stopOnce);
   const { opened, custodian, chainId } = node.runtime;
-  const facts = { url: node.url, data: opened.folder.root, custodian: custodian.accountHex, chainId: Buffer.from(chainId).toString('hex') };
+  const facts = {
+    url: node.url,
+    data: opened.folder.root,
+    custodian: custodian.accountHex,
+    chainId: Buffer.from(chainId).toString('hex'),
+  };
   if (isFirst && opened.passphrase.keptInFolder) {
-    terminal.warn(`Warning: no CARELEDGER_PASSPHRASE was set, so one was made and lies in ${opened.folder.passphrase}, beside what it protects. Good enough to try things, not for patients.`);
+    terminal.warn(
+      `Warning: no CARELEDGER_PASSPHRASE was set, so one was made and lies in ${opened.folder.passphrase}, beside what it protects. Good enough to try things, not for patients.`,
+    );
   }
-  terminal.answer(facts, startedText({ ...facts, isFirst, withSamples: opened.description.withSamples, demo: opened.folder.demo }));
+  terminal.answer(
+    facts,
+    startedText({ ...facts, isFirst, withSamples: opened.description.withSamples, demo: opened.folder.demo }),
+  );
   await node.closed;
 }
 
@@ -92,7 +124,10 @@ function init(options: StartOptions, terminal: Terminal): void {
     passphrase: passphrase().passphrase,
     nowMs: Date.now(),
   });
-  terminal.answer({ data: folder.root }, `Made the data folder ${folder.root}. Start it with: careledger start --data ${options.data}`);
+  terminal.answer(
+    { data: folder.root },
+    `Made the data folder ${folder.root}. Start it with: careledger start --data ${options.data}`,
+  );
 }
 
 async function status(options: { data: string; wait?: boolean }, terminal: Terminal): Promise<void> {
@@ -101,12 +136,16 @@ async function status(options: { data: string; wait?: boolean }, terminal: Termi
   for (;;) {
     try {
       const answer = await adminClient(adminSocket).call('GET', '/admin/status');
-      if (answer['ready'] === true || Date.now() >= untilMs) {
+      if (answer.ready === true || Date.now() >= untilMs) {
         const { organisation, baseUrl, ready, height, logSize } = answer;
-        return terminal.answer(answer, `${organisation}: ${ready === true ? 'ready' : 'not ready'} at ${baseUrl}, height ${height}, ${logSize} transactions.`);
+        return terminal.answer(
+          answer,
+          `${organisation}: ${ready === true ? 'ready' : 'not ready'} at ${baseUrl}, height ${height}, ${logSize} transactions.`,
+        );
       }
     } catch (error) {
-      if (!(error instanceof AppError) || error.code !== 'node-not-running' || Date.now() >= untilMs) throw error;
+      if (!(error instanceof AppError) || error.code !== 'node-not-running' || Date.now() >= untilMs)
+        throw error;
     }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
@@ -128,7 +167,7 @@ async function stop(options: { data: string }, terminal: Terminal): Promise<void
 }
 
 function passphrase(): { passphrase: string } | { passphrase?: never } {
-  const text = process.env['CARELEDGER_PASSPHRASE'];
+  const text = process.env.CARELEDGER_PASSPHRASE;
   return text === undefined || text === '' ? {} : { passphrase: text };
 }
 

@@ -7,16 +7,25 @@ export const dataOption = (): Option =>
   new Option('-d, --data <folder>', "the node's data folder").env('CARELEDGER_DATA').default('./data');
 
 export const nodeOption = (): Option =>
-  new Option('-n, --node <url>', 'address of the node').env('CARELEDGER_NODE').default('http://127.0.0.1:8490');
+  new Option('-n, --node <url>', 'address of the node')
+    .env('CARELEDGER_NODE')
+    .default('http://127.0.0.1:8490');
 
 export const walletOption = (): Option =>
-  new Option('-w, --wallet <file>', "the patient's wallet").env('CARELEDGER_WALLET').default(join(homeFolder(), 'wallet.json'), '~/.careledger/wallet.json');
+  new Option('-w, --wallet <file>', "the patient's wallet")
+    .env('CARELEDGER_WALLET')
+    .default(join(homeFolder(), 'wallet.json'), '~/.careledger/wallet.json');
 
 export const asOption = (): Option =>
-  new Option('--as <keyfile>', 'key file (or wallet) of who asks').env('CARELEDGER_KEY').makeOptionMandatory();
+  new Option('--as <keyfile>', 'key file (or wallet) of who asks')
+    .env('CARELEDGER_KEY')
+    .makeOptionMandatory();
 
 export const purposeOption = (): Option =>
-  new Option('--purpose <code>', 'purpose of use, a code of HL7 v3 ActReason').default(undefined, 'TREAT; PATRQT for a wallet');
+  new Option('--purpose <code>', 'purpose of use, a code of HL7 v3 ActReason').default(
+    undefined,
+    'TREAT; PATRQT for a wallet',
+  );
 
 /** Collects an option that can be given several times. */
 export function collect(value: string, previous: string[]): string[] {

@@ -1,10 +1,17 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
-import { createWallet, enrolmentRequest, signGrant, signRevocation, type Wallet, type WalletConsent } from '../../client/index.ts';
+import {
+  createWallet,
+  enrolmentRequest,
+  signGrant,
+  signRevocation,
+  type Wallet,
+  type WalletConsent,
+} from '../../client/index.ts';
 import { AppError, fromHex, toHex } from '../../shared/index.ts';
+import { accountOf } from '../account-argument.ts';
 import { connect, custodianOf, patientIdentity, readWallet } from '../connect.ts';
 import { consentResource, LABELS } from '../consent-resource.ts';
-import { accountOf } from '../account-argument.ts';
 import { makeFolderOf } from '../home.ts';
 import { readSecret } from '../secrets.ts';
 import { type Terminal, table } from '../terminal.ts';
@@ -25,7 +32,9 @@ export function addPatientCommands(program: Command, terminal: Terminal): void {
     .addOption(nodeOption())
     .option('--limit <number>', 'how many, newest first', '50')
     .option('--receipt <file>', 'save the proof of the newest anchored entry')
-    .action((options: { wallet: string; node: string; limit: string; receipt?: string }) => showAccesses(options, terminal));
+    .action((options: { wallet: string; node: string; limit: string; receipt?: string }) =>
+      showAccesses(options, terminal),
+    );
 }
 
 function walletCommand(terminal: Terminal): Command {
@@ -36,8 +45,11 @@ function walletCommand(terminal: Terminal): Command {
     .addOption(walletOption())
     .action(async (options: { wallet: string }) => {
       makeFolderOf(options.wallet);
-      await createWallet(options.wallet, { passphrase: process.env['CARELEDGER_WALLET_PASSPHRASE'] });
-      terminal.answer({ wallet: options.wallet }, `Made the wallet ${options.wallet}. Keep a copy somewhere safe: nobody else has this key.`);
+      await createWallet(options.wallet, { passphrase: process.env.CARELEDGER_WALLET_PASSPHRASE });
+      terminal.answer(
+        { wallet: options.wallet },
+        `Made the wallet ${options.wallet}. Keep a copy somewhere safe: nobody else has this key.`,
+      );
     });
   wallet
     .command('enrol')
@@ -52,21 +64,42 @@ function walletCommand(terminal: Terminal): Command {
     .addOption(walletOption())
     .action(async (options: { wallet: string }) => {
       const { enrolments, consents } = await readWallet(options.wallet);
-      const rows = enrolments.map(({ patientId, baseUrl, accountId }) => [`Patient/${patientId}`, baseUrl, accountId]);
-      terminal.answer({ enrolments, consents: consents.length }, rows.length === 0 ? 'Not enrolled anywhere yet.' : table(rows));
+      const rows = enrolments.map(({ patientId, baseUrl, accountId }) => [
+        `Patient/${patientId}`,
+        baseUrl,
+        accountId,
+      ]);
+      terminal.answer(
+        { enrolments, consents: consents.length },
+        rows.length === 0 ? 'Not enrolled anywhere yet.' : table(rows),
+      );
     });
   return wallet;
 }
 
-async function enrol(options: { wallet: string; node: string; codeFile?: string }, terminal: Terminal): Promise<void> {
+async function enrol(
+  options: { wallet: string; node: string; codeFile?: string },
+  terminal: Terminal,
+): Promise<void> {
   const wallet = await readWallet(options.wallet);
   const client = connect(options.node);
-  const code = await readSecret('One-time code', { file: options.codeFile, variable: 'CARELEDGER_ENROL_CODE' });
+  const code = await readSecret('One-time code', {
+    file: options.codeFile,
+    variable: 'CARELEDGER_ENROL_CODE',
+  });
   const custodian = await custodianOf(client);
   const { chainId } = await client.genesis();
   const enrolled = await client.enrol(enrolmentRequest(wallet.seed, custodian, chainId, code));
-  await wallet.saveEnrolment({ baseUrl: client.baseUrl, chainId: toHex(chainId), custodian: toHex(custodian), ...enrolled });
-  terminal.answer(enrolled, `Enrolled as Patient/${enrolled.patientId}. On the ledger you are the pseudonym ${enrolled.accountId}.`);
+  await wallet.saveEnrolment({
+    baseUrl: client.baseUrl,
+    chainId: toHex(chainId),
+    custodian: toHex(custodian),
+    ...enrolled,
+  });
+  terminal.answer(
+    enrolled,
+    `Enrolled as Patient/${enrolled.patientId}. On the ledger you are the pseudonym ${enrolled.accountId}.`,
+  );
 }
 
 interface GrantOptions {
@@ -96,7 +129,12 @@ function consentCommand(terminal: Terminal): Command {
     .option('--action <code>', 'access, use, disclose, collect, correct (repeat)', collect, [])
     .option('--type <type>', 'only these resource types (repeat)', collect, [])
     .option('--code <system|code>', 'only these codes (repeat)', collect, [])
-    .addOption(new Option('--withhold <label>', 'never these sensitive records (repeat)').choices(LABELS).argParser(collect).default([]))
+    .addOption(
+      new Option('--withhold <label>', 'never these sensitive records (repeat)')
+        .choices(LABELS)
+        .argParser(collect)
+        .default([]),
+    )
     .option('--include-sensitive', 'sensitive records too, but those withheld and sealed ones')
     .option('--days <number>', 'for how long', DEFAULT_DAYS)
     .option('--file <consent.json>', 'a FHIR R4 Consent instead of the options above')
@@ -110,8 +148,11 @@ function consentCommand(terminal: Terminal): Command {
     .addOption(nodeOption())
     .option('--all', 'every active consent')
     .option('--receipt <file>', 'save the receipt (of the last one)')
-    .action((consentId: string | undefined, options: { wallet: string; node: string; all?: boolean; receipt?: string }) =>
-      revoke(consentId, options, terminal),
+    .action(
+      (
+        consentId: string | undefined,
+        options: { wallet: string; node: string; all?: boolean; receipt?: string },
+      ) => revoke(consentId, options, terminal),
     );
   consent
     .command('list')
@@ -119,7 +160,11 @@ function consentCommand(terminal: Terminal): Command {
     .addOption(walletOption())
     .action(async (options: { wallet: string }) => {
       const { consents } = await readWallet(options.wallet);
-      const rows = consents.map(({ consentId, status, validUntilMs }) => [consentId.slice(0, 16), status, `until ${dateText(validUntilMs)}`]);
+      const rows = consents.map(({ consentId, status, validUntilMs }) => [
+        consentId.slice(0, 16),
+        status,
+        `until ${dateText(validUntilMs)}`,
+      ]);
       terminal.answer(consents, rows.length === 0 ? 'No consents yet.' : table(rows));
     });
   return consent;
@@ -130,7 +175,10 @@ async function grant(options: GrantOptions, terminal: Terminal): Promise<void> {
   const client = connect(options.node);
   const identity = await patientIdentity(client, wallet);
   const custodian = await custodianOf(client);
-  const consent = options.file === undefined ? wishedConsent(options, patientIdAt(wallet, custodian)) : readConsent(options.file);
+  const consent =
+    options.file === undefined
+      ? wishedConsent(options, patientIdAt(wallet, custodian))
+      : readConsent(options.file);
   const signed = signGrant(consent, wallet.keyAt(custodian), await client.signingPlace(identity.accountId));
   const proven = await client.submitConsent(signed);
   const consentId = toHex(signed.consentId);
@@ -144,13 +192,18 @@ async function grant(options: GrantOptions, terminal: Terminal): Promise<void> {
     consent,
   });
   saveReceipt(options.receipt, proven.receipt);
-  terminal.answer({ consentId, ...proven.answer }, `Granted. Consent ${consentId.slice(0, 16)}, until ${dateText(signed.validUntilMs)}.${receiptNote(options.receipt)}`);
+  terminal.answer(
+    { consentId, ...proven.answer },
+    `Granted. Consent ${consentId.slice(0, 16)}, until ${dateText(signed.validUntilMs)}.${receiptNote(options.receipt)}`,
+  );
 }
 
 function wishedConsent(options: GrantOptions, patientId: string): Record<string, unknown> {
-  if (options.to.length === 0) throw new AppError('usage', 'Say who may read: --to <account id or key file>.');
+  if (options.to.length === 0)
+    throw new AppError('usage', 'Say who may read: --to <account id or key file>.');
   const days = Number(options.days);
-  if (!Number.isInteger(days) || days < 1 || days > 36_500) throw new AppError('usage', '--days is a whole number from 1 to 36500.');
+  if (!Number.isInteger(days) || days < 1 || days > 36_500)
+    throw new AppError('usage', '--days is a whole number from 1 to 36500.');
   const nowMs = Date.now();
   return consentResource({
     patientId,
@@ -200,16 +253,29 @@ async function revoke(
     saveReceipt(options.receipt, proven.receipt);
   }
   const revoked = chosen.map(({ consentId }) => consentId);
-  terminal.answer({ revoked }, `Revoked ${revoked.length} consent${revoked.length === 1 ? '' : 's'}: no read that starts now succeeds under it.${receiptNote(options.receipt)}`);
+  terminal.answer(
+    { revoked },
+    `Revoked ${revoked.length} consent${revoked.length === 1 ? '' : 's'}: no read that starts now succeeds under it.${receiptNote(options.receipt)}`,
+  );
 }
 
-function chooseConsents(consents: readonly WalletConsent[], prefix: string | undefined, all: boolean): WalletConsent[] {
+function chooseConsents(
+  consents: readonly WalletConsent[],
+  prefix: string | undefined,
+  all: boolean,
+): WalletConsent[] {
   const active = consents.filter(({ status }) => status === 'active');
   if (all) return active;
-  if (prefix === undefined) throw new AppError('usage', 'Name the consent (careledger consent list), or say --all.');
+  if (prefix === undefined)
+    throw new AppError('usage', 'Name the consent (careledger consent list), or say --all.');
   const matching = active.filter(({ consentId }) => consentId.startsWith(prefix));
   if (matching.length === 1) return matching;
-  throw new AppError('not-found', matching.length === 0 ? 'This wallet has no active consent of that id.' : 'Several consents begin so. Give more of the id.');
+  throw new AppError(
+    'not-found',
+    matching.length === 0
+      ? 'This wallet has no active consent of that id.'
+      : 'Several consents begin so. Give more of the id.',
+  );
 }
 
 function saveReceipt(file: string | undefined, receipt: string): void {

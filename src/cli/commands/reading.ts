@@ -31,35 +31,63 @@ export function addReadingCommands(program: Command, terminal: Terminal): void {
 }
 
 async function get(path: string, options: ReadOptions, terminal: Terminal): Promise<void> {
-  if (!/^[A-Z][A-Za-z]+[/?]?/.test(path)) throw new AppError('usage', 'Name a record as Type/id, or a search as Type?parameter=value.');
+  if (!/^[A-Z][A-Za-z]+[/?]?/.test(path))
+    throw new AppError('usage', 'Name a record as Type/id, or a search as Type?parameter=value.');
   const client = connect(options.node);
   const token = await openSession(client, await readIdentity(client, options.as), options.purpose);
-  const answer = await client.call(`/fhir/R4/${path}`, { token, headers: { accept: 'application/fhir+json' } });
+  const answer = await client.call(`/fhir/R4/${path}`, {
+    token,
+    headers: { accept: 'application/fhir+json' },
+  });
   const resource = parse(fromUtf8(answer.bytes) ?? '');
   if (answer.status >= 400) throw refusal(answer.status, resource);
-  const text = resource['resourceType'] === 'Bundle' && path.includes('?') ? bundleText(resource) : JSON.stringify(resource, null, 2);
+  const text =
+    resource.resourceType === 'Bundle' && path.includes('?')
+      ? bundleText(resource)
+      : JSON.stringify(resource, null, 2);
   terminal.answer(resource, text);
 }
 
 /** The node's own code where it tells one, else what the status means. */
 function refusal(status: number, outcome: Record<string, unknown>): AppError {
-  const [issue] = (outcome['issue'] ?? []) as { details?: { text?: string }; diagnostics?: string }[];
+  const [issue] = (outcome.issue ?? []) as { details?: { text?: string }; diagnostics?: string }[];
   const code = issue?.diagnostics?.split(':')[0] ?? '';
-  const byStatus: Record<number, ErrorCode> = { 401: 'token-refused', 403: 'forbidden', 404: 'not-found', 410: 'gone', 429: 'too-many-requests' };
-  const known = code in ERROR_TABLE ? (code as ErrorCode) : (byStatus[status] ?? (status >= 500 ? 'unavailable' : 'invalid-request'));
-  return new AppError(known, issue?.details?.text ?? issue?.diagnostics ?? `The node refused (HTTP ${status}).`);
+  const byStatus: Record<number, ErrorCode> = {
+    401: 'token-refused',
+    403: 'forbidden',
+    404: 'not-found',
+    410: 'gone',
+    429: 'too-many-requests',
+  };
+  const known =
+    code in ERROR_TABLE
+      ? (code as ErrorCode)
+      : (byStatus[status] ?? (status >= 500 ? 'unavailable' : 'invalid-request'));
+  return new AppError(
+    known,
+    issue?.details?.text ?? issue?.diagnostics ?? `The node refused (HTTP ${status}).`,
+  );
 }
 
 function bundleText(bundle: Record<string, unknown>): string {
-  const entries = (bundle['entry'] ?? []) as { resource?: Record<string, unknown> }[];
-  const lines = entries.map(({ resource = {} }) => `${String(resource['resourceType'])}/${String(resource['id'])}  ${titleOf(resource)}`);
-  return [`${entries.length} found${bundle['total'] === undefined ? '' : ` of ${String(bundle['total'])}`}`, ...lines].join('\n');
+  const entries = (bundle.entry ?? []) as { resource?: Record<string, unknown> }[];
+  const lines = entries.map(
+    ({ resource = {} }) => `${String(resource.resourceType)}/${String(resource.id)}  ${titleOf(resource)}`,
+  );
+  return [
+    `${entries.length} found${bundle.total === undefined ? '' : ` of ${String(bundle.total)}`}`,
+    ...lines,
+  ].join('\n');
 }
 
 function titleOf(resource: Record<string, unknown>): string {
-  const concept = (resource['code'] ?? resource['medicationCodeableConcept'] ?? resource['vaccineCode']) as { text?: string } | undefined;
-  const [name] = (resource['name'] ?? []) as { given?: string[]; family?: string }[];
-  return concept?.text ?? (name === undefined ? '' : `${(name.given ?? []).join(' ')} ${name.family ?? ''}`.trim());
+  const concept = (resource.code ?? resource.medicationCodeableConcept ?? resource.vaccineCode) as
+    | { text?: string }
+    | undefined;
+  const [name] = (resource.name ?? []) as { given?: string[]; family?: string }[];
+  return (
+    concept?.text ?? (name === undefined ? '' : `${(name.given ?? []).join(' ')} ${name.family ?? ''}`.trim())
+  );
 }
 
 function parse(text: string): Record<string, unknown> {

@@ -3,7 +3,15 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { createNodeClient } from '../../client/index.ts';
 import { checkpointOrigin, decodeGenesis, operatorVerifierKey } from '../../ledger/index.ts';
-import { createKey, createWitness, type KeyFile, readKeyFile, startWitnessServer, type WatchedLog, writeKeyFile } from '../../node/index.ts';
+import {
+  createKey,
+  createWitness,
+  type KeyFile,
+  readKeyFile,
+  startWitnessServer,
+  type WatchedLog,
+  writeKeyFile,
+} from '../../node/index.ts';
 import { AppError } from '../../shared/index.ts';
 import type { Terminal } from '../terminal.ts';
 import { collect } from './options.ts';
@@ -20,7 +28,9 @@ interface WitnessCommandOptions {
 export function addWitnessCommand(program: Command, terminal: Terminal): void {
   program
     .command('witness')
-    .description('run a witness (C2SP tlog-witness) for the ledgers of the nodes named; run it at another organisation than theirs')
+    .description(
+      'run a witness (C2SP tlog-witness) for the ledgers of the nodes named; run it at another organisation than theirs',
+    )
     .option('--node <url>', 'a node whose ledger to watch (repeat)', collect, [])
     .option('--state <folder>', 'where the witness keeps its key and what it cosigned', './witness')
     .option('--name <name>', 'what it is called, such as witness.example/w1', 'witness.local/w1')
@@ -30,7 +40,8 @@ export function addWitnessCommand(program: Command, terminal: Terminal): void {
 }
 
 async function runWitness(options: WitnessCommandOptions, terminal: Terminal): Promise<void> {
-  if (options.node.length === 0) throw new AppError('usage', 'Name at least one node to watch: --node http://….');
+  if (options.node.length === 0)
+    throw new AppError('usage', 'Name at least one node to watch: --node http://….');
   const logs = await Promise.all(options.node.map(watchedLog));
   mkdirSync(options.state, { recursive: true, mode: 0o700 });
   const { seed } = witnessKey(join(options.state, 'witness.key.json'));
@@ -40,13 +51,23 @@ async function runWitness(options: WitnessCommandOptions, terminal: Terminal): P
     name: options.name,
     logs,
     now: Date.now,
-    onMisbehaviour: () => terminal.warn('A log offered a head that contradicts one it signed before. Both are evidence; nothing was cosigned.'),
+    onMisbehaviour: () =>
+      terminal.warn(
+        'A log offered a head that contradicts one it signed before. Both are evidence; nothing was cosigned.',
+      ),
   });
   const server = await startWitnessServer(witness, { host: options.host, port: Number(options.port) });
   const stopped = Promise.withResolvers<void>();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopped.resolve());
-  const facts = { url: server.url, verifierKey: witness.verifierKey, watching: logs.map(({ origin }) => origin) };
-  terminal.answer(facts, `Witness at ${server.url}\n  key       ${facts.verifierKey}\n  watching  ${facts.watching.join('\n            ')}`);
+  const facts = {
+    url: server.url,
+    verifierKey: witness.verifierKey,
+    watching: logs.map(({ origin }) => origin),
+  };
+  terminal.answer(
+    facts,
+    `Witness at ${server.url}\n  key       ${facts.verifierKey}\n  watching  ${facts.watching.join('\n            ')}`,
+  );
   await stopped.promise;
   await server.close();
   witness.close();
@@ -56,7 +77,10 @@ async function watchedLog(nodeUrl: string): Promise<WatchedLog> {
   const { bytes, chainId } = await createNodeClient({ baseUrl: nodeUrl }).genesis();
   const genesis = decodeGenesis(bytes);
   if (!genesis.ok) throw new AppError('proof-refused', 'The node gave a genesis that is not valid.');
-  return { origin: checkpointOrigin(chainId), keys: [operatorVerifierKey(chainId, genesis.value.operatorKey)] };
+  return {
+    origin: checkpointOrigin(chainId),
+    keys: [operatorVerifierKey(chainId, genesis.value.operatorKey)],
+  };
 }
 
 function witnessKey(file: string): KeyFile {

@@ -1,6 +1,6 @@
 import { AppError } from '../../shared/index.ts';
 import { bytesOfHex } from '../account-hex.ts';
-import { bodyObject, createApp, type NodeApp, json, textField } from '../http/app.ts';
+import { bodyObject, createApp, json, type NodeApp, textField } from '../http/app.ts';
 import { describe } from '../routes/public-routes.ts';
 import type { NodeRuntime } from '../runtime.ts';
 import { auditNode } from './audit.ts';
@@ -33,20 +33,34 @@ export function createAdminApp(runtime: NodeRuntime, stop: () => void): NodeApp 
 
 function addPartyRoutes(app: NodeApp, runtime: NodeRuntime): void {
   app.post('/admin/enrol-code', async (context) => {
-    const { resourceType, id } = parseReference(textField(await bodyObject(context, MAX_REQUEST_BYTES), 'patient', 128));
-    if (resourceType !== 'Patient') throw new AppError('invalid-request', 'A code is issued for a Patient, for example Patient/ana.');
+    const { resourceType, id } = parseReference(
+      textField(await bodyObject(context, MAX_REQUEST_BYTES), 'patient', 128),
+    );
+    if (resourceType !== 'Patient')
+      throw new AppError('invalid-request', 'A code is issued for a Patient, for example Patient/ana.');
     return json(await runtime.enrolment.issueCode(id), 201);
   });
   app.post('/admin/parties', async (context) => {
-    const accountId = await registerParty(runtime.custodian, registrationOf(await bodyObject(context, MAX_REQUEST_BYTES)));
+    const accountId = await registerParty(
+      runtime.custodian,
+      registrationOf(await bodyObject(context, MAX_REQUEST_BYTES)),
+    );
     return json({ accountId }, 201);
   });
   app.post('/admin/suspend', async (context) => {
-    await setSuspended(runtime.custodian, textField(await bodyObject(context, MAX_REQUEST_BYTES), 'accountId', 64), true);
+    await setSuspended(
+      runtime.custodian,
+      textField(await bodyObject(context, MAX_REQUEST_BYTES), 'accountId', 64),
+      true,
+    );
     return json({ suspended: true });
   });
   app.post('/admin/reinstate', async (context) => {
-    await setSuspended(runtime.custodian, textField(await bodyObject(context, MAX_REQUEST_BYTES), 'accountId', 64), false);
+    await setSuspended(
+      runtime.custodian,
+      textField(await bodyObject(context, MAX_REQUEST_BYTES), 'accountId', 64),
+      false,
+    );
     return json({ suspended: false });
   });
 }
@@ -69,9 +83,12 @@ function addRecordRoutes(app: NodeApp, runtime: NodeRuntime): void {
 function registrationOf(body: Record<string, unknown>): PartyRegistration {
   const kind = textField(body, 'kind', 16);
   if (kind !== 'organisation' && kind !== 'practitioner' && kind !== 'device') {
-    throw new AppError('invalid-request', 'A party is an organisation, a practitioner or a device. Patients enrol their wallets.');
+    throw new AppError(
+      'invalid-request',
+      'A party is an organisation, a practitioner or a device. Patients enrol their wallets.',
+    );
   }
-  const roles = body['roles'];
+  const roles = body.roles;
   if (!Array.isArray(roles) || roles.length > 16 || !roles.every((role) => typeof role === 'string')) {
     throw new AppError('invalid-request', 'The field roles must be a list of at most 16 role names.');
   }

@@ -1,6 +1,6 @@
-import { accountIdOf, publicKeyOf } from '../../identity/index.ts';
 import { readAccessAnchor } from '../../contracts/index.ts';
 import { type Finding, verifyLedgerFolder } from '../../engine/index.ts';
+import { accountIdOf, publicKeyOf } from '../../identity/index.ts';
 import { chainIdOf } from '../../ledger/index.ts';
 import { AppError, equalBytes } from '../../shared/index.ts';
 import type { AuditFinding, Vault } from '../../vault/index.ts';
@@ -47,7 +47,11 @@ export async function auditFolder(
     await auditLedger(opened.folder, chainIdOf(opened.genesis), found, progress);
     const custodian = { publicKey, accountId: accountIdOf(publicKey) };
     try {
-      await auditVaultOf(openNodeVault(opened, { ...options, tolerateDamage: true }, custodian), found, progress);
+      await auditVaultOf(
+        openNodeVault(opened, { ...options, tolerateDamage: true }, custodian),
+        found,
+        progress,
+      );
     } catch (error) {
       // A vault too damaged to be walked is one finding; anything else is no answer about damage.
       if (!(error instanceof AppError) || error.code !== 'damaged') throw error;
@@ -67,7 +71,10 @@ async function auditVaultOf(opening: Promise<Vault>, found: Found, progress: Tel
 
 type Found = (finding: NodeFinding) => void;
 
-async function collect(tell: Tell, walk: (found: Found, progress: Tell) => Promise<void>): Promise<AuditSummary> {
+async function collect(
+  tell: Tell,
+  walk: (found: Found, progress: Tell) => Promise<void>,
+): Promise<AuditSummary> {
   const counts = { damage: 0, note: 0 };
   await walk((finding) => {
     counts[finding.severity]++;
@@ -76,9 +83,18 @@ async function collect(tell: Tell, walk: (found: Found, progress: Tell) => Promi
   return { done: true, damaged: counts.damage, notes: counts.note };
 }
 
-async function auditLedger(folder: DataFolder, chainId: Uint8Array, found: Found, progress: Tell): Promise<void> {
-  const onProgress = (height: number, done: number, total: number): void => progress({ progress: 'ledger', height, done, total });
-  for await (const finding of verifyLedgerFolder(folder.ledger, { chainId, onProgress: everyNth(1000, onProgress) })) {
+async function auditLedger(
+  folder: DataFolder,
+  chainId: Uint8Array,
+  found: Found,
+  progress: Tell,
+): Promise<void> {
+  const onProgress = (height: number, done: number, total: number): void =>
+    progress({ progress: 'ledger', height, done, total });
+  for await (const finding of verifyLedgerFolder(folder.ledger, {
+    chainId,
+    onProgress: everyNth(1000, onProgress),
+  })) {
     found(fromLedger(finding));
   }
 }
@@ -97,7 +113,8 @@ function fromLedger({ severity, file, offset, height, message }: Finding): NodeF
 }
 
 async function auditVault(vault: Vault, found: Found, progress: Tell): Promise<void> {
-  for await (const finding of vault.audit((step) => progress({ progress: 'vault', ...step }))) found(fromVault(finding));
+  for await (const finding of vault.audit((step) => progress({ progress: 'vault', ...step })))
+    found(fromVault(finding));
 }
 
 function fromVault({ where, what }: AuditFinding): NodeFinding {
@@ -109,7 +126,8 @@ function anchorFindings({ engine, custodian, vault }: NodeRuntime): NodeFinding[
   const anchor = readAccessAnchor(engine.state, custodian.accountId);
   if (anchor === undefined) return [];
   const { accessLog } = vault;
-  const holds = accessLog.size >= anchor.logSize && equalBytes(accessLog.root(anchor.logSize), anchor.logRoot);
+  const holds =
+    accessLog.size >= anchor.logSize && equalBytes(accessLog.root(anchor.logSize), anchor.logRoot);
   if (holds) return [];
   const what = `The access log is not the one whose root was anchored at height ${anchor.height}.`;
   return [{ part: 'vault', severity: 'damage', where: 'access log', what }];

@@ -18,7 +18,8 @@ const PLAIN_FILES = ['genesis.bin', 'node.json'];
 /** Copies a running node into a new folder, with a manifest that names any byte that changes later. */
 export async function backupNode(runtime: NodeRuntime, target: string, tell: Tell): Promise<Line> {
   const folder = resolve(target);
-  if (existsSync(folder)) throw new AppError('folder-not-empty', `${folder} exists. Name a folder that does not exist yet.`);
+  if (existsSync(folder))
+    throw new AppError('folder-not-empty', `${folder} exists. Name a folder that does not exist yet.`);
   makePrivateFolder(folder);
   try {
     tell({ progress: 'vault' });
@@ -46,7 +47,11 @@ export async function restoreNode(options: {
   vaultUrl?: string;
 }): Promise<void> {
   const target = dataFolder(options.target);
-  if (existsSync(target.root)) throw new AppError('folder-not-empty', `${target.root} exists. Name a folder that does not exist yet: nothing is overwritten.`);
+  if (existsSync(target.root))
+    throw new AppError(
+      'folder-not-empty',
+      `${target.root} exists. Name a folder that does not exist yet: nothing is overwritten.`,
+    );
   await refuseDamage(options.backup);
   try {
     await restoreParts(options, target);
@@ -69,7 +74,8 @@ export async function backupFindings(folder: string): Promise<{ where: string; w
 
 async function refuseDamage(backup: string): Promise<void> {
   const [first] = await backupFindings(backup);
-  if (first !== undefined) throw new AppError('damaged', `The backup is damaged: ${first.where}: ${first.what} Use another one.`);
+  if (first !== undefined)
+    throw new AppError('damaged', `The backup is damaged: ${first.where}: ${first.what} Use another one.`);
 }
 
 async function restoreParts(options: Parameters<typeof restoreNode>[0], target: DataFolder): Promise<void> {
@@ -86,7 +92,10 @@ async function restoreParts(options: Parameters<typeof restoreNode>[0], target: 
 
 function copyKeys(from: string, to: string): void {
   if (!existsSync(from)) {
-    throw new AppError('not-found', `There are no keys at ${from}. Name the keys folder of the node that was backed up with --keys.`);
+    throw new AppError(
+      'not-found',
+      `There are no keys at ${from}. Name the keys folder of the node that was backed up with --keys.`,
+    );
   }
   for (const name of readdirSync(from)) copy(join(from, name), join(to, name));
 }

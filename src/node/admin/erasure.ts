@@ -1,7 +1,7 @@
 import { encodeRecordErasure, NO_PATIENT } from '../../contracts/index.ts';
 import { AppError, toBase64, toHex } from '../../shared/index.ts';
-import { bytesOfHex } from '../account-hex.ts';
 import type { EraseTarget, ErasureRecord, Vault } from '../../vault/index.ts';
+import { bytesOfHex } from '../account-hex.ts';
 import type { ConsentView } from '../consents/consent-view.ts';
 import type { AccountSigner } from '../ledger/account-signer.ts';
 
@@ -29,7 +29,11 @@ export async function eraseAndRecord(
   return { ...toJson(record), ...(height !== undefined && { height }) };
 }
 
-async function recordOnLedger(record: ErasureRecord, pseudonym: string | undefined, custodian: AccountSigner): Promise<number | undefined> {
+async function recordOnLedger(
+  record: ErasureRecord,
+  pseudonym: string | undefined,
+  custodian: AccountSigner,
+): Promise<number | undefined> {
   if (record.commitments.length === 0) return undefined;
   const payload = {
     pseudonym: pseudonym === undefined ? NO_PATIENT : bytesOfHex(pseudonym),

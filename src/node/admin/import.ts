@@ -14,7 +14,14 @@ export interface ImportResult extends Json {
 
 /** The custodian itself, taking data in: it may write and not read. */
 export function custodianSession({ custodian }: NodeRuntime): NodeSession {
-  return { accountId: custodian.accountHex, kind: 'organisation', publicKey: toHex(custodian.publicKey), organisation: custodian.accountHex, roles: [], purpose: 'HOPERAT' };
+  return {
+    accountId: custodian.accountHex,
+    kind: 'organisation',
+    publicKey: toHex(custodian.publicKey),
+    organisation: custodian.accountHex,
+    roles: [],
+    purpose: 'HOPERAT',
+  };
 }
 
 /** Takes a Bundle in as one transaction. Resources keep their ids, so that importing it again changes nothing. */
@@ -34,9 +41,9 @@ export async function importBundle(runtime: NodeRuntime, bundle: Json): Promise<
 }
 
 function checkedBundle(bundle: Json): Parameters<typeof toIdempotentBundle>[0] {
-  const entries = bundle['entry'];
+  const entries = bundle.entry;
   const isObject = (entry: unknown): boolean => typeof entry === 'object' && entry !== null;
-  if (bundle['resourceType'] !== 'Bundle' || !Array.isArray(entries) || !entries.every(isObject)) {
+  if (bundle.resourceType !== 'Bundle' || !Array.isArray(entries) || !entries.every(isObject)) {
     throw new AppError('invalid-resource', 'This is not a FHIR Bundle with entries.');
   }
   return bundle as unknown as Parameters<typeof toIdempotentBundle>[0];
@@ -49,17 +56,19 @@ function bodyOf(body: string | Uint8Array | undefined): Json {
 
 /** Where and why the bundle was refused, as the FHIR side told it. */
 function outcomeText(outcome: Json): string {
-  const issues = Array.isArray(outcome['issue']) ? (outcome['issue'] as Json[]) : [];
+  const issues = Array.isArray(outcome.issue) ? (outcome.issue as Json[]) : [];
   const texts = issues.slice(0, 5).map((issue) => {
-    const details = issue['details'] as Json | undefined;
-    const place = Array.isArray(issue['expression']) ? `${(issue['expression'] as string[])[0]}: ` : '';
-    return `${place}${String(details?.['text'] ?? issue['diagnostics'] ?? issue['code'])}`;
+    const details = issue.details as Json | undefined;
+    const place = Array.isArray(issue.expression) ? `${(issue.expression as string[])[0]}: ` : '';
+    return `${place}${String(details?.text ?? issue.diagnostics ?? issue.code)}`;
   });
   return `The bundle was refused. ${texts.join(' ')}`;
 }
 
 function countResults(answer: Json): ImportResult {
-  const statuses = ((answer['entry'] as Json[] | undefined) ?? []).map((entry) => String((entry['response'] as Json | undefined)?.['status'] ?? ''));
+  const statuses = ((answer.entry as Json[] | undefined) ?? []).map((entry) =>
+    String((entry.response as Json | undefined)?.status ?? ''),
+  );
   return {
     created: statuses.filter((status) => status.startsWith('201')).length,
     updated: statuses.filter((status) => status.startsWith('200')).length,

@@ -1,7 +1,13 @@
-import { type ActionName, encodeRegistration, encodeSuspension, ROLES, type Role } from '../../contracts/index.ts';
+import {
+  type ActionName,
+  encodeRegistration,
+  encodeSuspension,
+  ROLES,
+  type Role,
+} from '../../contracts/index.ts';
+import { accountIdOf } from '../../identity/index.ts';
 import { AppError, toHex } from '../../shared/index.ts';
 import { bytesOfHex } from '../account-hex.ts';
-import { accountIdOf } from '../../identity/index.ts';
 import type { AccountSigner } from '../ledger/account-signer.ts';
 
 /** The key of a party to be registered, and the proof that whoever asks holds it. */
@@ -22,17 +28,26 @@ const ACTION_OF_KIND: Record<PartyRegistration['kind'], ActionName> = {
 export async function registerParty(custodian: AccountSigner, party: PartyRegistration): Promise<string> {
   const { publicKey, possessionProof } = party;
   const roles = party.roles.map(checkedRole);
-  await custodian.submit(ACTION_OF_KIND[party.kind], [encodeRegistration({ publicKey, possessionProof, roles })]);
+  await custodian.submit(ACTION_OF_KIND[party.kind], [
+    encodeRegistration({ publicKey, possessionProof, roles }),
+  ]);
   return toHex(accountIdOf(publicKey));
 }
 
 /** Suspends or reinstates a party; effective for every request that starts after this resolves. */
-export async function setSuspended(custodian: AccountSigner, accountId: string, isSuspended: boolean): Promise<void> {
+export async function setSuspended(
+  custodian: AccountSigner,
+  accountId: string,
+  isSuspended: boolean,
+): Promise<void> {
   const payload = encodeSuspension({ accountId: bytesOfHex(accountId) });
   await custodian.submit(isSuspended ? 'suspend-party' : 'reinstate-party', [payload]);
 }
 
 function checkedRole(name: string): Role {
   if (name in ROLES) return name as Role;
-  throw new AppError('invalid-request', `There is no role "${name.slice(0, 40)}". Roles: ${Object.keys(ROLES).join(', ')}.`);
+  throw new AppError(
+    'invalid-request',
+    `There is no role "${name.slice(0, 40)}". Roles: ${Object.keys(ROLES).join(', ')}.`,
+  );
 }

@@ -29,7 +29,9 @@ export function startAccessAnchor(options: {
     const logSize = accessLog.size;
     if (logSize === anchoredSize) return;
     const logRoot = accessLog.root(logSize);
-    const committed = await custodian.submit('anchor-access-log', [encodeAnchorAccessLog({ logSize, logRoot })]);
+    const committed = await custodian.submit('anchor-access-log', [
+      encodeAnchorAccessLog({ logSize, logRoot }),
+    ]);
     await accessLog.markAnchored({ size: logSize, root: logRoot, height: committed.height });
     anchoredSize = logSize;
     behindSinceMs = undefined;

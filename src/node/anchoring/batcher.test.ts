@@ -14,7 +14,10 @@ test('items that arrive during a flush go out together in the next one, in order
     },
   });
   await Promise.all([batcher.add([1]), batcher.add([2, 3, 4]), batcher.add([5])]);
-  assert.deepEqual(batches, [[1, 2, 3], [4, 5]]);
+  assert.deepEqual(batches, [
+    [1, 2, 3],
+    [4, 5],
+  ]);
   await batcher.idle();
 });
 
@@ -27,7 +30,10 @@ test('a failed flush refuses those whose items were in it, and only those', asyn
     },
   });
   const results = await Promise.allSettled([batcher.add([1]), batcher.add([2])]);
-  assert.deepEqual(results.map((result) => result.status), ['rejected', 'fulfilled']);
+  assert.deepEqual(
+    results.map((result) => result.status),
+    ['rejected', 'fulfilled'],
+  );
 });
 
 test('a full queue refuses instead of growing', async () => {

@@ -42,7 +42,9 @@ export function createBatcher<Item>(options: {
     add(items) {
       if (items.length === 0) return Promise.resolve();
       if (queue.length + items.length > options.maxWaiting) {
-        return Promise.reject(new AppError('busy', 'The node has more writes waiting than it can hold. Try again shortly.'));
+        return Promise.reject(
+          new AppError('busy', 'The node has more writes waiting than it can hold. Try again shortly.'),
+        );
       }
       return new Promise((resolve, reject) => {
         const waiter = { remaining: items.length, resolve, reject };

@@ -31,13 +31,24 @@ export function createRecordAnchor(deps: Deps): RecordAnchor {
   const flush = async (batch: VersionToAnchor[]): Promise<void> => {
     const pseudonyms = await pseudonymsOf(deps.bindings, batch);
     for (const [author, versions] of Map.groupBy(batch, (version) => version.author)) {
-      const entries = versions.map(({ subject, commitment }) => ({ pseudonym: pseudonyms.get(subject) ?? NO_PATIENT, commitment }));
-      const payload = { author: author === null ? deps.custodian.accountId : bytesOfHex(author), authorSignature: null, entries };
+      const entries = versions.map(({ subject, commitment }) => ({
+        pseudonym: pseudonyms.get(subject) ?? NO_PATIENT,
+        commitment,
+      }));
+      const payload = {
+        author: author === null ? deps.custodian.accountId : bytesOfHex(author),
+        authorSignature: null,
+        entries,
+      };
       await deps.custodian.submit('commit-versions', encodeCommitVersions(payload));
     }
     await deps.vault.markAnchored(batch.map(({ key }): RecordKey => key));
   };
-  const batcher = createBatcher({ maxBatch: MAX_RECORDS_PER_TRANSACTION, maxWaiting: MAX_WAITING_RECORDS, flush });
+  const batcher = createBatcher({
+    maxBatch: MAX_RECORDS_PER_TRANSACTION,
+    maxWaiting: MAX_WAITING_RECORDS,
+    flush,
+  });
   return {
     anchor: (versions) => batcher.add([...versions]),
     async anchorPending() {
@@ -57,7 +68,10 @@ export function createRecordAnchor(deps: Deps): RecordAnchor {
 }
 
 /** The pseudonym of each subject in the batch; a patient without a wallet has none yet. */
-async function pseudonymsOf(bindings: Deps['bindings'], batch: VersionToAnchor[]): Promise<Map<string | null, Uint8Array>> {
+async function pseudonymsOf(
+  bindings: Deps['bindings'],
+  batch: VersionToAnchor[],
+): Promise<Map<string | null, Uint8Array>> {
   const pseudonyms = new Map<string | null, Uint8Array>();
   for (const subject of new Set(batch.map((version) => version.subject))) {
     const binding = subject === null ? undefined : await bindings.byPatient(subject);

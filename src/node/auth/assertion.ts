@@ -57,17 +57,24 @@ async function verifiedClaims(jwt: string, party: RegisteredParty, nowMs: number
     });
     return verified.payload;
   } catch (cause) {
-    throw refused('The assertion is expired, not signed with the registered key, or lacks exp, iat, jti or aud.', cause);
+    throw refused(
+      'The assertion is expired, not signed with the registered key, or lacks exp, iat, jti or aud.',
+      cause,
+    );
   }
 }
 
 function checkClaims(claims: JWTPayload, options: { audience: string; nowMs: number }): void {
   const nowS = options.nowMs / 1000;
-  if (claims.aud !== options.audience) throw refused('The `aud` of the assertion must be exactly this token endpoint.');
-  if (typeof claims.exp !== 'number' || claims.exp > nowS + MAX_LIFETIME_S + CLOCK_SKEW_S) throw refused('The `exp` is more than 300 s ahead.');
-  if (typeof claims.iat !== 'number' || claims.iat > nowS + CLOCK_SKEW_S) throw refused('The `iat` lies in the future.');
+  if (claims.aud !== options.audience)
+    throw refused('The `aud` of the assertion must be exactly this token endpoint.');
+  if (typeof claims.exp !== 'number' || claims.exp > nowS + MAX_LIFETIME_S + CLOCK_SKEW_S)
+    throw refused('The `exp` is more than 300 s ahead.');
+  if (typeof claims.iat !== 'number' || claims.iat > nowS + CLOCK_SKEW_S)
+    throw refused('The `iat` lies in the future.');
   if (claims.exp - claims.iat > MAX_LIFETIME_S) throw refused('An assertion may last 300 s at most.');
-  if (typeof claims.jti !== 'string' || !JTI.test(claims.jti)) throw refused('The `jti` must be 8 to 128 URL-safe characters.');
+  if (typeof claims.jti !== 'string' || !JTI.test(claims.jti))
+    throw refused('The `jti` must be 8 to 128 URL-safe characters.');
 }
 
 function refused(message: string, cause?: unknown): AppError {

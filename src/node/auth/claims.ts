@@ -20,7 +20,7 @@ export interface BelievedClaims {
  */
 export function believedClaims(claims: JWTPayload, party: RegisteredParty): BelievedClaims {
   const iua = iuaExtension(claims);
-  const organisation = oneCode(iua['subject_organization_id'], 'subject_organization_id');
+  const organisation = oneCode(iua.subject_organization_id, 'subject_organization_id');
   if (organisation !== undefined && stripOid(organisation) !== party.organisation) {
     throw refused('The claimed organisation is not the one this account is registered under.');
   }
@@ -28,17 +28,17 @@ export function believedClaims(claims: JWTPayload, party: RegisteredParty): Beli
 }
 
 function iuaExtension(claims: JWTPayload): Record<string, unknown> {
-  const extensions = claims['extensions'];
+  const extensions = claims.extensions;
   if (extensions === undefined) return {};
   if (!isRecord(extensions)) throw refused('`extensions` must be an object.');
-  const iua = extensions['ihe_iua'];
+  const iua = extensions.ihe_iua;
   if (iua === undefined) return {};
   if (!isRecord(iua)) throw refused('`extensions.ihe_iua` must be an object.');
   return iua;
 }
 
 function rolesOf(iua: Record<string, unknown>, party: RegisteredParty): string[] {
-  const claimed = codes(iua['subject_role'], 'subject_role');
+  const claimed = codes(iua.subject_role, 'subject_role');
   if (claimed.length === 0) return [...party.roles];
   const unknown = claimed.filter((role) => !party.roles.includes(role));
   if (unknown.length > 0) throw refused('A claimed role is not among those this account is registered with.');
@@ -46,9 +46,11 @@ function rolesOf(iua: Record<string, unknown>, party: RegisteredParty): string[]
 }
 
 function purposeOf(iua: Record<string, unknown>, party: RegisteredParty): string {
-  const claimed = oneCode(iua['purpose_of_use'], 'purpose_of_use');
-  const purpose = claimed ?? (party.kind === 'patient' ? 'PATRQT' : party.kind === 'organisation' ? undefined : 'TREAT');
-  if (purpose === undefined) throw refused('An organisation must say its purpose of use (extensions.ihe_iua.purpose_of_use).');
+  const claimed = oneCode(iua.purpose_of_use, 'purpose_of_use');
+  const purpose =
+    claimed ?? (party.kind === 'patient' ? 'PATRQT' : party.kind === 'organisation' ? undefined : 'TREAT');
+  if (purpose === undefined)
+    throw refused('An organisation must say its purpose of use (extensions.ihe_iua.purpose_of_use).');
   if (!isPurpose(purpose)) throw refused('The purpose of use is not one this node knows.');
   if ((party.kind === 'patient') !== (purpose === 'PATRQT')) {
     throw refused('PATRQT is the purpose of patients, and their only one.');
@@ -69,13 +71,16 @@ function codes(value: unknown, name: string): string[] {
   if (items.length > MAX_CLAIMED_ROLES) throw refused(`Too many values in ${name}.`);
   return items.map((item: unknown) => {
     if (typeof item === 'string' && item.length <= 128) return item;
-    if (isRecord(item) && typeof item['code'] === 'string' && systemFits(item['system'], name)) return item['code'];
+    if (isRecord(item) && typeof item.code === 'string' && systemFits(item.system, name)) return item.code;
     throw refused(`${name} must be a code or a coding.`);
   });
 }
 
 function systemFits(system: unknown, name: string): boolean {
-  return system === undefined || (typeof system === 'string' && (name !== 'purpose_of_use' || system === ACT_REASON));
+  return (
+    system === undefined ||
+    (typeof system === 'string' && (name !== 'purpose_of_use' || system === ACT_REASON))
+  );
 }
 
 function stripOid(organisation: string): string {

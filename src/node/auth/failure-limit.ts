@@ -8,7 +8,11 @@ export interface FailureLimit {
 const MAX_ORIGINS = 10_000;
 
 /** At most `limit` failures an origin in each window; the oldest origins are forgotten first when there are very many. */
-export function createFailureLimit(options: { limit: number; windowMs: number; nowMs: () => number }): FailureLimit {
+export function createFailureLimit(options: {
+  limit: number;
+  windowMs: number;
+  nowMs: () => number;
+}): FailureLimit {
   const origins = new Map<string, { count: number; endsAtMs: number }>();
   const current = (origin: string): { count: number; endsAtMs: number } | undefined => {
     const entry = origins.get(origin);

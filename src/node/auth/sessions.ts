@@ -32,7 +32,8 @@ export function createSessionStore<Session>(nowMs: () => number): SessionStore<S
   return {
     open(session) {
       sweep();
-      if (sessions.size >= MAX_SESSIONS) throw new AppError('busy', 'The node has as many sessions as it can hold. Try again shortly.');
+      if (sessions.size >= MAX_SESSIONS)
+        throw new AppError('busy', 'The node has as many sessions as it can hold. Try again shortly.');
       const token = randomBytes(TOKEN_BYTES).toString('base64url');
       const expiresAtMs = nowMs() + SESSION_LIFETIME_MS;
       sessions.set(keyOf(token), { session, expiresAtMs });
@@ -59,8 +60,13 @@ function keyOf(token: string): string {
 
 /** The token of an `Authorization: Bearer …` header (RFC 6750 section 2.1). */
 export function bearerToken(header: string | undefined): string {
-  if (header === undefined) throw new AppError('token-missing', 'Send a session token: Authorization: Bearer …. POST /auth/token gives one.');
+  if (header === undefined)
+    throw new AppError(
+      'token-missing',
+      'Send a session token: Authorization: Bearer …. POST /auth/token gives one.',
+    );
   const token = /^Bearer ([A-Za-z0-9._~+/-]{1,512}=*)$/i.exec(header)?.[1];
-  if (token === undefined) throw new AppError('token-invalid', 'The Authorization header is not a Bearer token.');
+  if (token === undefined)
+    throw new AppError('token-invalid', 'The Authorization header is not a Bearer token.');
   return token;
 }

@@ -38,10 +38,19 @@ export interface TokenAnswer {
 }
 
 /** RFC 6749 section 4.4 with RFC 7523 section 2.2: a signed assertion in, an opaque session token out. */
-export async function grantToken(form: URLSearchParams, origin: string, deps: TokenEndpointDeps): Promise<TokenAnswer> {
-  if (deps.failures.waitMs(origin) > 0) throw new AppError('too-many-requests', 'Too many refused token requests from here. Wait a minute.');
+export async function grantToken(
+  form: URLSearchParams,
+  origin: string,
+  deps: TokenEndpointDeps,
+): Promise<TokenAnswer> {
+  if (deps.failures.waitMs(origin) > 0)
+    throw new AppError('too-many-requests', 'Too many refused token requests from here. Wait a minute.');
   try {
-    const proven = await verifyAssertion(assertionOf(form), { audience: deps.audience(), nowMs: deps.nowMs(), lookUp: deps.lookUp });
+    const proven = await verifyAssertion(assertionOf(form), {
+      audience: deps.audience(),
+      nowMs: deps.nowMs(),
+      lookUp: deps.lookUp,
+    });
     const session = await sessionOf(proven, deps);
     await refuseReplay(proven, deps);
     const { token } = deps.sessions.open(session);
@@ -57,18 +66,31 @@ function assertionOf(form: URLSearchParams): string {
     throw new AppError('grant-type-unsupported', 'Send grant_type=client_credentials.');
   }
   const assertions = form.getAll('client_assertion');
-  if (form.get('client_assertion_type') !== ASSERTION_TYPE || assertions.length !== 1 || assertions[0] === undefined) {
-    throw new AppError('token-request-invalid', `Send one client_assertion, with client_assertion_type=${ASSERTION_TYPE}.`);
+  if (
+    form.get('client_assertion_type') !== ASSERTION_TYPE ||
+    assertions.length !== 1 ||
+    assertions[0] === undefined
+  ) {
+    throw new AppError(
+      'token-request-invalid',
+      `Send one client_assertion, with client_assertion_type=${ASSERTION_TYPE}.`,
+    );
   }
   return assertions[0];
 }
 
 async function sessionOf(proven: ProvenAssertion, deps: TokenEndpointDeps): Promise<NodeSession> {
   const { accountId, kind } = proven.party;
-  const session = { accountId, kind, publicKey: toHex(proven.party.publicKey), ...believedClaims(proven.claims, proven.party) };
+  const session = {
+    accountId,
+    kind,
+    publicKey: toHex(proven.party.publicKey),
+    ...believedClaims(proven.claims, proven.party),
+  };
   if (kind !== 'patient') return session;
   const patientId = await deps.patientOf(accountId);
-  if (patientId === undefined) throw new AppError('token-refused', 'This wallet is not enrolled here. Enrol it with a one-time code.');
+  if (patientId === undefined)
+    throw new AppError('token-refused', 'This wallet is not enrolled here. Enrol it with a one-time code.');
   return { ...session, patientId };
 }
 
@@ -85,5 +107,7 @@ export function oauthErrorCode(error: unknown): string {
   if (error.code === 'grant-type-unsupported') return 'unsupported_grant_type';
   if (error.code === 'token-request-invalid') return 'invalid_request';
   if (error.code === 'claim-refused') return 'invalid_scope';
-  return error.code === 'too-many-requests' || error.code === 'busy' ? 'temporarily_unavailable' : 'invalid_client';
+  return error.code === 'too-many-requests' || error.code === 'busy'
+    ? 'temporarily_unavailable'
+    : 'invalid_client';
 }

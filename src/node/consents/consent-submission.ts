@@ -51,19 +51,26 @@ interface Deps {
  * Takes changes of consents: the terms are stored before the transaction is submitted, so that at the moment it counts the
  * custodian can read what it says. Terms whose transaction never came count for nothing.
  */
-export function createConsentDesk(deps: Deps): { accept(submission: ConsentSubmission): Promise<AcceptedConsent> } {
+export function createConsentDesk(deps: Deps): {
+  accept(submission: ConsentSubmission): Promise<AcceptedConsent>;
+} {
   const oneAtATime = createKeyedLock();
   return {
     accept(submission) {
       const decoded = decodeTransaction(submission.transaction);
-      if (!decoded.ok) throw new AppError('malformed-transaction', 'The transaction is not canonical bytes of one.');
+      if (!decoded.ok)
+        throw new AppError('malformed-transaction', 'The transaction is not canonical bytes of one.');
       const target = consentIdOf(decoded.value);
       return oneAtATime(toHex(target), () => acceptChange(decoded.value, submission, deps));
     },
   };
 }
 
-async function acceptChange(transaction: Transaction, submission: ConsentSubmission, deps: Deps): Promise<AcceptedConsent> {
+async function acceptChange(
+  transaction: Transaction,
+  submission: ConsentSubmission,
+  deps: Deps,
+): Promise<AcceptedConsent> {
   const change = changeOf(transaction, deps);
   const patientId = await patientOf(change, deps);
   checkSigner(transaction, change, deps);
@@ -76,10 +83,20 @@ async function acceptChange(transaction: Transaction, submission: ConsentSubmiss
 
 function consentIdOf({ header, parts }: Transaction): Uint8Array {
   const name = actionName(header.contract, header.action);
-  const read = name === 'grant-consent' ? readGrantConsent : name === 'replace-consent' ? readReplaceConsent : name === 'revoke-consent' ? readRevokeConsent : undefined;
+  const read =
+    name === 'grant-consent'
+      ? readGrantConsent
+      : name === 'replace-consent'
+        ? readReplaceConsent
+        : name === 'revoke-consent'
+          ? readRevokeConsent
+          : undefined;
   const payload = read === undefined ? undefined : decodeSinglePart<{ consentId: Uint8Array }>(parts, read);
   if (payload?.ok === true) return payload.value.consentId;
-  throw new AppError('malformed-transaction', 'This is not a transaction that grants, replaces or revokes a consent.');
+  throw new AppError(
+    'malformed-transaction',
+    'This is not a transaction that grants, replaces or revokes a consent.',
+  );
 }
 
 /** What the transaction changes, as far as the ledger's present state lets it. */
@@ -88,30 +105,51 @@ function changeOf({ header, parts }: Transaction, { engine }: Deps): Change {
   const current = readConsent(engine.state, consentId);
   if (actionName(header.contract, header.action) === 'grant-consent') {
     const grant = decodeSinglePart(parts, readGrantConsent);
-    if (current !== undefined || !grant.ok) throw new AppError('conflict', 'A consent with this id is on the ledger. Grant under a new id, or replace it.');
+    if (current !== undefined || !grant.ok)
+      throw new AppError(
+        'conflict',
+        'A consent with this id is on the ledger. Grant under a new id, or replace it.',
+      );
     return { consentId, patient: grant.value.patient, version: 1, terms: grant.value };
   }
   if (current === undefined) throw new AppError('not-found', 'There is no such consent on the ledger.');
-  const replace = actionName(header.contract, header.action) === 'replace-consent' ? decodeSinglePart(parts, readReplaceConsent) : undefined;
+  const replace =
+    actionName(header.contract, header.action) === 'replace-consent'
+      ? decodeSinglePart(parts, readReplaceConsent)
+      : undefined;
   const revoke = decodeSinglePart(parts, readRevokeConsent);
-  const expected = replace?.ok === true ? replace.value.expectedVersion : revoke.ok ? revoke.value.expectedVersion : -1;
+  const expected =
+    replace?.ok === true ? replace.value.expectedVersion : revoke.ok ? revoke.value.expectedVersion : -1;
   if (current.status === 'revoked') throw new AppError('conflict', 'The consent is revoked already.');
-  if (expected !== current.version) throw new AppError('conflict', 'The consent has changed meanwhile. Look at it again.');
-  return { consentId, patient: current.patient, version: expected + 1, ...(replace?.ok === true && { terms: replace.value }) };
+  if (expected !== current.version)
+    throw new AppError('conflict', 'The consent has changed meanwhile. Look at it again.');
+  return {
+    consentId,
+    patient: current.patient,
+    version: expected + 1,
+    ...(replace?.ok === true && { terms: replace.value }),
+  };
 }
 
 async function patientOf(change: Change, { vault }: Deps): Promise<string> {
   const binding = await vault.bindings.byAccount(toHex(change.patient));
-  if (binding === undefined) throw new AppError('forbidden', 'The patient of this consent is not enrolled here.');
+  if (binding === undefined)
+    throw new AppError('forbidden', 'The patient of this consent is not enrolled here.');
   return binding.patientId;
 }
 
 /** The ledger checks this again; here it keeps strangers from storing terms that nobody signed (invariant 6). */
 function checkSigner({ header, signature }: Transaction, change: Change, { engine }: Deps): void {
   const account = readAccount(engine.state, header.signer);
-  const isSigned = account !== undefined && !account.isSuspended && verifySignature(account.publicKey, signingBytes(header), signature);
+  const isSigned =
+    account !== undefined &&
+    !account.isSuspended &&
+    verifySignature(account.publicKey, signingBytes(header), signature);
   if (isSigned && mayChangeConsentOf(engine.state, change.patient, header.signer)) return;
-  throw new AppError('forbidden', 'Only the patient, or a delegate the patient recorded, can change this consent.');
+  throw new AppError(
+    'forbidden',
+    'Only the patient, or a delegate the patient recorded, can change this consent.',
+  );
 }
 
 async function storeTerms(
@@ -122,7 +160,8 @@ async function storeTerms(
   deps: Deps,
 ): Promise<void> {
   const salt = submission.salt;
-  if (salt?.length !== 32) throw new AppError('invalid-consent', 'Send the 32-byte salt of the commitment with the consent.');
+  if (salt?.length !== 32)
+    throw new AppError('invalid-consent', 'Send the 32-byte salt of the commitment with the consent.');
   const terms = termsOf(submission.consent, patientId);
   if (!equalBytes(termsCommitment(salt, terms), promised.termsCommitment)) {
     throw new AppError('invalid-consent', 'The signed commitment is not to the terms of this consent.');
@@ -131,12 +170,21 @@ async function storeTerms(
     throw new AppError('invalid-consent', 'The validity in the transaction is not that of the consent.');
   }
   const consent = utf8(JSON.stringify(submission.consent));
-  await deps.vault.consents.put({ consentId: toHex(change.consentId), version: change.version, patientId, salt, consent });
+  await deps.vault.consents.put({
+    consentId: toHex(change.consentId),
+    version: change.version,
+    patientId,
+    salt,
+    consent,
+  });
 }
 
 function termsOf(consent: unknown, patientId: string): ConsentTerms {
   const terms = normaliseConsent(consent, { patientReference: `Patient/${patientId}` });
   if (terms.ok) return terms.value;
   const first = terms.error[0];
-  throw new AppError('invalid-consent', `${first?.path ?? 'Consent'}: ${first?.message ?? 'the consent cannot be enforced.'}`);
+  throw new AppError(
+    'invalid-consent',
+    `${first?.path ?? 'Consent'}: ${first?.message ?? 'the consent cannot be enforced.'}`,
+  );
 }

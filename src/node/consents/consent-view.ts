@@ -1,4 +1,9 @@
-import { type ActiveConsent, type ConsentTerms, normaliseConsent, termsCommitment } from '../../contracts/index.ts';
+import {
+  type ActiveConsent,
+  type ConsentTerms,
+  normaliseConsent,
+  termsCommitment,
+} from '../../contracts/index.ts';
 import { equalBytes } from '../../shared/index.ts';
 import type { Consents, PatientBindings, StoredConsent } from '../../vault/index.ts';
 
@@ -76,7 +81,11 @@ export function createConsentView(deps: ConsentViewDeps): ConsentView {
     const looked = await versionsOnLedger(deps, newest);
     const active = load.stale ? undefined : activeOnLedger(deps, looked);
     if (active === undefined) return undefined;
-    keep(load.patientId, { account: load.account, consentIds: looked.map(({ consent }) => consent.consentId), active });
+    keep(load.patientId, {
+      account: load.account,
+      consentIds: looked.map(({ consent }) => consent.consentId),
+      active,
+    });
     return active;
   };
   const load = async (patientId: string): Promise<readonly ActiveConsent[]> => {
@@ -105,7 +114,8 @@ export function createConsentView(deps: ConsentViewDeps): ConsentView {
         const patientId = patientOf.get(key);
         if (patientId !== undefined) forget(patientId);
       }
-      for (const current of loads) if (current.account !== undefined && patientAccounts.has(current.account)) current.stale = true;
+      for (const current of loads)
+        if (current.account !== undefined && patientAccounts.has(current.account)) current.stale = true;
     },
     forget,
   };
@@ -127,7 +137,8 @@ async function versionsOnLedger(deps: ConsentViewDeps, newest: StoredConsent[]):
   const looked: Looked[] = [];
   for (const consent of newest) {
     const version = deps.ledgerConsent(consent.consentId)?.version ?? consent.version;
-    const stored = version === consent.version ? consent : await deps.consents.get(consent.consentId, version);
+    const stored =
+      version === consent.version ? consent : await deps.consents.get(consent.consentId, version);
     looked.push({ consent: stored ?? consent, version });
   }
   return looked;

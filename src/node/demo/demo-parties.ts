@@ -17,16 +17,31 @@ export async function createDemoParties(options: {
 }): Promise<void> {
   const { folder, engine, chainId, custodian } = options;
   makePrivateFolder(folder);
-  const register = async (by: AccountSigner, kind: 'organisation' | 'practitioner', key: KeyFile, role: Role): Promise<void> => {
+  const register = async (
+    by: AccountSigner,
+    kind: 'organisation' | 'practitioner',
+    key: KeyFile,
+    role: Role,
+  ): Promise<void> => {
     const publicKey = bytesOfHex(key.publicKey);
     const possessionProof = provePossession(chainId, by.accountId, publicKey, key.seed);
     await by.submit(`register-${kind}`, [encodeRegistration({ publicKey, possessionProof, roles: [role] })]);
   };
-  const keys = { clinician: createKey('Dr Demo, clinician'), researcher: createKey('Demo researcher'), institute: createKey('Demo institute'), insurer: createKey('Demo insurer') };
+  const keys = {
+    clinician: createKey('Dr Demo, clinician'),
+    researcher: createKey('Demo researcher'),
+    institute: createKey('Demo institute'),
+    insurer: createKey('Demo insurer'),
+  };
   await register(custodian, 'practitioner', keys.clinician, 'physician');
   await register(custodian, 'organisation', keys.institute, 'research-institute');
   await register(custodian, 'organisation', keys.insurer, 'insurer');
-  await register(createAccountSigner({ engine, chainId, seed: keys.institute.seed }), 'practitioner', keys.researcher, 'researcher');
+  await register(
+    createAccountSigner({ engine, chainId, seed: keys.institute.seed }),
+    'practitioner',
+    keys.researcher,
+    'researcher',
+  );
   for (const [name, key] of Object.entries(keys)) {
     const path = join(folder, DEMO_KEYS[name as keyof typeof DEMO_KEYS]);
     rmSync(path, { force: true });

@@ -19,8 +19,16 @@ export async function seedSamples(runtime: NodeRuntime, config: NodeConfig): Pro
   if (!description.withSamples || existsSync(join(folder.demo, DONE))) return;
   for (const name of readdirSync(SAMPLES).filter((file) => file.endsWith('.json'))) {
     config.onProgress?.(`Loading the sample patient ${name.replace('.json', '')}…`);
-    await importBundle(runtime, JSON.parse(readFileSync(join(SAMPLES, name), 'utf8')) as Record<string, unknown>);
+    await importBundle(
+      runtime,
+      JSON.parse(readFileSync(join(SAMPLES, name), 'utf8')) as Record<string, unknown>,
+    );
   }
-  await createDemoParties({ folder: folder.demo, engine: runtime.engine, chainId: runtime.chainId, custodian: runtime.custodian });
+  await createDemoParties({
+    folder: folder.demo,
+    engine: runtime.engine,
+    chainId: runtime.chainId,
+    custodian: runtime.custodian,
+  });
   writePrivateFile(join(folder.demo, DONE), '');
 }

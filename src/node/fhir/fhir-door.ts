@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FhirHandler } from '../../fhir/index.ts';
 import { AppError } from '../../shared/index.ts';
-import { bearerToken, type SessionStore } from '../auth/sessions.ts';
 import type { RegistryView } from '../auth/registry-view.ts';
+import { bearerToken, type SessionStore } from '../auth/sessions.ts';
 import type { NodeSession } from '../auth/token-endpoint.ts';
 import { operationOutcomeReply } from '../http/error-response.ts';
 import { type RequestContext, sendReply } from '../http/http-server.ts';
@@ -51,9 +51,16 @@ async function answer(incoming: IncomingMessage, context: RequestContext, deps: 
 }
 
 /** The session of the request's token, if its party is still active: a suspension ends what it opened. */
-export function authenticate(incoming: IncomingMessage, deps: Pick<Deps, 'sessions' | 'registry'>): NodeSession {
+export function authenticate(
+  incoming: IncomingMessage,
+  deps: Pick<Deps, 'sessions' | 'registry'>,
+): NodeSession {
   const session = deps.sessions.find(bearerToken(incoming.headers.authorization));
-  if (session === undefined) throw new AppError('token-invalid', 'The session token is unknown or over. Ask /auth/token for a new one.');
+  if (session === undefined)
+    throw new AppError(
+      'token-invalid',
+      'The session token is unknown or over. Ask /auth/token for a new one.',
+    );
   if (deps.registry.lookUp(session.accountId)?.status === 'active') return session;
   throw new AppError('token-invalid', 'The account of this session is suspended.');
 }

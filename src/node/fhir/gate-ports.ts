@@ -6,11 +6,23 @@ import type { RegistryView } from '../auth/registry-view.ts';
 import type { ConsentView } from '../consents/consent-view.ts';
 
 /** The registry roles of people who treat. */
-const CLINICIAN_ROLES = ['laboratory-technician', 'mental-health-professional', 'nurse', 'pharmacist', 'physician', 'radiologist'];
+const CLINICIAN_ROLES = [
+  'laboratory-technician',
+  'mental-health-professional',
+  'nurse',
+  'pharmacist',
+  'physician',
+  'radiologist',
+];
 
 /** What this custodian lets its own people do without a consent. */
 export function defaultPolicy(custodian: string): CustodianPolicy {
-  return { custodian, clinicianRoles: CLINICIAN_ROLES, breakGlass: true, recordsWithoutSubject: 'own-clinicians' };
+  return {
+    custodian,
+    clinicianRoles: CLINICIAN_ROLES,
+    breakGlass: true,
+    recordsWithoutSubject: 'own-clinicians',
+  };
 }
 
 /** Where the gate finds the facts of a decision in a running node. */

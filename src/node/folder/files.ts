@@ -42,9 +42,16 @@ export function readFileIfThere(path: string): Buffer | undefined {
 /** Tells what could not be done to which of our own files, and what the reader can do. */
 export function fileError(doing: string, path: string, cause: unknown): AppError {
   const code = (cause as NodeJS.ErrnoException).code;
-  if (code === 'ENOSPC' || code === 'EDQUOT') return new AppError('disk-full', `No space left to ${doing} ${path}. Free some and try again.`, { cause });
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return new AppError('disk-full', `No space left to ${doing} ${path}. Free some and try again.`, {
+      cause,
+    });
   if (code === 'EROFS' || code === 'EACCES' || code === 'EPERM') {
-    return new AppError('folder-not-writable', `This user may not ${doing} ${path}. Check its owner and mode.`, { cause });
+    return new AppError(
+      'folder-not-writable',
+      `This user may not ${doing} ${path}. Check its owner and mode.`,
+      { cause },
+    );
   }
   return new AppError('file-failed', `Could not ${doing} ${path} (${code ?? 'unknown error'}).`, { cause });
 }

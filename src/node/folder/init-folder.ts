@@ -54,7 +54,10 @@ export function initFolder(options: InitOptions): OpenedFolder {
   const networkName = toNetworkName(options.organisationName);
   for (const path of [folder.root, folder.ledger, folder.vault, folder.keys]) makePrivateFolder(path);
   const passphrase = choosePassphrase(folder, options.passphrase);
-  const keys = { operatorSeed: new Uint8Array(randomBytes(32)), custodianSeed: new Uint8Array(randomBytes(32)) };
+  const keys = {
+    operatorSeed: new Uint8Array(randomBytes(32)),
+    custodianSeed: new Uint8Array(randomBytes(32)),
+  };
   writeSigningKeys(folder.signingKeys, keys, passphrase.text);
   const genesis = {
     networkName,
@@ -63,7 +66,13 @@ export function initFolder(options: InitOptions): OpenedFolder {
     organisationKeys: [publicKeyOf(keys.custodianSeed)],
   };
   writePrivateFile(folder.genesis, encodeGenesis(genesis));
-  const description = { organisationName: options.organisationName, networkName, createdMs: options.nowMs, vault: options.vault, withSamples: options.withSamples };
+  const description = {
+    organisationName: options.organisationName,
+    networkName,
+    createdMs: options.nowMs,
+    vault: options.vault,
+    withSamples: options.withSamples,
+  };
   writePrivateFile(folder.description, `${JSON.stringify({ format: FORMAT, ...description }, null, 1)}\n`);
   return { folder, description, genesis, keys, passphrase, isNew: true };
 }
@@ -74,17 +83,29 @@ export function openFolder(path: string, passphraseFromEnvironment: string | und
   const description = readDescription(folder);
   const passphrase = findPassphrase(folder, passphraseFromEnvironment);
   const keys = readSigningKeys(folder.signingKeys, passphrase.text);
-  return { folder, description, genesis: readGenesis(folder), keys, passphrase, isNew: !existsSync(folder.vaultKeys) && readdirSync(folder.vault).length === 0 };
+  return {
+    folder,
+    description,
+    genesis: readGenesis(folder),
+    keys,
+    passphrase,
+    isNew: !existsSync(folder.vaultKeys) && readdirSync(folder.vault).length === 0,
+  };
 }
 
 /** What a data folder says about itself, without opening its keys. */
 export function readDescription(folder: DataFolder): FolderDescription {
   const bytes = readFileIfThere(folder.description);
   if (bytes === undefined) {
-    throw new AppError('folder-not-initialised', `${folder.root} is not a data folder. Run \`careledger start\` or \`careledger init\` first, or name one with --data.`);
+    throw new AppError(
+      'folder-not-initialised',
+      `${folder.root} is not a data folder. Run \`careledger start\` or \`careledger init\` first, or name one with --data.`,
+    );
   }
   try {
-    const { format, ...description } = JSON.parse(bytes.toString('utf8')) as FolderDescription & { format: string };
+    const { format, ...description } = JSON.parse(bytes.toString('utf8')) as FolderDescription & {
+      format: string;
+    };
     if (format === FORMAT) return description;
   } catch {
     // Falls through to the same answer.
@@ -102,17 +123,32 @@ function readGenesis(folder: DataFolder): Genesis {
 /** A folder that holds anything but the remains of an interrupted first start is not ours to fill. */
 function refuseOccupied(folder: DataFolder, path: string): void {
   if (!existsSync(folder.root)) return;
-  if (existsSync(folder.description)) throw new AppError('folder-not-empty', `${path} is a data folder already. Start it, or choose another with --data.`);
+  if (existsSync(folder.description))
+    throw new AppError(
+      'folder-not-empty',
+      `${path} is a data folder already. Start it, or choose another with --data.`,
+    );
   for (const part of [folder.ledger, folder.vault]) {
     if (!existsSync(part) || readdirSync(part).length === 0) continue;
-    throw new AppError('damaged', `${path} holds records but not its node.json. Nothing was changed; restore the file from a backup.`);
+    throw new AppError(
+      'damaged',
+      `${path} holds records but not its node.json. Nothing was changed; restore the file from a backup.`,
+    );
   }
-  const foreign = readdirSync(folder.root).filter((name) => !['ledger', 'vault', 'keys', 'demo', 'genesis.bin', 'genesis.bin.new', 'node.json.new'].includes(name));
-  if (foreign.length > 0) throw new AppError('folder-not-empty', `${path} is not empty. Choose a new folder with --data.`);
+  const foreign = readdirSync(folder.root).filter(
+    (name) =>
+      !['ledger', 'vault', 'keys', 'demo', 'genesis.bin', 'genesis.bin.new', 'node.json.new'].includes(name),
+  );
+  if (foreign.length > 0)
+    throw new AppError('folder-not-empty', `${path} is not empty. Choose a new folder with --data.`);
 }
 
 function toNetworkName(organisationName: string): string {
-  const name = organisationName.normalize('NFKD').replace(/[^ -~]/g, '').slice(0, 50).trim();
+  const name = organisationName
+    .normalize('NFKD')
+    .replace(/[^ -~]/g, '')
+    .slice(0, 50)
+    .trim();
   if (NETWORK_NAME.test(name)) return name;
   throw new AppError('usage', 'The name of the organisation needs at least one ASCII letter.');
 }

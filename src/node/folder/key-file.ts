@@ -30,9 +30,16 @@ export function createNextKey(current: KeyFile): KeyFile {
 
 /** Writes a key to a file that only its owner may read; never over another one. */
 export function writeKeyFile(path: string, key: KeyFile): void {
-  if (readFileIfThere(path) !== undefined) throw new AppError('conflict', `The file ${path} exists. Choose another name; a key is never overwritten.`);
+  if (readFileIfThere(path) !== undefined)
+    throw new AppError(
+      'conflict',
+      `The file ${path} exists. Choose another name; a key is never overwritten.`,
+    );
   const { name, accountId, publicKey, seed } = key;
-  writePrivateFile(path, `${JSON.stringify({ format: FORMAT, name, accountId, publicKey, seed: toHex(seed) }, null, 1)}\n`);
+  writePrivateFile(
+    path,
+    `${JSON.stringify({ format: FORMAT, name, accountId, publicKey, seed: toHex(seed) }, null, 1)}\n`,
+  );
 }
 
 /** Reads a key file and checks that its parts belong together. */
@@ -41,11 +48,20 @@ export function readKeyFile(path: string): KeyFile {
   if (bytes === undefined) throw new AppError('not-found', `There is no key file ${path}.`);
   const file = parseObject(bytes);
   const { format, name, accountId, publicKey, seed } = file;
-  if (format !== FORMAT || ![accountId, publicKey, seed].every((text) => typeof text === 'string' && HEX_32.test(text))) {
+  if (
+    format !== FORMAT ||
+    ![accountId, publicKey, seed].every((text) => typeof text === 'string' && HEX_32.test(text))
+  ) {
     throw new AppError('invalid-request', `The file ${path} is not a CareLedger key file.`);
   }
-  const key = { name: String(name ?? ''), accountId: accountId as string, publicKey: publicKey as string, seed: bytesOfHex(seed as string) };
-  if (toHex(publicKeyOf(key.seed)) !== key.publicKey) throw new AppError('damaged', `The parts of the key file ${path} do not belong together.`);
+  const key = {
+    name: String(name ?? ''),
+    accountId: accountId as string,
+    publicKey: publicKey as string,
+    seed: bytesOfHex(seed as string),
+  };
+  if (toHex(publicKeyOf(key.seed)) !== key.publicKey)
+    throw new AppError('damaged', `The parts of the key file ${path} do not belong together.`);
   return key;
 }
 

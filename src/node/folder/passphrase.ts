@@ -14,23 +14,29 @@ export interface Passphrase {
 
 /** The passphrase of an existing folder: from the environment, else from the file the first start wrote. */
 export function findPassphrase(folder: DataFolder, fromEnvironment: string | undefined): Passphrase {
-  if (fromEnvironment !== undefined && fromEnvironment !== '') return { text: checked(fromEnvironment), keptInFolder: false };
+  if (fromEnvironment !== undefined && fromEnvironment !== '')
+    return { text: checked(fromEnvironment), keptInFolder: false };
   const file = readFileIfThere(folder.passphrase);
   if (file === undefined) {
-    throw new AppError('passphrase-missing', 'This data folder needs its passphrase: set CARELEDGER_PASSPHRASE.');
+    throw new AppError(
+      'passphrase-missing',
+      'This data folder needs its passphrase: set CARELEDGER_PASSPHRASE.',
+    );
   }
   return { text: file.toString('utf8').trim(), keptInFolder: true };
 }
 
 /** The passphrase for a new folder: from the environment, else a random one in a file that only the owner can read. */
 export function choosePassphrase(folder: DataFolder, fromEnvironment: string | undefined): Passphrase {
-  if (fromEnvironment !== undefined && fromEnvironment !== '') return { text: checked(fromEnvironment), keptInFolder: false };
+  if (fromEnvironment !== undefined && fromEnvironment !== '')
+    return { text: checked(fromEnvironment), keptInFolder: false };
   const text = randomBytes(GENERATED_BYTES).toString('base64url');
   writePrivateFile(folder.passphrase, `${text}\n`);
   return { text, keptInFolder: true };
 }
 
 function checked(text: string): string {
-  if (text.length < MIN_CHARS) throw new AppError('usage', `CARELEDGER_PASSPHRASE must have at least ${MIN_CHARS} characters.`);
+  if (text.length < MIN_CHARS)
+    throw new AppError('usage', `CARELEDGER_PASSPHRASE must have at least ${MIN_CHARS} characters.`);
   return text;
 }

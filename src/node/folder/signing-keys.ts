@@ -19,8 +19,18 @@ export function writeSigningKeys(path: string, keys: SigningKeys, passphrase: st
   const nonce = randomBytes(12);
   const cipher = createCipheriv('aes-256-gcm', scryptSync(passphrase, salt, 32, SCRYPT), nonce);
   cipher.setAAD(Buffer.from(FORMAT));
-  const sealed = Buffer.concat([cipher.update(keys.operatorSeed), cipher.update(keys.custodianSeed), cipher.final(), cipher.getAuthTag()]);
-  const file = { format: FORMAT, salt: salt.toString('base64'), nonce: nonce.toString('base64'), sealed: sealed.toString('base64') };
+  const sealed = Buffer.concat([
+    cipher.update(keys.operatorSeed),
+    cipher.update(keys.custodianSeed),
+    cipher.final(),
+    cipher.getAuthTag(),
+  ]);
+  const file = {
+    format: FORMAT,
+    salt: salt.toString('base64'),
+    nonce: nonce.toString('base64'),
+    sealed: sealed.toString('base64'),
+  };
   writePrivateFile(path, `${JSON.stringify(file, null, 1)}\n`);
 }
 
@@ -32,19 +42,34 @@ export function readSigningKeys(path: string, passphrase: string): SigningKeys {
   decipher.setAuthTag(sealed.subarray(2 * SEED_BYTES));
   try {
     const seeds = Buffer.concat([decipher.update(sealed.subarray(0, 2 * SEED_BYTES)), decipher.final()]);
-    return { operatorSeed: new Uint8Array(seeds.subarray(0, SEED_BYTES)), custodianSeed: new Uint8Array(seeds.subarray(SEED_BYTES)) };
+    return {
+      operatorSeed: new Uint8Array(seeds.subarray(0, SEED_BYTES)),
+      custodianSeed: new Uint8Array(seeds.subarray(SEED_BYTES)),
+    };
   } catch (cause) {
-    throw new AppError('wrong-passphrase', 'The passphrase does not open the keys of this data folder, or the key file is damaged. Nothing was changed.', { cause });
+    throw new AppError(
+      'wrong-passphrase',
+      'The passphrase does not open the keys of this data folder, or the key file is damaged. Nothing was changed.',
+      { cause },
+    );
   }
 }
 
 function parseFile(path: string): { salt: Buffer; nonce: Buffer; sealed: Buffer } {
   const bytes = readFileIfThere(path);
-  if (bytes === undefined) throw new AppError('damaged', `The key file ${path} is missing. Restore it from a backup.`);
+  if (bytes === undefined)
+    throw new AppError('damaged', `The key file ${path} is missing. Restore it from a backup.`);
   try {
     const file = JSON.parse(bytes.toString('utf8')) as Record<string, string>;
-    const [salt, nonce, sealed] = ['salt', 'nonce', 'sealed'].map((name) => Buffer.from(file[name] ?? '', 'base64'));
-    if (file['format'] === FORMAT && salt?.length === 16 && nonce?.length === 12 && sealed?.length === 2 * SEED_BYTES + 16) {
+    const [salt, nonce, sealed] = ['salt', 'nonce', 'sealed'].map((name) =>
+      Buffer.from(file[name] ?? '', 'base64'),
+    );
+    if (
+      file.format === FORMAT &&
+      salt?.length === 16 &&
+      nonce?.length === 12 &&
+      sealed?.length === 2 * SEED_BYTES + 16
+    ) {
       return { salt, nonce, sealed };
     }
   } catch {

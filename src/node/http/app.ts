@@ -21,7 +21,11 @@ export function createApp(): NodeApp {
     const request = contexts.get(context.env.incoming);
     if (request !== undefined) request.template = templateOf(context);
   });
-  app.notFound(() => reply(problemReply(new AppError('not-found', 'There is nothing at this address. GET / says what there is.'))));
+  app.notFound(() =>
+    reply(
+      problemReply(new AppError('not-found', 'There is nothing at this address. GET / says what there is.')),
+    ),
+  );
   app.onError((error) => reply(problemReply(error)));
   return app;
 }
@@ -32,7 +36,9 @@ function templateOf(context: NodeContext): string {
 }
 
 /** The listener that hands Node's requests to the app. */
-export function appListener(app: NodeApp): (incoming: IncomingMessage, outgoing: ServerResponse, context: RequestContext) => Promise<void> {
+export function appListener(
+  app: NodeApp,
+): (incoming: IncomingMessage, outgoing: ServerResponse, context: RequestContext) => Promise<void> {
   const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });
   return async (incoming, outgoing, context) => {
     contexts.set(incoming, context);
@@ -41,7 +47,11 @@ export function appListener(app: NodeApp): (incoming: IncomingMessage, outgoing:
 }
 
 /** A response from its parts. */
-export function reply(parts: { status: number; headers: Record<string, string>; body: string | Uint8Array }): Response {
+export function reply(parts: {
+  status: number;
+  headers: Record<string, string>;
+  body: string | Uint8Array;
+}): Response {
   return new Response(parts.body as string, { status: parts.status, headers: parts.headers });
 }
 

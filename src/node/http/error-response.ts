@@ -17,14 +17,20 @@ interface ErrorFacts {
 /** What may be told about an error: a known one says its message, anything else only that we failed. */
 function errorFacts(error: unknown): ErrorFacts {
   if (!(error instanceof AppError)) {
-    return { code: 'internal', status: 500, issueType: 'exception', detail: 'The node failed on this request.' };
+    return {
+      code: 'internal',
+      status: 500,
+      issueType: 'exception',
+      detail: 'The node failed on this request.',
+    };
   }
   const row = ERROR_TABLE[error.code];
   return { code: error.code, status: row.httpStatus, issueType: row.issueType, detail: error.message };
 }
 
 function extraHeaders(facts: ErrorFacts): Record<string, string> {
-  if (facts.status === 401) return { 'www-authenticate': `Bearer realm="careledger", error="${bearerError(facts.code)}"` };
+  if (facts.status === 401)
+    return { 'www-authenticate': `Bearer realm="careledger", error="${bearerError(facts.code)}"` };
   if (facts.status === 429 || facts.status === 503) return { 'retry-after': '5' };
   return {};
 }

@@ -27,7 +27,11 @@ export interface RequestContext {
   template: string;
 }
 
-export type RequestHandler = (incoming: IncomingMessage, outgoing: ServerResponse, context: RequestContext) => Promise<void>;
+export type RequestHandler = (
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  context: RequestContext,
+) => Promise<void>;
 
 export interface HttpServer {
   port: number;
@@ -45,12 +49,17 @@ export interface HttpServerOptions {
 /** Opens a server whose every request is counted, logged without its URL, and answered with the security headers. */
 export async function openHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const nextRequestId = requestIds();
-  const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES, keepAliveTimeout: KEEP_ALIVE_MS }, (incoming, outgoing) => {
-    const context: RequestContext = { requestId: nextRequestId(), template: 'unmatched' };
-    prepare(outgoing, context, server.listening);
-    observe(incoming, outgoing, context, options);
-    options.handler(incoming, outgoing, context).catch((cause: unknown) => failLate(outgoing, cause, options.log));
-  });
+  const server = createServer(
+    { maxHeaderSize: MAX_HEADER_BYTES, keepAliveTimeout: KEEP_ALIVE_MS },
+    (incoming, outgoing) => {
+      const context: RequestContext = { requestId: nextRequestId(), template: 'unmatched' };
+      prepare(outgoing, context, server.listening);
+      observe(incoming, outgoing, context, options);
+      options
+        .handler(incoming, outgoing, context)
+        .catch((cause: unknown) => failLate(outgoing, cause, options.log));
+    },
+  );
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.requestTimeout = REQUEST_TIMEOUT_MS;
   server.on('clientError', answerClientError);
@@ -70,7 +79,12 @@ function prepare(outgoing: ServerResponse, context: RequestContext, accepting: b
   if (!accepting) outgoing.setHeader('connection', 'close');
 }
 
-function observe(incoming: IncomingMessage, outgoing: ServerResponse, context: RequestContext, options: HttpServerOptions): void {
+function observe(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  context: RequestContext,
+  options: HttpServerOptions,
+): void {
   const startedMs = performance.now();
   outgoing.once('close', () => {
     const milliseconds = Math.round((performance.now() - startedMs) * 100) / 100;
@@ -78,7 +92,13 @@ function observe(incoming: IncomingMessage, outgoing: ServerResponse, context: R
     const method = incoming.method ?? 'GET';
     options.metrics.request(method, context.template, status, milliseconds);
     const level = status >= 500 ? 'error' : 'info';
-    options.log.write(level, 'request', { method, route: context.template, status, ms: milliseconds, request: context.requestId });
+    options.log.write(level, 'request', {
+      method,
+      route: context.template,
+      status,
+      ms: milliseconds,
+      request: context.requestId,
+    });
   });
 }
 
@@ -87,7 +107,9 @@ function failLate(outgoing: ServerResponse, cause: unknown, log: Log): void {
   log.write('error', 'handler-failed', { kind: cause instanceof Error ? cause.name : typeof cause });
   if (outgoing.headersSent) return void outgoing.destroy();
   outgoing.writeHead(500, { 'content-type': 'application/problem+json' });
-  outgoing.end('{"type":"about:blank","title":"internal","status":500,"detail":"The node failed on this request."}');
+  outgoing.end(
+    '{"type":"about:blank","title":"internal","status":500,"detail":"The node failed on this request."}',
+  );
 }
 
 /** Errors below HTTP: headers too long, garbage, a body that never came. */
@@ -116,14 +138,29 @@ function listen(server: Server, where: HttpServerOptions['listen']): Promise<voi
 }
 
 function listenError(where: HttpServerOptions['listen'], cause: NodeJS.ErrnoException): AppError {
-  if ('socketPath' in where) return new AppError('admin-socket-failed', 'The admin socket in the data folder cannot be opened.', { cause });
+  if ('socketPath' in where)
+    return new AppError('admin-socket-failed', 'The admin socket in the data folder cannot be opened.', {
+      cause,
+    });
   if (cause.code === 'EADDRINUSE') {
-    return new AppError('port-in-use', `Port ${where.port} is in use. Stop what uses it, or choose another with --port.`, { cause });
+    return new AppError(
+      'port-in-use',
+      `Port ${where.port} is in use. Stop what uses it, or choose another with --port.`,
+      { cause },
+    );
   }
   if (cause.code === 'EACCES') {
-    return new AppError('port-in-use', `Port ${where.port} needs rights this user does not have. Choose one above 1023 with --port.`, { cause });
+    return new AppError(
+      'port-in-use',
+      `Port ${where.port} needs rights this user does not have. Choose one above 1023 with --port.`,
+      { cause },
+    );
   }
-  return new AppError('port-in-use', `The node cannot listen on port ${where.port} (${cause.code ?? 'unknown error'}).`, { cause });
+  return new AppError(
+    'port-in-use',
+    `The node cannot listen on port ${where.port} (${cause.code ?? 'unknown error'}).`,
+    { cause },
+  );
 }
 
 function portOf(server: Server): number {

@@ -5,7 +5,9 @@ import { jsonDepthExceeds, parseJson } from './json-body.ts';
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 test('ten thousand levels are refused before the parser sees them', () => {
-  assert.throws(() => parseJson(bytes('['.repeat(10_000) + ']'.repeat(10_000))), { code: 'nesting-too-deep' });
+  assert.throws(() => parseJson(bytes('['.repeat(10_000) + ']'.repeat(10_000))), {
+    code: 'nesting-too-deep',
+  });
   assert.throws(() => parseJson(bytes('{"a":'.repeat(10_000))), { code: 'nesting-too-deep' });
 });
 
@@ -18,7 +20,10 @@ test('brackets inside strings do not count, escapes do not end a string', () => 
 
 test('an error never quotes the input', () => {
   for (const bad of ['{"name":"CANARY"', 'CANARY', '{"a":CANARY}']) {
-    assert.throws(() => parseJson(bytes(bad)), (error: Error) => !error.message.includes('CANARY') && error.cause === undefined);
+    assert.throws(
+      () => parseJson(bytes(bad)),
+      (error: Error) => !error.message.includes('CANARY') && error.cause === undefined,
+    );
   }
   assert.throws(() => parseJson(Uint8Array.of(0x22, 0xff, 0x22)), { code: 'malformed-json' });
 });

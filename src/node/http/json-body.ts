@@ -28,13 +28,20 @@ function collect(incoming: IncomingMessage, limitBytes: number): Promise<Buffer>
       chunks.push(chunk);
     });
     incoming.on('end', () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));
-    incoming.on('error', (cause) => reject(new AppError('request-aborted', 'The request ended before its body did.', { cause })));
-    incoming.on('aborted', () => reject(new AppError('request-aborted', 'The request ended before its body did.')));
+    incoming.on('error', (cause) =>
+      reject(new AppError('request-aborted', 'The request ended before its body did.', { cause })),
+    );
+    incoming.on('aborted', () =>
+      reject(new AppError('request-aborted', 'The request ended before its body did.')),
+    );
   });
 }
 
 function tooLarge(limitBytes: number): AppError {
-  return new AppError('body-too-large', `The body is larger than the ${limitBytes} bytes allowed here. Send it in smaller parts.`);
+  return new AppError(
+    'body-too-large',
+    `The body is larger than the ${limitBytes} bytes allowed here. Send it in smaller parts.`,
+  );
 }
 
 /**
@@ -59,7 +66,10 @@ export function parseJson(bytes: Uint8Array): unknown {
 /** Refuses JSON that nests deeper than any resource has reason to. */
 export function refuseDeepJson(bytes: Uint8Array): void {
   if (!jsonDepthExceeds(bytes, MAX_JSON_DEPTH)) return;
-  throw new AppError('nesting-too-deep', `The JSON is nested deeper than the ${MAX_JSON_DEPTH} levels allowed.`);
+  throw new AppError(
+    'nesting-too-deep',
+    `The JSON is nested deeper than the ${MAX_JSON_DEPTH} levels allowed.`,
+  );
 }
 
 /** Whether brackets outside strings nest deeper than `maxDepth`; one pass, no recursion. */

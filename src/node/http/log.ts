@@ -14,7 +14,11 @@ export interface Log {
 }
 
 /** A log to a file descriptor, in batches: one write call for many requests. */
-export function openLog(options: { level: LogLevel; sink?: (text: string) => void; nowMs: () => number }): Log {
+export function openLog(options: {
+  level: LogLevel;
+  sink?: (text: string) => void;
+  nowMs: () => number;
+}): Log {
   const sink = options.sink ?? writeToStderr;
   const least = LEVELS[options.level];
   let pending = '';

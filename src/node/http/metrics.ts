@@ -37,7 +37,8 @@ export function createMetrics(): Metrics {
     },
     count: (name) => void counters.set(name, (counters.get(name) ?? 0) + 1),
     gauge: (gauge) => void gauges.push(gauge),
-    render: () => [...renderGauges(gauges), ...renderCounters(counters), ...renderHistograms(histograms), ''].join('\n'),
+    render: () =>
+      [...renderGauges(gauges), ...renderCounters(counters), ...renderHistograms(histograms), ''].join('\n'),
   };
 }
 
@@ -70,7 +71,10 @@ function renderCounters(counters: Map<string, number>): string[] {
 
 function renderHistograms(histograms: Map<string, Histogram>): string[] {
   const name = 'careledger_http_request_duration_seconds';
-  const lines = [`# HELP ${name} Time from the first byte of a request to the last of its answer.`, `# TYPE ${name} histogram`];
+  const lines = [
+    `# HELP ${name} Time from the first byte of a request to the last of its answer.`,
+    `# TYPE ${name} histogram`,
+  ];
   for (const { labels, counts, sumMs, total } of histograms.values()) {
     let seen = 0;
     for (const [index, limit] of BUCKETS_MS.entries()) {

@@ -14,7 +14,8 @@ export interface NodeDescription {
 }
 
 /** The `content-security-policy` of the page: only its own inline style. */
-export const WELCOME_CSP = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
+export const WELCOME_CSP =
+  "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
 
 /** A page that says what this node is, how it is, and where to go next. No script, no outside asset. */
 export function welcomePage(node: NodeDescription): string {
@@ -27,9 +28,14 @@ export function welcomePage(node: NodeDescription): string {
     ['Last block', node.headTime],
     ['Version', node.version],
   ];
-  const rows = facts.map(([name = '', value = '']) => `<dt>${escapeHtml(name)}</dt><dd>${escapeHtml(value)}</dd>`).join('');
+  const rows = facts
+    .map(([name = '', value = '']) => `<dt>${escapeHtml(name)}</dt><dd>${escapeHtml(value)}</dd>`)
+    .join('');
   const links = node.links
-    .map((link) => `<li><a href="${escapeHtml(link.href)}">${escapeHtml(link.title)}</a><span>${escapeHtml(link.about)}</span></li>`)
+    .map(
+      (link) =>
+        `<li><a href="${escapeHtml(link.href)}">${escapeHtml(link.title)}</a><span>${escapeHtml(link.about)}</span></li>`,
+    )
     .join('');
   return `<!doctype html>
 <html lang="en">
@@ -59,7 +65,13 @@ careledger log</pre></section>
 `;
 }
 
-const ESCAPES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+const ESCAPES: Record<string, string> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
 
 function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => ESCAPES[character] ?? character);

@@ -1,7 +1,13 @@
 import { ACTIONS, type ActionName } from '../../contracts/index.ts';
 import type { Committed, Engine } from '../../engine/index.ts';
 import { accountIdOf, publicKeyOf } from '../../identity/index.ts';
-import { encodeTransaction, RESULT_CODES, readAccount, resultName, signTransaction } from '../../ledger/index.ts';
+import {
+  encodeTransaction,
+  RESULT_CODES,
+  readAccount,
+  resultName,
+  signTransaction,
+} from '../../ledger/index.ts';
 import { AppError, toHex } from '../../shared/index.ts';
 
 const VALID_FOR_BLOCKS = 1000;
@@ -16,7 +22,11 @@ export interface AccountSigner {
 }
 
 /** A signer for the account of the given seed on the engine's chain. */
-export function createAccountSigner(options: { engine: Engine; chainId: Uint8Array; seed: Uint8Array }): AccountSigner {
+export function createAccountSigner(options: {
+  engine: Engine;
+  chainId: Uint8Array;
+  seed: Uint8Array;
+}): AccountSigner {
   const { engine, chainId, seed } = options;
   const publicKey = publicKeyOf(seed);
   const accountId = accountIdOf(publicKey);
@@ -26,7 +36,10 @@ export function createAccountSigner(options: { engine: Engine; chainId: Uint8Arr
     const { contract, action } = ACTIONS[name];
     const sequence = readAccount(engine.state, accountId)?.nextSequence ?? 0;
     const lastValidHeight = engine.head().height + VALID_FOR_BLOCKS;
-    const transaction = signTransaction({ chainId, contract, action, signer: accountId, sequence, lastValidHeight, parts }, seed);
+    const transaction = signTransaction(
+      { chainId, contract, action, signer: accountId, sequence, lastValidHeight, parts },
+      seed,
+    );
     return requireEffect(await engine.submit(encodeTransaction(transaction)));
   };
   return {
@@ -44,5 +57,8 @@ export function createAccountSigner(options: { engine: Engine; chainId: Uint8Arr
 /** A recorded refusal is data on the ledger; for who asked for the effect it is an error. */
 export function requireEffect(committed: Committed): Committed {
   if (committed.code === RESULT_CODES.ok) return committed;
-  throw new AppError('transaction-refused', `The ledger recorded the transaction and refused it: ${resultName(committed.code) ?? 'unknown'}.`);
+  throw new AppError(
+    'transaction-refused',
+    `The ledger recorded the transaction and refused it: ${resultName(committed.code) ?? 'unknown'}.`,
+  );
 }

@@ -1,5 +1,18 @@
-import { actionName, CONTRACT, decodeSinglePart, readGrantConsent, readReplaceConsent, readRevokeConsent } from '../../contracts/index.ts';
-import { type Block, decodeTransaction, RESULT_CODES, type Transaction, type TransactionResult } from '../../ledger/index.ts';
+import {
+  actionName,
+  CONTRACT,
+  decodeSinglePart,
+  readGrantConsent,
+  readReplaceConsent,
+  readRevokeConsent,
+} from '../../contracts/index.ts';
+import {
+  type Block,
+  decodeTransaction,
+  RESULT_CODES,
+  type Transaction,
+  type TransactionResult,
+} from '../../ledger/index.ts';
 import { toHex } from '../../shared/index.ts';
 import type { ConsentChanges } from '../consents/consent-view.ts';
 
@@ -37,14 +50,17 @@ function addConsent(bytes: Uint8Array, patientAccounts: Set<string>, consentIds:
 }
 
 /** The consent that a transaction is about, and the patient where it names one. */
-export function consentTarget({ header, parts }: Transaction): { consentId: Uint8Array; patient?: Uint8Array } | undefined {
+export function consentTarget({
+  header,
+  parts,
+}: Transaction): { consentId: Uint8Array; patient?: Uint8Array } | undefined {
   const name = actionName(header.contract, header.action);
-  if (name === 'grant-consent') return valueOf(decodeSinglePart(parts, readGrantConsent));
-  if (name === 'replace-consent') return valueOf(decodeSinglePart(parts, readReplaceConsent));
-  if (name === 'revoke-consent') return valueOf(decodeSinglePart(parts, readRevokeConsent));
+  if (name === 'grant-consent') return payloadOf(decodeSinglePart(parts, readGrantConsent));
+  if (name === 'replace-consent') return payloadOf(decodeSinglePart(parts, readReplaceConsent));
+  if (name === 'revoke-consent') return payloadOf(decodeSinglePart(parts, readRevokeConsent));
   return undefined;
 }
 
-function valueOf<T>(result: { ok: true; value: T } | { ok: false }): T | undefined {
+function payloadOf<T>(result: { ok: true; value: T } | { ok: false }): T | undefined {
   return result.ok ? result.value : undefined;
 }

@@ -1,4 +1,3 @@
-import { actionName, decodeCommitVersions, decodeSinglePart, readAnchor } from '../../contracts/index.ts';
 import {
   accessEntryReceipt,
   consentReceipt,
@@ -8,9 +7,16 @@ import {
   recordVersionReceipt,
   transactionReceipt,
 } from '../../client/index.ts';
+import { actionName, decodeCommitVersions, decodeSinglePart, readAnchor } from '../../contracts/index.ts';
 import type { Engine, RecordedBlock } from '../../engine/index.ts';
 import { accountIdOf } from '../../identity/index.ts';
-import { accountKey, decodeTransaction, readAccount, type Transaction, transactionId } from '../../ledger/index.ts';
+import {
+  accountKey,
+  decodeTransaction,
+  readAccount,
+  type Transaction,
+  transactionId,
+} from '../../ledger/index.ts';
 import { AppError, equalBytes } from '../../shared/index.ts';
 import type { AccessEntry, AccessLog, SealedRecord } from '../../vault/index.ts';
 
@@ -28,17 +34,24 @@ export interface ReceiptDesk {
 }
 
 /** Builds receipts from the engine's proofs at its head. */
-export function createReceiptDesk(deps: { engine: Engine; accessLog: AccessLog; genesis: Uint8Array }): ReceiptDesk {
+export function createReceiptDesk(deps: {
+  engine: Engine;
+  accessLog: AccessLog;
+  genesis: Uint8Array;
+}): ReceiptDesk {
   const { engine, accessLog } = deps;
   const headNow = (): ReceiptHead => ({ genesis: deps.genesis, checkpoint: engine.head().checkpoint });
   return {
     async ofTransaction(id) {
       const source = await recordedTransaction(engine, id);
-      return isConsentChange(source) ? consentReceipt(headNow(), source) : transactionReceipt(headNow(), source);
+      return isConsentChange(source)
+        ? consentReceipt(headNow(), source)
+        : transactionReceipt(headNow(), source);
     },
     async ofRecordVersion(record) {
       const found = await findCommitment(engine, record);
-      if (found === undefined) throw new AppError('not-found', 'The version is not on the ledger yet. Try again in a moment.');
+      if (found === undefined)
+        throw new AppError('not-found', 'The version is not on the ledger yet. Try again in a moment.');
       const source = await recordedTransaction(engine, found.id);
       return recordVersionReceipt(headNow(), source, found.entryIndex);
     },
@@ -59,7 +72,8 @@ export function createReceiptDesk(deps: { engine: Engine; accessLog: AccessLog; 
 async function recordedTransaction(engine: Engine, id: Uint8Array): Promise<RecordedTransaction> {
   const recorded = await engine.transaction(id);
   const leaf = recorded === undefined ? undefined : await engine.leaf(recorded.leafIndex);
-  if (recorded === undefined || leaf === undefined) throw new AppError('not-found', 'There is no such transaction on this ledger.');
+  if (recorded === undefined || leaf === undefined)
+    throw new AppError('not-found', 'There is no such transaction on this ledger.');
   const path = engine.inclusionProof(recorded.leafIndex);
   if (path === undefined) throw new AppError('not-found', 'There is no proof for this transaction yet.');
   const signer = signerOf(engine, decoded(recorded.transaction));
@@ -70,7 +84,8 @@ async function recordedTransaction(engine: Engine, id: Uint8Array): Promise<Reco
 function signerOf(engine: Engine, { header }: Transaction): ReceiptSigner | null {
   const account = readAccount(engine.state, header.signer);
   if (account === undefined) return null;
-  if (equalBytes(accountIdOf(account.publicKey), header.signer)) return { publicKey: account.publicKey, account: null };
+  if (equalBytes(accountIdOf(account.publicKey), header.signer))
+    return { publicKey: account.publicKey, account: null };
   const { value, proof } = engine.stateProof(accountKey(header.signer));
   return value === undefined ? null : { publicKey: account.publicKey, account: { value, proof } };
 }
@@ -88,7 +103,10 @@ function decoded(bytes: Uint8Array): Transaction {
 }
 
 /** Where a version's commitment stands: searched from the first block that is not older than the write. */
-async function findCommitment(engine: Engine, record: SealedRecord): Promise<{ id: Uint8Array; entryIndex: number } | undefined> {
+async function findCommitment(
+  engine: Engine,
+  record: SealedRecord,
+): Promise<{ id: Uint8Array; entryIndex: number } | undefined> {
   const first = await firstBlockSince(engine, record.lastUpdatedMs - CLOCK_SLACK_MS);
   const last = Math.min(engine.head().height, first + MAX_BLOCKS_SEARCHED);
   for (let height = first; height <= last; height++) {
@@ -112,12 +130,17 @@ async function firstBlockSince(engine: Engine, timeMs: number): Promise<number> 
   return low;
 }
 
-function commitmentIn({ block }: RecordedBlock, commitment: Uint8Array): { id: Uint8Array; entryIndex: number } | undefined {
+function commitmentIn(
+  { block }: RecordedBlock,
+  commitment: Uint8Array,
+): { id: Uint8Array; entryIndex: number } | undefined {
   for (const bytes of block.transactions) {
     const { header, parts } = decoded(bytes);
     if (actionName(header.contract, header.action) !== 'commit-versions') continue;
     const batch = decodeCommitVersions(parts);
-    const entryIndex = batch.ok ? batch.value.entries.findIndex((entry) => equalBytes(entry.commitment, commitment)) : -1;
+    const entryIndex = batch.ok
+      ? batch.value.entries.findIndex((entry) => equalBytes(entry.commitment, commitment))
+      : -1;
     if (entryIndex >= 0) return { id: transactionId(header), entryIndex };
   }
   return undefined;

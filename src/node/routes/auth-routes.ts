@@ -1,6 +1,6 @@
 import { AppError } from '../../shared/index.ts';
 import { grantToken, oauthErrorCode } from '../auth/token-endpoint.ts';
-import { bodyBytes, type NodeApp, json, reply } from '../http/app.ts';
+import { bodyBytes, json, type NodeApp, reply } from '../http/app.ts';
 import { problemReply } from '../http/error-response.ts';
 import type { NodeRuntime } from '../runtime.ts';
 
@@ -10,7 +10,10 @@ const MAX_TOKEN_REQUEST_BYTES = 16 * 1024;
 export function addAuthRoutes(app: NodeApp, runtime: NodeRuntime): void {
   app.post('/auth/token', async (context) => {
     try {
-      const form = formOf(context.req.header('content-type'), await bodyBytes(context, MAX_TOKEN_REQUEST_BYTES));
+      const form = formOf(
+        context.req.header('content-type'),
+        await bodyBytes(context, MAX_TOKEN_REQUEST_BYTES),
+      );
       const origin = context.env.incoming.socket.remoteAddress ?? 'unknown';
       const answer = await grantToken(form, origin, {
         audience: () => `${runtime.baseUrl}/auth/token`,
@@ -31,7 +34,10 @@ export function addAuthRoutes(app: NodeApp, runtime: NodeRuntime): void {
 
 function formOf(contentType: string | undefined, body: Buffer): URLSearchParams {
   if (contentType?.split(';')[0]?.trim().toLowerCase() !== 'application/x-www-form-urlencoded') {
-    throw new AppError('unsupported-media-type', 'Send the token request as application/x-www-form-urlencoded.');
+    throw new AppError(
+      'unsupported-media-type',
+      'Send the token request as application/x-www-form-urlencoded.',
+    );
   }
   return new URLSearchParams(body.toString('utf8'));
 }

@@ -1,8 +1,14 @@
 import { actionName, readParty } from '../../contracts/index.ts';
-import { decodeTransaction, MAX_TRANSACTION_BYTES, readAccount, resultName, transactionId } from '../../ledger/index.ts';
+import {
+  decodeTransaction,
+  MAX_TRANSACTION_BYTES,
+  readAccount,
+  resultName,
+  transactionId,
+} from '../../ledger/index.ts';
 import { AppError, toBase64, toHex } from '../../shared/index.ts';
 import { bytesOfHex } from '../account-hex.ts';
-import { bodyBytes, type NodeApp, json, reply } from '../http/app.ts';
+import { bodyBytes, json, type NodeApp, reply } from '../http/app.ts';
 import type { NodeRuntime } from '../runtime.ts';
 
 const JSON_TEXT = { 'content-type': 'application/json' };
@@ -15,32 +21,47 @@ export function addLedgerRoutes(app: NodeApp, runtime: NodeRuntime): void {
   const { engine } = runtime;
   app.get('/ledger/genesis', () => reply({ status: 200, headers: OCTETS, body: runtime.genesisBytes }));
   app.get('/ledger/checkpoint', () => {
-    return reply({ status: 200, headers: { 'content-type': 'text/plain; charset=utf-8' }, body: engine.head().checkpoint });
+    return reply({
+      status: 200,
+      headers: { 'content-type': 'text/plain; charset=utf-8' },
+      body: engine.head().checkpoint,
+    });
   });
-  app.get('/ledger/accounts/:id', (context) => json(accountAnswer(runtime, bytesOfHex(context.req.param('id')))));
+  app.get('/ledger/accounts/:id', (context) =>
+    json(accountAnswer(runtime, bytesOfHex(context.req.param('id')))),
+  );
   app.get('/ledger/proofs/consistency', (context) => {
     const from = integer(context.req.query('from'));
     const to = integer(context.req.query('to') ?? String(engine.head().logSize));
-    if (from > to || to > engine.head().logSize) throw new AppError('invalid-request', 'Ask for 0 ≤ from ≤ to ≤ the size of the log.');
+    if (from > to || to > engine.head().logSize)
+      throw new AppError('invalid-request', 'Ask for 0 ≤ from ≤ to ≤ the size of the log.');
     return json({ from, to, proof: engine.consistencyProof(from, to)?.map(toBase64) });
   });
   app.get('/ledger/receipts/:id', async (context) => {
-    const receipt = await runtime.receipts.ofTransaction(bytesOfHex(context.req.param('id'), 'transaction id'));
+    const receipt = await runtime.receipts.ofTransaction(
+      bytesOfHex(context.req.param('id'), 'transaction id'),
+    );
     return reply({ status: 200, headers: JSON_TEXT, body: receipt });
   });
-  app.get('/ledger/blocks/:height', async (context) => json(await blockAnswer(runtime, integer(context.req.param('height')))));
+  app.get('/ledger/blocks/:height', async (context) =>
+    json(await blockAnswer(runtime, integer(context.req.param('height')))),
+  );
   app.post('/ledger/transactions', async (context) => {
     const bytes = new Uint8Array(await bodyBytes(context, MAX_TRANSACTION_BYTES));
     refuseWithoutTerms(bytes);
     const { height, index, leafIndex, code, transactionId } = await engine.submit(bytes);
-    return json({ height, index, leafIndex, code, result: resultName(code), transactionId: toHex(transactionId) }, 201);
+    return json(
+      { height, index, leafIndex, code, result: resultName(code), transactionId: toHex(transactionId) },
+      201,
+    );
   });
 }
 
 function accountAnswer({ engine, chainId }: NodeRuntime, accountId: Uint8Array): unknown {
   const account = readAccount(engine.state, accountId);
   const party = readParty(engine.state, accountId);
-  if (account === undefined || party === undefined) throw new AppError('not-found', 'There is no such account on this ledger.');
+  if (account === undefined || party === undefined)
+    throw new AppError('not-found', 'There is no such account on this ledger.');
   return {
     accountId: toHex(accountId),
     chainId: toHex(chainId),
@@ -74,10 +95,14 @@ async function blockAnswer({ engine }: NodeRuntime, height: number): Promise<unk
 
 function refuseWithoutTerms(bytes: Uint8Array): void {
   const decoded = decodeTransaction(bytes);
-  if (!decoded.ok) throw new AppError('malformed-transaction', 'The body is not the canonical bytes of one transaction.');
+  if (!decoded.ok)
+    throw new AppError('malformed-transaction', 'The body is not the canonical bytes of one transaction.');
   const name = actionName(decoded.value.header.contract, decoded.value.header.action);
   if (name === undefined || !NEEDS_TERMS.has(name)) return;
-  throw new AppError('transaction-refused', 'Send this to /wallet/consents, with the consent and the salt it commits to.');
+  throw new AppError(
+    'transaction-refused',
+    'Send this to /wallet/consents, with the consent and the salt it commits to.',
+  );
 }
 
 function integer(text: string | undefined): number {

@@ -1,5 +1,5 @@
 import { toHex } from '../../shared/index.ts';
-import { type NodeApp, json, reply } from '../http/app.ts';
+import { json, type NodeApp, reply } from '../http/app.ts';
 import { type NodeDescription, WELCOME_CSP, welcomePage } from '../http/welcome-page.ts';
 import type { NodeRuntime } from '../runtime.ts';
 
@@ -15,11 +15,19 @@ export function addPublicRoutes(app: NodeApp, runtime: NodeRuntime): void {
   });
   app.get('/healthz', () => json({ status: 'ok' }));
   app.get('/readyz', () => json({ status: runtime.state }, runtime.state === 'ready' ? 200 : 503));
-  app.get('/metrics', () => reply({ status: 200, headers: { 'content-type': 'text/plain; version=0.0.4' }, body: runtime.metrics.render() }));
+  app.get('/metrics', () =>
+    reply({
+      status: 200,
+      headers: { 'content-type': 'text/plain; version=0.0.4' },
+      body: runtime.metrics.render(),
+    }),
+  );
 }
 
 /** The node as `GET /` tells it, to a browser and to a program alike. */
-export function describe(runtime: NodeRuntime): NodeDescription & { custodian: string; tokenEndpoint: string } {
+export function describe(
+  runtime: NodeRuntime,
+): NodeDescription & { custodian: string; tokenEndpoint: string } {
   const head = runtime.engine.head();
   return {
     name: 'CareLedger node',
@@ -40,7 +48,11 @@ export function describe(runtime: NodeRuntime): NodeDescription & { custodian: s
 
 const LINKS = [
   { href: '/fhir/R4/metadata', title: 'FHIR capabilities', about: 'what the FHIR R4 interface can do' },
-  { href: '/ledger/checkpoint', title: 'Signed checkpoint', about: 'the head of the ledger, for witnesses and clients to pin' },
+  {
+    href: '/ledger/checkpoint',
+    title: 'Signed checkpoint',
+    about: 'the head of the ledger, for witnesses and clients to pin',
+  },
   { href: '/ledger/genesis', title: 'Genesis', about: 'the bytes that the chain id is a hash of' },
   { href: '/readyz', title: 'Readiness', about: 'ledger verified, vault open, writes possible' },
   { href: '/metrics', title: 'Metrics', about: 'for Prometheus' },

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import { AppError, fromBase64, toHex } from '../../shared/index.ts';
 import { bytesOfHex } from '../account-hex.ts';
-import { bodyObject, type NodeApp, json, textField } from '../http/app.ts';
 import { authenticate } from '../fhir/fhir-door.ts';
+import { bodyObject, json, type NodeApp, textField } from '../http/app.ts';
 import type { NodeRuntime } from '../runtime.ts';
 import { listAccesses } from '../wallet/accesses.ts';
 
@@ -14,7 +14,8 @@ const MAX_TRANSACTION_CHARS = 128 * 1024;
 export function addWalletRoutes(app: NodeApp, runtime: NodeRuntime): void {
   app.post('/wallet/enrol', async (context) => {
     const origin = context.env.incoming.socket.remoteAddress ?? 'unknown';
-    if (runtime.failures.waitMs(origin) > 0) throw new AppError('too-many-requests', 'Too many refused attempts from here. Wait a minute.');
+    if (runtime.failures.waitMs(origin) > 0)
+      throw new AppError('too-many-requests', 'Too many refused attempts from here. Wait a minute.');
     const body = await bodyObject(context, MAX_ENROL_BYTES);
     const request = {
       code: textField(body, 'code', 64),
@@ -41,13 +42,18 @@ export function addWalletRoutes(app: NodeApp, runtime: NodeRuntime): void {
   app.post('/wallet/consents', async (context) => {
     const body = await bodyObject(context, MAX_CONSENT_BYTES);
     const transaction = base64Field(body, 'transaction');
-    const terms = body['consent'] === undefined ? {} : { consent: body['consent'], salt: hexField(body, 'salt', 32) };
+    const terms =
+      body.consent === undefined ? {} : { consent: body.consent, salt: hexField(body, 'salt', 32) };
     const accepted = await runtime.consentDesk.accept({ transaction, ...terms });
     return json(toAnswer(accepted), 201);
   });
 }
 
-function toAnswer({ committed, consentId, version }: Awaited<ReturnType<NodeRuntime['consentDesk']['accept']>>): unknown {
+function toAnswer({
+  committed,
+  consentId,
+  version,
+}: Awaited<ReturnType<NodeRuntime['consentDesk']['accept']>>): unknown {
   const { height, index, leafIndex, transactionId } = committed;
   return { height, index, leafIndex, transactionId: toHex(transactionId), consentId, version };
 }

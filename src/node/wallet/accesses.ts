@@ -23,8 +23,8 @@ export async function listAccesses(
   patientId: string,
   query: Record<string, string>,
 ): Promise<{ total: number; accesses: AccessAnswer[]; next: number | null }> {
-  const limit = Math.min(numberOf(query['limit']) ?? DEFAULT_LIMIT, MAX_LIMIT);
-  const before = numberOf(query['before']);
+  const limit = Math.min(numberOf(query.limit) ?? DEFAULT_LIMIT, MAX_LIMIT);
+  const before = numberOf(query.before);
   const page = { limit, ...(before !== undefined && { beforeLeafIndex: before }) };
   const entries = await runtime.vault.accessLog.listBySubject(patientId, page);
   const accesses = await Promise.all(entries.map((entry) => toAnswer(runtime, entry)));
@@ -37,7 +37,10 @@ async function toAnswer(runtime: NodeRuntime, entry: AccessEntry): Promise<Acces
   const place = { leafIndex: entry.leafIndex, leafHash: toHex(entry.leafHash), receipt };
   if (entry.bytes === undefined) return { ...place, auditEvent: null, reason: null };
   const decision = decodeAccessEntry(entry.bytes);
-  const auditEvent = toAuditEvent(decision, { id: String(entry.leafIndex), baseUrl: `${runtime.baseUrl}/fhir/R4` });
+  const auditEvent = toAuditEvent(decision, {
+    id: String(entry.leafIndex),
+    baseUrl: `${runtime.baseUrl}/fhir/R4`,
+  });
   return { ...place, auditEvent, reason: decision.reason };
 }
 

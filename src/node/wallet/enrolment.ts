@@ -37,7 +37,8 @@ export function createEnrolment(deps: Deps): Enrolment {
   return {
     async issueCode(patientId) {
       const record = await deps.vault.read('Patient', patientId);
-      if (record === undefined || record.deleted) throw new AppError('not-found', 'There is no such Patient here.');
+      if (record === undefined || record.deleted)
+        throw new AppError('not-found', 'There is no such Patient here.');
       const code = newEnrolmentCode();
       const expiresAtMs = deps.nowMs() + ENROLMENT_CODE_LIFETIME_MS;
       await deps.vault.enrolmentCodes.issue({ code, patientId, expiresAtMs });
@@ -47,7 +48,10 @@ export function createEnrolment(deps: Deps): Enrolment {
   };
 }
 
-async function enrol(request: EnrolmentRequest, deps: Deps): Promise<{ patientId: string; accountId: string }> {
+async function enrol(
+  request: EnrolmentRequest,
+  deps: Deps,
+): Promise<{ patientId: string; accountId: string }> {
   const code = normaliseEnrolmentCode(request.code);
   if ((await deps.vault.enrolmentCodes.peek(code, deps.nowMs())) === undefined) throw badCode();
   checkProof(request, deps);
@@ -56,18 +60,26 @@ async function enrol(request: EnrolmentRequest, deps: Deps): Promise<{ patientId
   const redeemed = await deps.vault.enrolmentCodes.redeem(code, deps.nowMs());
   if (redeemed === undefined) throw badCode();
   await registerPseudonym(request, accountId, deps);
-  await deps.vault.bindings.put({ patientId: redeemed.patientId, accountId: toHex(accountId), sealingPublicKey: request.sealingKey });
+  await deps.vault.bindings.put({
+    patientId: redeemed.patientId,
+    accountId: toHex(accountId),
+    sealingPublicKey: request.sealingKey,
+  });
   deps.onBound(redeemed.patientId);
   return { patientId: redeemed.patientId, accountId: toHex(accountId) };
 }
 
 function badCode(): AppError {
-  return new AppError('enrolment-refused', 'The code is unknown, used or expired. Ask the hospital for a new one.');
+  return new AppError(
+    'enrolment-refused',
+    'The code is unknown, used or expired. Ask the hospital for a new one.',
+  );
 }
 
 function checkProof({ publicKey, proof, sealingKey }: EnrolmentRequest, deps: Deps): void {
   const key = parsePublicKey(publicKey);
-  if (!key.ok || sealingKey.length !== 32) throw new AppError('enrolment-refused', 'A key of this wallet is not a valid one.');
+  if (!key.ok || sealingKey.length !== 32)
+    throw new AppError('enrolment-refused', 'A key of this wallet is not a valid one.');
   const message = possessionMessage(deps.chainId, deps.custodian.accountId, key.value);
   if (!verifySignature(key.value, message, proof)) {
     throw new AppError('enrolment-refused', 'The wallet did not prove that it holds the key it sent.');
@@ -75,7 +87,11 @@ function checkProof({ publicKey, proof, sealingKey }: EnrolmentRequest, deps: De
 }
 
 /** A wallet that was interrupted between ledger and vault comes back with a new code: its pseudonym is there already. */
-async function registerPseudonym(request: EnrolmentRequest, accountId: Uint8Array, deps: Deps): Promise<void> {
+async function registerPseudonym(
+  request: EnrolmentRequest,
+  accountId: Uint8Array,
+  deps: Deps,
+): Promise<void> {
   const party = readParty(deps.engine.state, accountId);
   if (party?.kind === 'patient' && equalBytes(party.organisation, deps.custodian.accountId)) return;
   const registration = { publicKey: request.publicKey, possessionProof: request.proof, roles: [] };
