@@ -1,6 +1,6 @@
 import { getStatus } from '@medplum/core';
 import { type FhirRequest, FhirRouter, type HttpMethod } from '@medplum/fhir-router';
-import type { Bundle, Resource } from '@medplum/fhirtypes';
+import type { Bundle, BundleEntry, Resource } from '@medplum/fhirtypes';
 import { AppError, fromUtf8 } from '../../shared/index.ts';
 import { loadPatientCompartment } from '../definitions/patient-compartment.ts';
 import { loadSearchParameters } from '../definitions/search-parameters.ts';
@@ -9,7 +9,7 @@ import type { FhirDefinitions, FhirDeps, RepositoryDeps, RequestScope } from '..
 import type { Session } from '../gate/index.ts';
 import { capabilityStatement } from '../metadata.ts';
 import { CareRepository } from '../repository/care-repository.ts';
-import { toIdempotentBundle } from '../repository/transaction-ids.ts';
+import { responseEntry, runTransaction } from '../repository/run-transaction.ts';
 import { translatingErrors } from '../repository/translate-errors.ts';
 import { createValidator } from '../validation/validate.ts';
 import { outcomeOf, outcomeOfError } from './outcome.ts';
@@ -103,6 +103,12 @@ async function answerFor(
   const repository = new CareRepository(deps, definitions, scope, isLenient(request));
   const own = await ownRoute(definitions, repository, request);
   if (own !== undefined) return own;
+  const bundle = request.method === 'POST' && request.path === '/' ? parseBundle(request) : undefined;
+  if (bundle?.type === 'transaction') {
+    return ok(
+      await runTransaction(repository, bundle, (inside, entry) => answerEntry(router, inside, entry)),
+    );
+  }
   return routed(router, repository, request);
 }
 
@@ -174,29 +180,65 @@ async function routed(
   repository: CareRepository,
   request: FhirHttpRequest,
 ): Promise<Answer> {
-  const routerInput = routerRequest(request);
-  const route = router.find(routerInput.method, routerInput.url);
-  if (route === undefined)
-    throw new AppError('not-found', 'There is no such FHIR interaction. /metadata lists those there are.');
-  const { handler, path, params, query } = route;
-  const input = { ...routerInput, pathname: path, params, query: query ?? {} };
-  const [outcome, resource] = await handler(input, translatingErrors(repository), router);
+  const [outcome, resource] = await dispatch(router, repository, routerRequest(request));
   const status = getStatus(outcome);
   if (status >= 400) return { status, resource: outcome };
   if (request.method === 'DELETE') return { status: 204 };
-  const created =
-    status === 201 && resource !== undefined ? { location: `${resource.resourceType}/${resource.id}` } : {};
-  return { status: status === 304 ? 200 : status, resource: resource ?? outcome, ...created };
+  const isNew = resource?.meta?.versionId === '1' && request.method === 'PUT';
+  const created = (status === 201 || isNew) && resource !== undefined;
+  return {
+    status: created ? 201 : status === 304 ? 200 : status,
+    resource: resource ?? outcome,
+    ...(created && { location: `${resource.resourceType}/${resource.id}` }),
+  };
+}
+
+function dispatch(router: FhirRouter, repository: CareRepository, input: FhirRequest) {
+  const route = router.find(input.method, input.url);
+  if (route === undefined)
+    throw new AppError('not-found', 'There is no such FHIR interaction. /metadata lists those there are.');
+  const { handler, path, params, query } = route;
+  return handler(
+    { ...input, pathname: path, params, query: query ?? {} },
+    translatingErrors(repository),
+    router,
+  );
+}
+
+/** One entry of a transaction, dispatched like a request of its own. */
+async function answerEntry(
+  router: FhirRouter,
+  repository: CareRepository,
+  { request, resource }: BundleEntry,
+): Promise<BundleEntry> {
+  const conditions = { 'if-match': request?.ifMatch, 'if-none-exist': request?.ifNoneExist };
+  const input: FhirRequest = {
+    method: request?.method as HttpMethod,
+    url: `/${(request?.url ?? '').replace(/^\//, '')}`,
+    pathname: '',
+    body: patchOf(resource) ?? resource,
+    params: {},
+    query: {},
+    headers: Object.fromEntries(Object.entries(conditions).filter(([, value]) => value !== undefined)),
+  };
+  const [outcome, answer] = await dispatch(router, repository, input);
+  return responseEntry(outcome, answer);
+}
+
+/** A JSON Patch travels in a bundle as a Binary (R4 http, "patch"). */
+function patchOf(resource: Resource | undefined): unknown {
+  if (resource?.resourceType !== 'Binary' || resource.contentType !== 'application/json-patch+json')
+    return undefined;
+  return parseJson(Buffer.from(resource.data ?? '', 'base64'));
 }
 
 function routerRequest(request: FhirHttpRequest): FhirRequest {
   const body = request.body === undefined || request.body.length === 0 ? undefined : parseJson(request.body);
-  const isBundle = request.path === '/' && request.method === 'POST';
   return {
     method: request.method as HttpMethod,
     url: request.query === '' ? request.path : `${request.path}?${request.query}`,
     pathname: '',
-    body: isBundle ? preparedBundle(body) : resourceBody(request, body),
+    body: resourceBody(request, body),
     params: {},
     query: {},
     headers: {
@@ -221,17 +263,17 @@ function withoutId(body: object): object {
   return rest;
 }
 
-function preparedBundle(body: unknown): Bundle {
-  const bundle = body as Bundle | undefined;
+function parseBundle(request: FhirHttpRequest): Bundle {
+  const bundle = parseJson(request.body ?? new Uint8Array(0)) as Bundle | null;
   if (bundle?.resourceType !== 'Bundle' || !(bundle.type === 'batch' || bundle.type === 'transaction'))
     throw new AppError('invalid-request', 'POST a Bundle of type batch or transaction here.');
-  if (!Array.isArray(bundle.entry)) return { ...bundle, entry: [] };
-  if (bundle.entry.length > MAX_BUNDLE_ENTRIES)
+  const entry = Array.isArray(bundle.entry) ? bundle.entry : [];
+  if (entry.length > MAX_BUNDLE_ENTRIES)
     throw new AppError(
       'too-many',
       `A bundle has at most ${MAX_BUNDLE_ENTRIES} entries here. Send it in parts.`,
     );
-  return bundle.type === 'transaction' ? toIdempotentBundle(bundle) : bundle;
+  return { ...bundle, entry };
 }
 
 function reply(

@@ -1,0 +1,123 @@
+import { getStatus, isOk, OperationOutcomeError } from '@medplum/core';
+import type { Bundle, BundleEntry, OperationOutcomeIssue, Resource } from '@medplum/fhirtypes';
+import { AppError } from '../../shared/index.ts';
+import { InvalidResourceError } from '../http/outcome.ts';
+import type { CareRepository } from './care-repository.ts';
+import { toIdempotentBundle } from './transaction-ids.ts';
+
+/** Answers one entry as if it were a request of its own, inside the transaction. */
+export type RunEntry = (repository: CareRepository, entry: BundleEntry) => Promise<BundleEntry>;
+
+const CONCURRENT_WRITES = 64;
+/** R4 http, "transaction": deletes, then creates, then updates and patches, then reads. */
+const ORDER = ['DELETE', 'POST', 'PUT', 'PATCH', 'GET'];
+
+/**
+ * All entries or none (R4 http, "transaction"). Entries created under a urn:uuid are put there (docs/adr/0002); whatever refers to an
+ * entry by its fullUrl, or to a resource by a search, is made to refer to what it resolves to.
+ */
+export async function runTransaction(
+  repository: CareRepository,
+  bundle: Bundle,
+  run: RunEntry,
+): Promise<Bundle> {
+  const entries = toIdempotentBundle(bundle).entry ?? [];
+  refuseTwiceTheSame(entries);
+  return repository.withTransaction(async (inside) => {
+    const answers = new Array<BundleEntry>(entries.length);
+    for (const wave of wavesOf(entries)) {
+      await Promise.all(
+        wave.map(async (place) => {
+          answers[place] = await located(place, () => run(inside, entries[place] as BundleEntry));
+        }),
+      );
+    }
+    return { resourceType: 'Bundle', type: 'transaction-response', entry: answers };
+  });
+}
+
+function refuseTwiceTheSame(entries: readonly BundleEntry[]): void {
+  const targets = entries
+    .filter(({ request }) => request?.method !== 'GET' && request?.method !== 'POST')
+    .map(({ request }) => request?.url);
+  if (new Set(targets).size === targets.length) return;
+  throw new AppError(
+    'invalid-request',
+    'Two entries of the transaction change the same resource. R4 does not allow that.',
+  );
+}
+
+/**
+ * Places of entries that may run at once. What other entries take their labels from (a Medication) comes before them; reads and
+ * whatever has a condition run alone.
+ */
+function wavesOf(entries: readonly BundleEntry[]): number[][] {
+  const places = entries
+    .map((_, place) => place)
+    .sort((left, right) => rank(entries[left]) - rank(entries[right]) || left - right);
+  const waves: number[][] = [];
+  for (const place of places) {
+    const last = waves.at(-1);
+    const [first] = last ?? [];
+    const joins =
+      last !== undefined &&
+      first !== undefined &&
+      last.length < CONCURRENT_WRITES &&
+      rank(entries[first]) === rank(entries[place]) &&
+      isPlainPut(entries[place]);
+    if (joins) last.push(place);
+    else waves.push([place]);
+  }
+  return waves;
+}
+
+function rank(entry: BundleEntry | undefined): number {
+  const order = ORDER.indexOf(entry?.request?.method ?? '');
+  if (order < 0)
+    throw new AppError('invalid-request', 'Every entry of a transaction has a request with a method.');
+  return 2 * order + (entry?.resource?.resourceType === 'Medication' ? 0 : 1);
+}
+
+function isPlainPut(entry: BundleEntry | undefined): boolean {
+  return entry?.request?.method === 'PUT' && !(entry.request.url ?? '').includes('?');
+}
+
+/** The first failure ends the transaction; its issues say in which entry they are. */
+async function located(place: number, work: () => Promise<BundleEntry>): Promise<BundleEntry> {
+  try {
+    return await work();
+  } catch (error) {
+    const invalid =
+      error instanceof OperationOutcomeError && error.cause instanceof InvalidResourceError
+        ? error.cause
+        : error;
+    if (!(invalid instanceof InvalidResourceError)) throw error;
+    throw new InvalidResourceError(invalid.issues.map((issue) => withEntry(issue, place)));
+  }
+}
+
+function withEntry(issue: OperationOutcomeIssue, place: number): OperationOutcomeIssue {
+  const within = (path: string) =>
+    `Bundle.entry[${place}].resource.${path.replace(/^[A-Z]\w*\.?/, '')}`.replace(/\.$/, '');
+  return { ...issue, expression: (issue.expression ?? ['']).map(within) };
+}
+
+/** An outcome of the router that is an error ends the transaction too. */
+export function responseEntry(
+  outcome: Parameters<typeof getStatus>[0],
+  resource: Resource | undefined,
+): BundleEntry {
+  if (!isOk(outcome)) throw new OperationOutcomeError(outcome);
+  const versionId = resource?.meta?.versionId;
+  return {
+    ...(resource !== undefined && { resource }),
+    response: {
+      status: String(getStatus(outcome)),
+      ...(resource?.id !== undefined && {
+        location: `${resource.resourceType}/${resource.id}${versionId === undefined ? '' : `/_history/${versionId}`}`,
+      }),
+      ...(versionId !== undefined && { etag: `W/"${versionId}"` }),
+      ...(resource?.meta?.lastUpdated !== undefined && { lastModified: resource.meta.lastUpdated }),
+    },
+  };
+}
