@@ -35,6 +35,6 @@ export function startedText(facts: {
     `  careledger consent grant --to ${demo('researcher')} --purpose HRESCH --type Observation`,
     '  careledger log',
     '',
-    'docs/tour.md is the whole tour. Stop the node with Ctrl-C or: careledger stop',
+    'README.md has the whole tour. Stop the node with Ctrl-C or: careledger stop',
   ].join('\n');
 }

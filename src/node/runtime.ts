@@ -1,5 +1,5 @@
 import type { Engine } from '../engine/index.ts';
-import type { FhirHandler } from '../fhir/index.ts';
+import type { FhirHandler, Gate } from '../fhir/index.ts';
 import type { Vault } from '../vault/index.ts';
 import type { AccessAnchorTimer } from './anchoring/access-anchor.ts';
 import type { RecordAnchor } from './anchoring/record-anchor.ts';
@@ -36,6 +36,7 @@ export interface NodeRuntime {
   readonly receipts: ReceiptDesk;
   readonly fhir: FhirDoor;
   readonly fhirHandler: FhirHandler;
+  readonly gate: Gate<string>;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly nowMs: () => number;

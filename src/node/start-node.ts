@@ -11,6 +11,7 @@ import { openRuntime } from './open-runtime.ts';
 import { addAuthRoutes } from './routes/auth-routes.ts';
 import { addLedgerRoutes } from './routes/ledger-routes.ts';
 import { addPublicRoutes } from './routes/public-routes.ts';
+import { addRecordRoutes } from './routes/record-routes.ts';
 import { addWalletRoutes } from './routes/wallet-routes.ts';
 import type { NodeRuntime } from './runtime.ts';
 
@@ -92,6 +93,7 @@ async function listenForAll(runtime: NodeRuntime, config: NodeConfig): Promise<H
   addAuthRoutes(app, runtime);
   addLedgerRoutes(app, runtime);
   addWalletRoutes(app, runtime);
+  addRecordRoutes(app, runtime);
   const other = appListener(app);
   const handler: RequestHandler = (incoming, outgoing, context) => {
     const isFhir = incoming.url?.startsWith(FHIR_PREFIX) === true;

@@ -1,4 +1,6 @@
+import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
+import type { NodeClient } from '../../client/index.ts';
 import { AppError, ERROR_TABLE, type ErrorCode, fromUtf8 } from '../../shared/index.ts';
 import { connect, openSession, readIdentity } from '../connect.ts';
 import type { Terminal } from '../terminal.ts';
@@ -8,6 +10,7 @@ interface ReadOptions {
   as: string;
   node: string;
   purpose?: string;
+  receipt?: string;
 }
 
 /** `read` and `search`: what a clinician or an app does. */
@@ -19,6 +22,7 @@ export function addReadingCommands(program: Command, terminal: Terminal): void {
     .addOption(asOption())
     .addOption(purposeOption())
     .addOption(nodeOption())
+    .option('--receipt <file>', 'save the proof that this version is on the ledger, with its content')
     .action((reference: string, options: ReadOptions) => get(reference, options, terminal));
   program
     .command('search')
@@ -41,11 +45,24 @@ async function get(path: string, options: ReadOptions, terminal: Terminal): Prom
   });
   const resource = parse(fromUtf8(answer.bytes) ?? '');
   if (answer.status >= 400) throw refusal(answer.status, resource);
+  if (options.receipt !== undefined) await saveReceipt(client, path, token, options.receipt);
   const text =
     resource.resourceType === 'Bundle' && path.includes('?')
       ? bundleText(resource)
       : JSON.stringify(resource, null, 2);
   terminal.answer(resource, text);
+}
+
+async function saveReceipt(
+  client: NodeClient,
+  reference: string,
+  token: string,
+  file: string,
+): Promise<void> {
+  const answer = await client.call(`/records/${reference.replace('/_history/', '/')}/receipt`, { token });
+  const text = fromUtf8(answer.bytes) ?? '';
+  if (answer.status !== 200) throw new AppError('unavailable', 'The node gave no receipt for this record.');
+  writeFileSync(file, text, { mode: 0o600 });
 }
 
 /** The node's own code where it tells one, else what the status means. */

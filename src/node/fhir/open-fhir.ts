@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Engine } from '../../engine/index.ts';
-import { createFhirHandler, createGate, type FhirHandler } from '../../fhir/index.ts';
+import { createFhirHandler, createGate, type FhirHandler, type Gate } from '../../fhir/index.ts';
 import { encodePromise, promiseOfEntry } from '../../ledger/index.ts';
 import type { Vault } from '../../vault/index.ts';
 import type { RecordAnchor } from '../anchoring/record-anchor.ts';
@@ -27,7 +27,7 @@ interface Parts {
 }
 
 /** The gate over this node's ledger and vault, the FHIR surface behind it, and the door in front. */
-export function openFhir(parts: Parts): { fhir: FhirDoor; fhirHandler: FhirHandler } {
+export function openFhir(parts: Parts): { fhir: FhirDoor; fhirHandler: FhirHandler; gate: Gate<string> } {
   const { vault, custodian, config, nowMs } = parts;
   const gate = createGate<string>({
     ...gatePorts({ ...parts, custodian: custodian.accountHex }),
@@ -46,5 +46,5 @@ export function openFhir(parts: Parts): { fhir: FhirDoor; fhirHandler: FhirHandl
     baseUrl: () => parts.baseUrl() + FHIR_PREFIX,
   });
   const maxBodyBytes = config.maxFhirBodyBytes ?? DEFAULT_MAX_FHIR_BODY_BYTES;
-  return { fhirHandler, fhir: createFhirDoor({ ...parts, handler: fhirHandler, maxBodyBytes }) };
+  return { gate, fhirHandler, fhir: createFhirDoor({ ...parts, handler: fhirHandler, maxBodyBytes }) };
 }

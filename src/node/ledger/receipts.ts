@@ -4,16 +4,18 @@ import {
   type ReceiptHead,
   type ReceiptSigner,
   type RecordedTransaction,
+  type RecordOpening,
   recordVersionReceipt,
   transactionReceipt,
 } from '../../client/index.ts';
 import { actionName, decodeCommitVersions, decodeSinglePart, readAnchor } from '../../contracts/index.ts';
 import type { Engine, RecordedBlock } from '../../engine/index.ts';
-import { accountIdOf } from '../../identity/index.ts';
+import { accountIdOf, verifySignature } from '../../identity/index.ts';
 import {
   accountKey,
   decodeTransaction,
   readAccount,
+  signingBytes,
   type Transaction,
   transactionId,
 } from '../../ledger/index.ts';
@@ -27,8 +29,8 @@ const CLOCK_SLACK_MS = 2000;
 /** Portable proofs of what this node recorded. */
 export interface ReceiptDesk {
   ofTransaction(id: Uint8Array): Promise<string>;
-  /** Of a record version, without its content. */
-  ofRecordVersion(record: SealedRecord): Promise<string>;
+  /** Of a record version; with its content where `opening` gives it. */
+  ofRecordVersion(record: SealedRecord, opening: RecordOpening | null): Promise<string>;
   /** Of an entry of the access log, once it is anchored. */
   ofAccessEntry(entry: AccessEntry): Promise<string | undefined>;
 }
@@ -48,12 +50,12 @@ export function createReceiptDesk(deps: {
         ? consentReceipt(headNow(), source)
         : transactionReceipt(headNow(), source);
     },
-    async ofRecordVersion(record) {
+    async ofRecordVersion(record, opening) {
       const found = await findCommitment(engine, record);
       if (found === undefined)
         throw new AppError('not-found', 'The version is not on the ledger yet. Try again in a moment.');
       const source = await recordedTransaction(engine, found.id);
-      return recordVersionReceipt(headNow(), source, found.entryIndex);
+      return recordVersionReceipt(headNow(), source, found.entryIndex, opening);
     },
     async ofAccessEntry(entry) {
       const anchor = await accessLog.anchorOf(entry.leafIndex);
@@ -80,10 +82,14 @@ async function recordedTransaction(engine: Engine, id: Uint8Array): Promise<Reco
   return { recorded: { leaf, index: recorded.leafIndex, path }, signer, transaction: recorded.transaction };
 }
 
-/** The signer's key; with a proof that it is the account's where the account is not named after it, after a rotation. */
-function signerOf(engine: Engine, { header }: Transaction): ReceiptSigner | null {
+/**
+ * The signer's key; with a proof that it is the account's where the account is not named after it, after a rotation. null for
+ * what was signed with a key that was rotated away since: the state does not hold it any more.
+ */
+function signerOf(engine: Engine, { header, signature }: Transaction): ReceiptSigner | null {
   const account = readAccount(engine.state, header.signer);
-  if (account === undefined) return null;
+  if (account === undefined || !verifySignature(account.publicKey, signingBytes(header), signature))
+    return null;
   if (equalBytes(accountIdOf(account.publicKey), header.signer))
     return { publicKey: account.publicKey, account: null };
   const { value, proof } = engine.stateProof(accountKey(header.signer));
