@@ -27,15 +27,34 @@ export function median(values: readonly number[]): number {
 }
 
 /** A case where more is better, such as requests per second. */
-export function rateCase(name: string, unit: string, ours: readonly number[], peer: readonly number[], goal: number): BenchCase {
+export function rateCase(
+  name: string,
+  unit: string,
+  ours: readonly number[],
+  peer: readonly number[],
+  goal: number,
+): BenchCase {
   return finishCase(name, unit, median(ours), median(peer), median(ours) / median(peer), goal);
 }
 
 /** A case where less is better, such as milliseconds or megabytes; `peer` may be a fixed allowance. */
-export function costCase(name: string, unit: string, ours: readonly number[], peer: readonly number[], goal: number): BenchCase {
+export function costCase(
+  name: string,
+  unit: string,
+  ours: readonly number[],
+  peer: readonly number[],
+  goal: number,
+): BenchCase {
   return finishCase(name, unit, median(ours), median(peer), median(peer) / median(ours), goal);
 }
 
-function finishCase(name: string, unit: string, ours: number, peer: number, ratio: number, goal: number): BenchCase {
+function finishCase(
+  name: string,
+  unit: string,
+  ours: number,
+  peer: number,
+  ratio: number,
+  goal: number,
+): BenchCase {
   return { name, unit, ours, peer, ratio, goal, met: ratio >= goal };
 }

@@ -17,7 +17,9 @@ const { values, positionals } = parseArgs({
 
 const names = Object.keys(BENCHES);
 if (values.help) {
-  console.log(`npm run bench -- [NAME] [--seconds N] [--rounds N] [--seed S] [--json]\nNames: ${names.join(', ')}`);
+  console.log(
+    `npm run bench -- [NAME] [--seconds N] [--rounds N] [--seed S] [--json]\nNames: ${names.join(', ')}`,
+  );
   process.exit(0);
 }
 const chosen = positionals.length > 0 ? positionals : names;
@@ -50,12 +52,16 @@ if (values.json) console.log(JSON.stringify({ machine, cases }));
 else printTable(cases);
 const missed = cases.filter((one) => !one.met);
 for (const one of missed) {
-  console.error(`Below its goal: ${one.name}. Repeat: npm run bench -- ${chosen.join(' ')} --seed ${values.seed}`);
+  console.error(
+    `Below its goal: ${one.name}. Repeat: npm run bench -- ${chosen.join(' ')} --seed ${values.seed}`,
+  );
 }
 process.exit(missed.length > 0 ? 1 : 0);
 
 function printTable(rows: readonly BenchCase[]): void {
-  console.log(`${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, Node ${machine.node}, ${machine.platform}\n`);
+  console.log(
+    `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, Node ${machine.node}, ${machine.platform}\n`,
+  );
   console.log('| case | unit | ours | peer | ratio | goal | met |');
   console.log('| --- | --- | ---: | ---: | ---: | ---: | --- |');
   for (const row of rows) {

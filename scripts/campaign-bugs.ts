@@ -11,7 +11,18 @@ import { parseArgs } from 'node:util';
 import { PLANTED_BUGS, type PlantedBug } from './planted-bugs.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const copied = ['src', 'tests', 'scripts', 'bench', 'vectors', 'samples', 'bin', 'docs', 'package.json', 'README.md'];
+const copied = [
+  'src',
+  'tests',
+  'scripts',
+  'bench',
+  'vectors',
+  'samples',
+  'bin',
+  'docs',
+  'package.json',
+  'README.md',
+];
 const TEST_LIMIT_MS = 300_000;
 const { values } = parseArgs({
   options: {
@@ -29,7 +40,9 @@ if (values.help) {
   console.log(PLANTED_BUGS.map((bug) => `  ${bug.name}: ${bug.promise}`).join('\n'));
   process.exit(0);
 }
-const bugs = PLANTED_BUGS.filter((bug) => (values.only === undefined ? !values.slice || bug.inSlice : bug.name === values.only));
+const bugs = PLANTED_BUGS.filter((bug) =>
+  values.only === undefined ? !values.slice || bug.inSlice : bug.name === values.only,
+);
 if (bugs.length === 0) {
   console.error('No bug has that name; --help lists them.');
   process.exit(2);
@@ -66,7 +79,10 @@ function copySource(folder: string): void {
 /** A test that fails without the bug proves nothing about the bug. */
 function assertTestsPass(bug: PlantedBug, folder: string): void {
   const failed = runTests(bug, folder);
-  if (failed !== null) throw new Error(`${bug.name}: "${failed}" fails before the bug is planted. Run: npm test -- ${bug.tests.join(' ')}`);
+  if (failed !== null)
+    throw new Error(
+      `${bug.name}: "${failed}" fails before the bug is planted. Run: npm test -- ${bug.tests.join(' ')}`,
+    );
 }
 
 /** The planted text must stand in the source exactly once, so that a campaign never tests an unchanged copy. */
@@ -74,16 +90,29 @@ function plant(bug: PlantedBug, folder: string): void {
   const path = join(folder, bug.file);
   const source = readFileSync(path, 'utf8');
   const occurrences = source.split(bug.find).length - 1;
-  if (occurrences !== 1) throw new Error(`${bug.name}: its place stands ${occurrences} times in ${bug.file}, not once. Mend scripts/planted-bugs.ts.`);
-  writeFileSync(path, source.replace(bug.find, () => bug.replace));
+  if (occurrences !== 1)
+    throw new Error(
+      `${bug.name}: its place stands ${occurrences} times in ${bug.file}, not once. Mend scripts/planted-bugs.ts.`,
+    );
+  writeFileSync(
+    path,
+    source.replace(bug.find, () => bug.replace),
+  );
 }
 
 /** The name of the first failing test, or null when all pass. */
 function runTests(bug: PlantedBug, folder: string): string | null {
   const args = ['--disable-warning=ExperimentalWarning', '--test', '--test-reporter=tap', ...bug.tests];
-  const run = spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8', timeout: TEST_LIMIT_MS, maxBuffer: 1 << 28 });
+  const run = spawnSync(process.execPath, args, {
+    cwd: folder,
+    encoding: 'utf8',
+    timeout: TEST_LIMIT_MS,
+    maxBuffer: 1 << 28,
+  });
   if (run.status === 0) return null;
-  const failures = [...run.stdout.matchAll(/^\s*not ok \d+ - (.+)$/gm)].map((match) => (match[1] as string).trim());
+  const failures = [...run.stdout.matchAll(/^\s*not ok \d+ - (.+)$/gm)].map((match) =>
+    (match[1] as string).trim(),
+  );
   const named = failures.filter((name) => !name.endsWith('.test.ts') && !name.startsWith('/'));
   return named[0] ?? failures[0] ?? `the run ended with ${run.signal ?? `status ${run.status}`}`;
 }

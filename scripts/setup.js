@@ -8,7 +8,9 @@ import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const stamp = join(root, 'node_modules', '.careledger-setup');
-const lockHash = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
+const lockHash = createHash('sha256')
+  .update(readFileSync(join(root, 'package-lock.json')))
+  .digest('hex');
 
 function installed() {
   return existsSync(stamp) && readFileSync(stamp, 'utf8') === lockHash;
@@ -20,7 +22,9 @@ function install() {
   const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
   const done = spawnSync('npm', args, { cwd: root, stdio: 'inherit', shell: process.platform === 'win32' });
   if (done.status !== 0) {
-    console.error('\n`npm ci` failed. CareLedger needs the npm registry once; check the connection and run it again.');
+    console.error(
+      '\n`npm ci` failed. CareLedger needs the npm registry once; check the connection and run it again.',
+    );
     process.exit(done.status ?? 1);
   }
   writeFileSync(stamp, lockHash);
@@ -35,6 +39,8 @@ function nodeVersion() {
 if (!installed()) install();
 const [major = 0, minor = 0] = nodeVersion().replace('v', '').split('.').map(Number);
 if (major < 22 || (major === 22 && minor < 18)) {
-  console.error(`CareLedger needs Node 22.18 or newer and found ${nodeVersion() || 'none'}. Install Node 24 and run it again.`);
+  console.error(
+    `CareLedger needs Node 22.18 or newer and found ${nodeVersion() || 'none'}. Install Node 24 and run it again.`,
+  );
   process.exit(1);
 }

@@ -29,7 +29,10 @@ test('an import against the direction of the parts does not compile', () => {
     cpSync(join(root, 'package.json'), join(folder, 'package.json'));
     symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
     assert.equal(compile(folder, 'ledger').status, 0, 'the unchanged copy compiles');
-    writeFileSync(join(folder, 'src/ledger/against.ts'), "import * as part from '../contracts/index.ts';\nexport const against = part;\n");
+    writeFileSync(
+      join(folder, 'src/ledger/against.ts'),
+      "import * as part from '../contracts/index.ts';\nexport const against = part;\n",
+    );
     const refused = compile(folder, 'ledger');
     assert.notEqual(refused.status, 0);
     assert.match(refused.stdout, /against\.ts|TS6307|TS6059/);
@@ -40,7 +43,9 @@ test('an import against the direction of the parts does not compile', () => {
 
 test('no part lists a part in its references that the design forbids', () => {
   for (const [part, forbidden] of Object.entries(FORBIDDEN)) {
-    const config = JSON.parse(readFileSync(join(root, 'src', part, 'tsconfig.json'), 'utf8')) as { references: { path: string }[] };
+    const config = JSON.parse(readFileSync(join(root, 'src', part, 'tsconfig.json'), 'utf8')) as {
+      references: { path: string }[];
+    };
     const seen = config.references.map((reference) => reference.path.replace('../', ''));
     for (const name of forbidden) assert.ok(!seen.includes(name), `${part} must not see ${name}`);
   }
@@ -49,7 +54,9 @@ test('no part lists a part in its references that the design forbids', () => {
 test('parts import one another only through their index', () => {
   for (const { file, text } of sources()) {
     const part = file.split('/')[1];
-    for (const match of text.matchAll(/from '((?:\.\.\/)+)(shared|identity|ledger|contracts|engine|vault|client|fhir|node|cli)\/([^']+)'/g)) {
+    for (const match of text.matchAll(
+      /from '((?:\.\.\/)+)(shared|identity|ledger|contracts|engine|vault|client|fhir|node|cli)\/([^']+)'/g,
+    )) {
       if (match[2] === part) continue;
       assert.equal(match[3], 'index.ts', `${file} reaches into ${match[2]}/${match[3]}`);
     }
@@ -58,7 +65,10 @@ test('parts import one another only through their index', () => {
 
 test('no source file is longer than its limit', () => {
   const long = sources().filter(({ text }) => text.split('\n').length > MAX_FILE_LINES);
-  assert.deepEqual(long.map(({ file }) => file), []);
+  assert.deepEqual(
+    long.map(({ file }) => file),
+    [],
+  );
 });
 
 function compile(folder: string, part: string) {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { Bundle } from '@medplum/fhirtypes';
+import { activeConsent, actor, concept, fhirConsent, SYSTEM } from './consent/fhir-consent.ts';
 import {
   CLINICIAN,
   createFhirWorld,
@@ -375,4 +376,30 @@ test('GraphQL sees what the gate lets through', async () => {
   assert.match(seen.body, /1980-05-01/);
   const hidden = await world.send(OUTSIDER, 'POST', '/$graphql', query);
   assert.doesNotMatch(hidden.body, /1980-05-01/);
+});
+
+test('an include brings only what the requester may see, whatever refers to it', async () => {
+  const own = await createFhirWorld();
+  try {
+    await own.send(CLINICIAN, 'PUT', '/Patient/p1', patient('p1'));
+    await own.send(CLINICIAN, 'PUT', '/Observation/shared', observation('shared', 'p1'));
+    const labOnly = {
+      class: [{ system: SYSTEM.resourceType, code: 'Observation' }],
+      purpose: [{ system: SYSTEM.actReason, code: 'HPAYMT' }],
+    };
+    const toOutsider = { actor: [actor(OUTSIDER.organisation)], action: [concept(SYSTEM.action, 'access')] };
+    own.consents.set('p1', [
+      activeConsent(
+        1,
+        fhirConsent('OPTOUT', { type: 'deny', provision: [{ type: 'permit', ...labOnly, ...toOutsider }] }),
+      ),
+    ]);
+    const reply = await own.send(OUTSIDER, 'GET', '/Observation?_id=shared&_include=Observation:subject');
+    assert.deepEqual(ids(reply), ['shared'], reply.body);
+    assert.deepEqual(included(reply), []);
+    const back = await own.send(OUTSIDER, 'GET', '/Observation?_id=shared&_include=*');
+    assert.notEqual(back.status, 500);
+  } finally {
+    await own.close();
+  }
 });

@@ -20,7 +20,7 @@ interface Line {
 test('the tour works pasted line by line', { timeout: LIMIT_MS + 30_000 }, async () => {
   const folder = freshClone();
   try {
-    const lines = await paste(folder, commandsOf(readFileSync(join(root, 'docs', 'tour.md'), 'utf8')));
+    const lines = await paste(folder, commandsOf(readFileSync(join(root, 'README.md'), 'utf8')));
     for (const line of lines) assert.equal(line.exit, 0, `${line.command}\n${line.output}`);
     const output = (start: string, nth = 0): string => {
       const found = lines.filter(({ command }) => command.startsWith(start))[nth];

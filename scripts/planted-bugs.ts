@@ -1,0 +1,159 @@
+/** Bugs that break one promise each, and the tests that must notice. Nothing of this is in what ships. */
+export type PlantedBug = {
+  readonly name: string;
+  /** What the bug breaks, in words. */
+  readonly promise: string;
+  readonly file: string;
+  /** Stands exactly once in the file. */
+  readonly find: string;
+  readonly replace: string;
+  readonly tests: readonly string[];
+  /** Quick enough for every check; the others run in the whole campaign. */
+  readonly inSlice: boolean;
+};
+
+const CONTRACTS = ['src/contracts/contracts.test.ts'];
+const GATE = ['src/fhir/gate/gate.test.ts'];
+const DECISION = ['src/contracts/consent/decision/decide.test.ts'];
+const FHIR = ['tests/fhir-interactions.test.ts'];
+
+export const PLANTED_BUGS: readonly PlantedBug[] = [
+  {
+    name: 'no-fsync',
+    promise: 'an acknowledged transaction is durable',
+    file: 'src/engine/block-log.ts',
+    find: 'await this.#log.sync();',
+    replace: '',
+    tests: ['src/engine/block-log.test.ts'],
+    inSlice: true,
+  },
+  {
+    name: 'include-unchecked',
+    promise: 'an include passes the gate like a read',
+    file: 'src/fhir/search/include.ts',
+    find: 'const opened = await Promise.all(visible.map((record) => record.open()));',
+    replace:
+      'void visible; const opened = await Promise.all(records.map(async (record) => JSON.parse(new TextDecoder().decode(await record.open()))));',
+    tests: FHIR,
+    inSlice: true,
+  },
+  {
+    name: 'audit-after-reply',
+    promise: 'the answer waits until the access is in the log',
+    file: 'src/fhir/gate/gate.ts',
+    find: 'const receipt = await append(deps, entry);',
+    replace: 'void append(deps, entry); const receipt = {} as AccessReceipt;',
+    tests: GATE,
+    inSlice: true,
+  },
+  {
+    name: 'denials-not-logged',
+    promise: 'denials are in the access log too',
+    file: 'src/fhir/gate/gate.ts',
+    find: 'const receipt = await append(deps, entry);',
+    replace: "const receipt = entry.effect === 'deny' ? ({} as AccessReceipt) : await append(deps, entry);",
+    tests: GATE,
+    inSlice: false,
+  },
+  {
+    name: 'sequence-unchecked',
+    promise: 'a transaction is executed once',
+    file: 'src/ledger/block/admit.ts',
+    find: "if (header.sequence < account.nextSequence) return refused('sequence-replayed');",
+    replace: '',
+    tests: CONTRACTS,
+    inSlice: true,
+  },
+  {
+    name: 'unsalted-commitment',
+    promise: 'nothing on the ledger can be guessed',
+    file: 'src/vault/records/commitment.ts',
+    find: 'return sha256Concat(DOMAIN, salt, bindingOf(key, subject), sha256(plaintext));',
+    replace: 'void salt; return sha256Concat(DOMAIN, bindingOf(key, subject), sha256(plaintext));',
+    tests: ['src/vault/records/commitment.test.ts'],
+    inSlice: true,
+  },
+  {
+    name: 'expiry-off-by-one',
+    promise: 'a consent ends exactly when it says',
+    file: 'src/contracts/consent/decision/evaluate.ts',
+    find: 'blockTimeMs >= terms.validUntilMs',
+    replace: 'blockTimeMs > terms.validUntilMs',
+    tests: DECISION,
+    inSlice: true,
+  },
+  {
+    name: 'anyone-changes-consent',
+    promise: 'only the patient, or a recorded delegate, changes a consent',
+    file: 'src/contracts/consent/consent-state.ts',
+    find: 'return equalBytes(patient, signer) || isDelegate(state, patient, signer);',
+    replace: 'void patient; void signer; return state !== undefined;',
+    tests: CONTRACTS,
+    inSlice: true,
+  },
+  {
+    name: 'stale-consent-view',
+    promise: 'no read that starts after an acknowledged revocation succeeds under it',
+    file: 'src/node/consents/consent-view.ts',
+    find: 'if (patientId !== undefined) forget(patientId);',
+    replace: '',
+    tests: ['tests/node-revocation.test.ts'],
+    inSlice: false,
+  },
+  {
+    name: 'signature-unchecked',
+    promise: 'only the holder of a key signs for its account',
+    file: 'src/ledger/block/admit.ts',
+    find: 'if (!rules.verify(account.publicKey, signingBytes(header), transaction.signature))',
+    replace: 'if (transaction.signature.length === 0)',
+    tests: CONTRACTS,
+    inSlice: true,
+  },
+  {
+    name: 'inclusion-unchecked',
+    promise: 'a receipt for what is not in the log is refused',
+    file: 'src/client/receipts/verify-recorded.ts',
+    find: 'verifyInclusion(leafHash(recorded.leaf), recorded.index, logSize, recorded.path, logRoot),',
+    replace:
+      'verifyInclusion(leafHash(recorded.leaf), recorded.index, logSize, recorded.path, logRoot) || true,',
+    tests: ['tests/proof-receipts.test.ts'],
+    inSlice: false,
+  },
+  {
+    name: 'fork-cosigned',
+    promise: 'a witness never signs a log that does not extend what it has seen',
+    file: 'src/node/witness/add-checkpoint.ts',
+    find: 'if (verifyConsistency(oldSize, head.size, proof, latest.root, head.root)) return undefined;',
+    replace:
+      'return verifyConsistency(oldSize, head.size, proof, latest.root, head.root) ? undefined : undefined;',
+    tests: ['tests/proof-witness.test.ts'],
+    inSlice: true,
+  },
+  {
+    name: 'binding-dropped',
+    promise: 'ciphertext moved to another place is refused',
+    file: 'src/vault/keys/sealed-box.ts',
+    find: '  decipher.setAAD(associated);',
+    replace: '  void associated;',
+    tests: ['src/vault/vault-sqlite.test.ts'],
+    inSlice: false,
+  },
+  {
+    name: 'assertion-reused',
+    promise: 'a signed assertion opens one session only',
+    file: 'src/node/routes/auth-routes.ts',
+    find: 'runtime.vault.usedIdentifiers.useOnce(id, expiresAtMs, runtime.nowMs())',
+    replace: 'Promise.resolve(id !== String(expiresAtMs))',
+    tests: ['tests/node-tokens.test.ts'],
+    inSlice: false,
+  },
+  {
+    name: 'bundle-not-atomic',
+    promise: 'a transaction that fails leaves nothing behind',
+    file: 'src/fhir/repository/record-store.ts',
+    find: '      writes.push(write);',
+    replace: '      writes.push(write); await deps.vault.put(write);',
+    tests: FHIR,
+    inSlice: false,
+  },
+];
