@@ -24,20 +24,24 @@ export function custodianSession({ custodian }: NodeRuntime): NodeSession {
   };
 }
 
+const MAX_ATTEMPTS = 5;
+const CONFLICT = 409;
+const PRECONDITION_FAILED = 412;
+
 /** Takes a Bundle in as one transaction. Resources keep their ids, so that importing it again changes nothing. */
 export async function importBundle(runtime: NodeRuntime, bundle: Json): Promise<ImportResult> {
-  const transaction = toIdempotentBundle(checkedBundle(bundle));
-  const reply = await runtime.fhirHandler({
-    method: 'POST',
-    path: '/',
-    query: '',
-    headers: { 'content-type': 'application/fhir+json' },
-    body: Buffer.from(JSON.stringify(transaction)),
-    session: custodianSession(runtime),
-  });
-  const answer = bodyOf(reply.body);
-  if (reply.status >= 400) throw new AppError('invalid-resource', outcomeText(answer));
-  return countResults(answer);
+  const body = Buffer.from(JSON.stringify(toIdempotentBundle(checkedBundle(bundle))));
+  const startedMs = runtime.nowMs();
+  for (let attempt = 1; ; attempt++) {
+    const session = custodianSession(runtime);
+    const headers = { 'content-type': 'application/fhir+json' };
+    const reply = await runtime.fhirHandler({ method: 'POST', path: '/', query: '', headers, body, session });
+    const answer = bodyOf(reply.body);
+    if (reply.status < 400) return countResults(answer, startedMs);
+    // Bundles that are taken in side by side may share a resource; who came second tries again on what is there now.
+    const isConflict = reply.status === CONFLICT || reply.status === PRECONDITION_FAILED;
+    if (!isConflict || attempt === MAX_ATTEMPTS) throw new AppError('invalid-resource', outcomeText(answer));
+  }
 }
 
 function checkedBundle(bundle: Json): Parameters<typeof toIdempotentBundle>[0] {
@@ -65,13 +69,14 @@ function outcomeText(outcome: Json): string {
   return `The bundle was refused. ${texts.join(' ')}`;
 }
 
-function countResults(answer: Json): ImportResult {
-  const statuses = ((answer.entry as Json[] | undefined) ?? []).map((entry) =>
-    String((entry.response as Json | undefined)?.status ?? ''),
-  );
-  return {
-    created: statuses.filter((status) => status.startsWith('201')).length,
-    updated: statuses.filter((status) => status.startsWith('200')).length,
-    unchanged: statuses.filter((status) => status.startsWith('304')).length,
-  };
+/** What a version and its time tell: the first of its id is new, one from before this import was there already. */
+function countResults(answer: Json, startedMs: number): ImportResult {
+  const result: ImportResult = { created: 0, updated: 0, unchanged: 0 };
+  for (const entry of (answer.entry as Json[] | undefined) ?? []) {
+    const { etag, lastModified } = (entry.response ?? {}) as { etag?: string; lastModified?: string };
+    if (Date.parse(lastModified ?? '') < startedMs) result.unchanged++;
+    else if (etag === 'W/"1"') result.created++;
+    else result.updated++;
+  }
+  return result;
 }
