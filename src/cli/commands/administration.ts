@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { auditFolder, dataFolder, type NodeFinding, restoreNode } from '../../node/index.ts';
@@ -179,9 +179,4 @@ function tellProgress(line: Record<string, unknown>, terminal: Terminal): void {
   terminal.progress(
     `${String(progress)}${done === undefined ? '' : ` ${String(done)}`}${total === undefined ? '' : ` of ${String(total)}`}`,
   );
-}
-
-/** Writes what a command was asked to put in a file that only its owner may read. */
-export function writeSecretFile(file: string, text: string): void {
-  writeFileSync(file, text, { mode: 0o600, flag: 'wx' });
 }
