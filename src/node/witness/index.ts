@@ -1,8 +1,2 @@
-export {
-  createWitness,
-  type WatchedLog,
-  type Witness,
-  type WitnessAnswer,
-  type WitnessOptions,
-} from './witness.ts';
-export { startWitnessServer, type WitnessServer } from './witness-server.ts';
+export { createWitness, type WatchedLog, type Witness } from './witness.ts';
+export { startWitnessServer } from './witness-server.ts';
