@@ -12,7 +12,7 @@ const data = join(folder, 'data');
 const node = await startNode({
   dataPath: data,
   port: 0,
-  passphrase: 'bench',
+  passphrase: 'only for a benchmark',
   logLevel: 'error',
   logSink: () => undefined,
 });

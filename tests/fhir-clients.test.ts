@@ -76,3 +76,15 @@ test('MedplumClient creates, searches with chain and include, sends a batch, rea
   assert.equal(patched.birthDate, '1971-01-01');
   assert.equal((await client.readHistory('Patient', id)).entry?.length, 2);
 });
+
+test('the answer to a bundle of many entries has headers that a client accepts', async () => {
+  const entry = Array.from({ length: 100 }, (_, place) => ({
+    resource: { ...observationOf('ana'), id: `many-${place}` },
+    request: { method: 'PUT', url: `Observation/many-${place}` },
+  }));
+  const body = JSON.stringify({ resourceType: 'Bundle', type: 'transaction', entry });
+  const reply = await node.fhir('', token, { method: 'POST', body });
+  assert.equal(reply.status, 200);
+  const promise = reply.headers.get('careledger-log-promise') ?? '';
+  assert.ok(promise.length > 0 && promise.length <= 8192);
+});

@@ -36,7 +36,8 @@ export type FhirHandler = (request: FhirHttpRequest) => Promise<FhirHttpReply>;
 
 const FHIR_JSON = 'application/fhir+json; charset=utf-8';
 const MAX_BUNDLE_ENTRIES = 5000;
-const MAX_PROMISES_SENT = 20;
+/** Clients give up on header sections over 16 KiB; the rest of the headers needs little. */
+const MAX_PROMISE_CHARACTERS = 8192;
 const METHODS: ReadonlySet<string> = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE']);
 
 type Answer = { status: number; resource?: Resource; location?: string };
@@ -290,13 +291,21 @@ function reply(
     headers['last-modified'] = new Date(resource.meta.lastUpdated).toUTCString();
   if (answer.location !== undefined)
     headers.location = `${deps.baseUrl()}/${answer.location}/_history/${versionId}`;
-  if (scope !== undefined && scope.promises.length > 0)
-    headers['careledger-log-promise'] = scope.promises
-      .filter((promise) => promise !== '')
-      .slice(0, MAX_PROMISES_SENT)
-      .join(',');
+  const promises = promisesThatFit(scope?.promises ?? []);
+  if (promises !== '') headers['careledger-log-promise'] = promises;
   if (isNotModified(request, versionId)) return { status: 304, headers, body: '' };
   return { status: answer.status, headers, body: bodyOf(request, answer) };
+}
+
+/** The first promises of a request. An answer with very many decisions, such as a bundle's, carries those that fit. */
+function promisesThatFit(promises: readonly string[]): string {
+  let text = '';
+  for (const promise of promises) {
+    const longer = text === '' ? promise : `${text},${promise}`;
+    if (longer.length > MAX_PROMISE_CHARACTERS) return text;
+    text = longer;
+  }
+  return text;
 }
 
 /** RFC 9110 section 13.1.2; the read has been decided and logged like any other. */
