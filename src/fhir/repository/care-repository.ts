@@ -207,13 +207,14 @@ export class CareRepository extends FhirRepository {
     options?: TransactionOptions,
   ): Promise<R> {
     if (this.#isInTransaction) return callback(this);
-    const run = async (): Promise<R> => {
+    const attempt = async (): Promise<R> => {
       const pending = pendingStore(this.#deps);
       const inside = new CareRepository(this.#deps, this.#definitions, this.#scope, this.isLenient, pending);
       const result = await callback(translatingErrors(inside) as this);
       await pending.commit();
       return result;
     };
+    const run = () => retryingConflicts(attempt);
     // A conditional write must not race another one to the same condition.
     return options?.serializable === true ? this.#deps.serialise(run) : run();
   }
@@ -269,6 +270,20 @@ export class CareRepository extends FhirRepository {
       isLenient: this.isLenient,
       ignored: this.ignoredParameters,
     };
+  }
+}
+
+const MAX_ATTEMPTS = 5;
+
+/** Another transaction made one of the versions first: everything is read and decided again on what is there now. */
+async function retryingConflicts<R>(attempt: () => Promise<R>): Promise<R> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await attempt();
+    } catch (error) {
+      const isConflict = error instanceof AppError && error.code === 'conflict';
+      if (!isConflict || tries === MAX_ATTEMPTS) throw error;
+    }
   }
 }
 
