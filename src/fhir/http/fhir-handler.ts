@@ -148,7 +148,7 @@ async function ownRoute(
   return undefined;
 }
 
-/** `Patient/1/Observation?…`: whatever links the type to the compartment, joined by or (R4 compartments). */
+/** `Patient/1/Observation?…`: what is about the patient, by the type's first link to the compartment. */
 async function compartmentSearch(
   definitions: FhirDefinitions,
   repository: CareRepository,
