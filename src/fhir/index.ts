@@ -1,12 +1,7 @@
 export type { FhirDeps } from './fhir-deps.ts';
 export * from './gate/index.ts';
-export {
-  createFhirHandler,
-  type FhirHandler,
-  type FhirHttpReply,
-  type FhirHttpRequest,
-  loadFhirDefinitions,
-} from './http/fhir-handler.ts';
+export { createFhirHandler, type FhirHandler, loadFhirDefinitions } from './http/fhir-handler.ts';
+export type { FhirHttpReply, FhirHttpRequest } from './http/message.ts';
 export { outcomeOf, outcomeOfError } from './http/outcome.ts';
 export * from './labels/index.ts';
 export { toIdempotentBundle } from './repository/transaction-ids.ts';

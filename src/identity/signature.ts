@@ -80,12 +80,22 @@ export function verifyPortably(publicKey: PublicKey, message: Uint8Array, signat
 /** Ed25519 is deterministic (RFC 8032 section 5.1.6): both ways give the same 64 bytes. */
 export function signMessage(seed: Uint8Array, message: Uint8Array): Uint8Array {
   if (nodeCrypto === undefined) return ed25519.sign(message, seed);
-  const key = nodeCrypto.createPrivateKey({
+  return Uint8Array.from(nodeCrypto.sign(null, message, privateKeyOf(nodeCrypto, seed)));
+}
+
+/** A seed that signs often is parsed once; the entry goes when the seed does, and counts only while the seed is unchanged. */
+const privateKeys = new WeakMap<Uint8Array, { readonly seed: Uint8Array; readonly key: KeyObject }>();
+
+function privateKeyOf(crypto: NodeCrypto, seed: Uint8Array): KeyObject {
+  const known = privateKeys.get(seed);
+  if (known !== undefined && equalBytes(known.seed, seed)) return known.key;
+  const key = crypto.createPrivateKey({
     key: concatBytes(PKCS8_PREFIX, seed),
     format: 'der',
     type: 'pkcs8',
   });
-  return Uint8Array.from(nodeCrypto.sign(null, message, key));
+  privateKeys.set(seed, { seed: seed.slice(), key });
+  return key;
 }
 
 export function publicKeyOf(seed: Uint8Array): PublicKey {

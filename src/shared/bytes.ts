@@ -7,6 +7,16 @@ declare const TextDecoder: new (
 declare function btoa(binary: string): string;
 declare function atob(text: string): string;
 
+type NodeBuffer = {
+  from(
+    memory: ArrayBufferLike,
+    offset: number,
+    length: number,
+  ): { toString(encoding: 'hex' | 'base64' | 'base64url'): string };
+};
+/** Node's own encoders are several times as fast as the portable ones below; both give the same text. */
+const nodeBuffer = (globalThis as { Buffer?: NodeBuffer }).Buffer;
+
 const encoder = new TextEncoder();
 const strictDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const HEX_DIGITS = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
@@ -41,6 +51,7 @@ export function compareBytes(left: Uint8Array, right: Uint8Array): number {
 }
 
 export function toHex(bytes: Uint8Array): string {
+  if (nodeBuffer !== undefined) return encodeNatively(nodeBuffer, bytes, 'hex');
   let text = '';
   for (const byte of bytes) text += HEX_DIGITS[byte];
   return text;
@@ -57,6 +68,7 @@ export function fromHex(text: string): Uint8Array | undefined {
 
 /** Base64 with padding (RFC 4648 section 4). */
 export function toBase64(bytes: Uint8Array): string {
+  if (nodeBuffer !== undefined) return encodeNatively(nodeBuffer, bytes, 'base64');
   let binary = '';
   for (const byte of bytes) binary += String.fromCharCode(byte);
   return btoa(binary);
@@ -71,6 +83,7 @@ export function fromBase64(text: string): Uint8Array | undefined {
 
 /** Base64url without padding (RFC 4648 section 5). */
 export function toBase64Url(bytes: Uint8Array): string {
+  if (nodeBuffer !== undefined) return encodeNatively(nodeBuffer, bytes, 'base64url');
   return toBase64(bytes).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
 }
 
@@ -92,6 +105,14 @@ export function fromUtf8(bytes: Uint8Array): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+function encodeNatively(
+  buffer: NodeBuffer,
+  bytes: Uint8Array,
+  encoding: 'hex' | 'base64' | 'base64url',
+): string {
+  return buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString(encoding);
 }
 
 function decodeBinary(text: string): Uint8Array | undefined {

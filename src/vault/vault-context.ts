@@ -24,6 +24,7 @@ export type TokenHasher = (resourceType: string, token: IndexToken) => string;
 
 export const TOKEN_BYTES = 16;
 const MAX_CACHED_TOKENS = 50_000;
+const MAX_CACHED_NAMES = 5_000;
 
 export async function createVaultContext(
   store: SqlStore,
@@ -37,7 +38,7 @@ export async function createVaultContext(
     random,
     now: options.now,
     keys: new CategoryKeys(keyring.root, random, nextId),
-    naming: namingWith(keyring.naming),
+    naming: rememberingNames(namingWith(keyring.naming)),
     hashToken: tokenHasher(keyring.index),
     keyring,
     nextId,
@@ -57,20 +58,36 @@ async function idCounter(store: SqlStore): Promise<() => number> {
 /** Values such as a status or a code repeat in almost every record: their hashes are kept for a while. */
 function tokenHasher(key: Uint8Array): TokenHasher {
   const mac = hmacWith(key);
-  let recent = new Map<string, string>();
-  let older = new Map<string, string>();
-  return (resourceType, { param, kind, value }) => {
-    const name = `${resourceType}\0${param}\0${kind}\0${value}`;
-    let token = recent.get(name);
-    if (token !== undefined) return token;
-    token =
-      older.get(name) ?? Buffer.from(mac(Buffer.from(name)).subarray(0, TOKEN_BYTES)).toString('latin1');
-    if (recent.size >= MAX_CACHED_TOKENS) {
+  const hash = remembering(
+    MAX_CACHED_TOKENS,
+    (name) => Buffer.from(mac(Buffer.from(name)).subarray(0, TOKEN_BYTES)).toString('latin1'), // one byte a character
+  );
+  return (resourceType, { param, kind, value }) => hash(`${resourceType}\0${param}\0${kind}\0${value}`);
+}
+
+/** Records and patients that are read or written now are often asked for again. Other names may be secrets: not kept. */
+function rememberingNames(naming: Naming): Naming {
+  const name = remembering(MAX_CACHED_NAMES, (text) =>
+    naming(...(JSON.parse(text) as [string, ...string[]])),
+  );
+  return (...parts) =>
+    parts[0] === RECORD || parts[0] === SUBJECT ? name(JSON.stringify(parts)) : naming(...parts);
+}
+
+/** Keeps the last results of a pure function: at least `limit` of them, at most twice as many. */
+function remembering<T>(limit: number, compute: (text: string) => T): (text: string) => T {
+  let recent = new Map<string, T>();
+  let older = new Map<string, T>();
+  return (text) => {
+    const known = recent.get(text);
+    if (known !== undefined) return known;
+    const value = older.get(text) ?? compute(text);
+    if (recent.size >= limit) {
       older = recent;
       recent = new Map();
     }
-    recent.set(name, token);
-    return token;
+    recent.set(text, value);
+    return value;
   };
 }
 
@@ -79,14 +96,16 @@ export function tokenBytes(token: string): Uint8Array {
   return Buffer.from(token, 'latin1');
 }
 
+const RECORD = 'record';
+const SUBJECT = 'subject';
 const NO_SUBJECT = 'none';
 
 /** The keyed hash of a patient's id; records of no patient share one of their own. */
 export function subjectName(naming: Naming, subject: string | null): Uint8Array {
-  return subject === null ? naming('subject', NO_SUBJECT, '') : naming('subject', 'patient', subject);
+  return subject === null ? naming(SUBJECT, NO_SUBJECT, '') : naming(SUBJECT, 'patient', subject);
 }
 
 /** The keyed hash of a resource's type and id. */
 export function recordName(naming: Naming, resourceType: string, id: string): Uint8Array {
-  return naming('record', resourceType, id);
+  return naming(RECORD, resourceType, id);
 }

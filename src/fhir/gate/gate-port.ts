@@ -26,8 +26,10 @@ export type Denied<Promised> = {
 
 export type Opened<Promised> = {
   readonly outcome: 'permitted';
-  /** The content after redaction; null for a tombstone. */
+  /** The content after redaction; null for a tombstone. Parsed when it is asked for. */
   readonly resource: JsonObject | null;
+  /** The content as it was stored, where nothing of it is withheld. */
+  readonly text?: string | undefined;
   /** True when something may be missing. Search must then match this view, not the stored tokens. */
   readonly isRedacted: boolean;
   readonly decision: Decision;

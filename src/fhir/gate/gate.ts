@@ -3,9 +3,10 @@
  * and handed out after the entry about that decision is durable. If the entry cannot be written, the read fails.
  */
 import type { Decision, Obligation } from '../../contracts/index.ts';
-import { AppError, fromUtf8 } from '../../shared/index.ts';
+import { AppError } from '../../shared/index.ts';
 import type { AccessReceipt, SealedRecord } from '../../vault/index.ts';
-import { isObject, type JsonObject } from '../labels/resource-walk.ts';
+import type { LabelTable } from '../labels/index.ts';
+import type { JsonObject } from '../labels/resource-walk.ts';
 import {
   type AccessLogEntry,
   encodeAccessEntry,
@@ -26,6 +27,7 @@ import {
   withContent,
 } from './evidence.ts';
 import type { Denied, Gate, GateDeps, Opened, Visible, WritePermitted, WriteRequest } from './gate-port.ts';
+import { type OpenedContent, openContent } from './opened-content.ts';
 import { redactResource } from './redact.ts';
 
 const MAX_ATTEMPTS = 5;
@@ -54,8 +56,7 @@ async function openRecord<P>(
     if (judged.failure !== undefined) throw judged.failure;
     if (judged.decision.effect === 'deny')
       return denial(deps, session, evidence, judged, interaction, promise);
-    if (await stillStands(deps, session, evidence))
-      return { outcome: 'permitted', ...view(deps, judged), decision: judged.decision, promise };
+    if (await stillStands(deps, session, evidence)) return permitted(deps, judged, promise);
   }
   throw new AppError('busy', 'The consents for this record keep changing. Try again in a moment.');
 }
@@ -64,7 +65,7 @@ interface Judged {
   readonly candidate: Candidate;
   readonly decision: Decision;
   /** The content, where it had to be opened or may be seen; null for a tombstone. Never leaves but through `view`. */
-  readonly content: JsonObject | null | undefined;
+  readonly content: OpenedContent | null | undefined;
   /** Why a record that may be seen could not be opened: thrown after the entry is durable. */
   readonly failure?: unknown;
 }
@@ -81,7 +82,8 @@ async function judgeRecord(
   const decision = judge(ports, session, evidence, candidate, interaction);
   if (decision.effect === 'deny' && decision.certain) return { candidate, decision, content: undefined };
   if (record.deleted) return { candidate, decision, content: null };
-  const opened = await openContent(record);
+  const isKnown = labelsNothingMore.get(record) === ports.labelTable;
+  const opened = await openContent(record, isKnown);
   if ('failure' in opened) {
     return {
       candidate,
@@ -90,10 +92,13 @@ async function judgeRecord(
       ...(decision.effect === 'permit' && { failure: opened.failure }),
     };
   }
-  const known = withContent(candidate, opened.content, record.author, ports.labelTable);
   // Nothing in the content can change a certain answer but labels that it was not stored with.
-  if (decision.certain && known.labels === candidate.labels)
-    return { candidate, decision, content: opened.content };
+  if (decision.certain && isKnown) return { candidate, decision, content: opened.content };
+  const known = withContent(candidate, opened.content.resource, record.author, ports.labelTable);
+  if (known.labels === candidate.labels) {
+    labelsNothingMore.set(record, ports.labelTable);
+    if (decision.certain) return { candidate, decision, content: opened.content };
+  }
   return {
     candidate: known,
     decision: judge(ports, session, evidence, known, interaction),
@@ -101,25 +106,33 @@ async function judgeRecord(
   };
 }
 
-async function openContent(record: SealedRecord): Promise<{ content: JsonObject } | { failure: unknown }> {
-  try {
-    const content: unknown = JSON.parse(fromUtf8(await record.open()) ?? 'null');
-    if (isObject(content)) return { content };
-    return { failure: new AppError('damaged', 'A stored record is not a resource. Run `careledger audit`.') };
-  } catch (failure) {
-    return { failure };
-  }
+/** Versions whose content was read under a table and says no label but those it is stored with: a version never changes. */
+const labelsNothingMore = new WeakMap<SealedRecord, LabelTable>();
+
+function permitted<P>(ports: EvidencePorts, judged: Judged, promise: P): Opened<P> {
+  const { content, decision } = judged;
+  const isRedacted = (content ?? null) !== null && withheldLabels(decision.obligations).length > 0;
+  let shown: JsonObject | null | undefined;
+  return {
+    outcome: 'permitted',
+    get resource() {
+      if (shown === undefined) shown = view(ports, judged);
+      return shown;
+    },
+    ...(!isRedacted && { text: content?.text }),
+    isRedacted,
+    decision,
+    promise,
+  };
 }
 
 /** What may leave: the content as the obligations leave it. */
-function view(
-  ports: EvidencePorts,
-  { content, decision }: Judged,
-): { resource: JsonObject | null; isRedacted: boolean } {
+function view(ports: EvidencePorts, { content, decision }: Judged): JsonObject | null {
+  if (content === null || content === undefined) return null;
   const withheld = withheldLabels(decision.obligations);
-  if (content === null || content === undefined || withheld.length === 0)
-    return { resource: content ?? null, isRedacted: false };
-  return { resource: redactResource(content, withheld, ports.labelTable), isRedacted: true };
+  return withheld.length === 0
+    ? content.resource
+    : redactResource(content.resource, withheld, ports.labelTable);
 }
 
 function withheldLabels(obligations: readonly Obligation[]): readonly string[] {
@@ -291,7 +304,7 @@ async function openVisible<P>(
     judged.content === undefined ? await judgeRecord(deps, session, evidence, record, interaction) : judged;
   if (known.failure !== undefined) throw known.failure;
   if (known.decision.effect === 'permit' && (await stillStands(deps, session, evidence)))
-    return view(deps, known).resource;
+    return view(deps, known);
   const renewed = await openRecord(deps, session, record, interaction);
   return renewed.outcome === 'permitted' ? renewed.resource : undefined;
 }

@@ -6,41 +6,20 @@ import { loadPatientCompartment } from '../definitions/patient-compartment.ts';
 import { loadSearchParameters } from '../definitions/search-parameters.ts';
 import { loadDefinitions } from '../definitions/structure-definitions.ts';
 import type { FhirDefinitions, FhirDeps, RepositoryDeps, RequestScope } from '../fhir-deps.ts';
-import type { Session } from '../gate/index.ts';
 import { capabilityStatement } from '../metadata.ts';
 import { CareRepository } from '../repository/care-repository.ts';
 import { responseEntry, runTransaction } from '../repository/run-transaction.ts';
 import { translatingErrors } from '../repository/translate-errors.ts';
 import { createValidator } from '../validation/validate.ts';
-import { outcomeOf, outcomeOfError } from './outcome.ts';
+import type { FhirHttpReply, FhirHttpRequest } from './message.ts';
+import { outcomeOfError } from './outcome.ts';
 import { parseJson } from './parse-json.ts';
+import { type Answer, replyOf } from './reply.ts';
 
-export type FhirHttpRequest = {
-  readonly method: string;
-  /** Below /fhir/R4, beginning with a slash; without the query. */
-  readonly path: string;
-  readonly query: string;
-  /** Lower-case names. */
-  readonly headers: Readonly<Record<string, string | undefined>>;
-  readonly body: Uint8Array | undefined;
-  /** undefined for what needs none: the capability statement. */
-  readonly session: Session | undefined;
-};
-
-export type FhirHttpReply = {
-  readonly status: number;
-  readonly headers: Record<string, string>;
-  readonly body: string;
-};
 export type FhirHandler = (request: FhirHttpRequest) => Promise<FhirHttpReply>;
 
-const FHIR_JSON = 'application/fhir+json; charset=utf-8';
 const MAX_BUNDLE_ENTRIES = 5000;
-/** Clients give up on header sections over 16 KiB; the rest of the headers needs little. */
-const MAX_PROMISE_CHARACTERS = 8192;
 const METHODS: ReadonlySet<string> = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE']);
-
-type Answer = { status: number; resource?: Resource; location?: string };
 
 /** The FHIR R4 surface. Every request that touches a record goes through a repository that goes through the gate. */
 export function createFhirHandler(ports: FhirDeps): FhirHandler {
@@ -55,10 +34,10 @@ export function createFhirHandler(ports: FhirDeps): FhirHandler {
         request.path === '/metadata' && request.method === 'GET'
           ? { status: 200, resource: capabilityStatement(definitions, deps.baseUrl(), startedAt) }
           : await answerFor(deps, definitions, router, request, scope);
-      return reply(deps, request, scope, answer);
+      return replyOf(deps.baseUrl(), request, scope?.promises ?? [], answer);
     } catch (error) {
       const { status, outcome } = outcomeOfError(error);
-      return reply(deps, request, scope, { status, resource: outcome });
+      return replyOf(deps.baseUrl(), request, scope?.promises ?? [], { status, resource: outcome });
     }
   };
 }
@@ -102,7 +81,9 @@ async function answerFor(
   if (!METHODS.has(request.method))
     throw new AppError('method-not-allowed', `${request.method.slice(0, 16)} is not a FHIR interaction.`);
   const repository = new CareRepository(deps, definitions, scope, isLenient(request));
-  const own = await ownRoute(definitions, repository, request);
+  const own =
+    (await instanceRead(definitions, repository, request)) ??
+    (await ownRoute(definitions, repository, request));
   if (own !== undefined) return own;
   const bundle = request.method === 'POST' && request.path === '/' ? parseBundle(request) : undefined;
   if (bundle?.type === 'transaction') {
@@ -111,6 +92,21 @@ async function answerFor(
     );
   }
   return routed(router, repository, request);
+}
+
+/** `GET /Type/id`: the commonest request by far, answered with the text that is stored, where nothing of it is withheld. */
+async function instanceRead(
+  definitions: FhirDefinitions,
+  repository: CareRepository,
+  { method, path, query }: FhirHttpRequest,
+): Promise<Answer | undefined> {
+  if (method !== 'GET' || query !== '') return undefined;
+  const [empty, type = '', id = '', more] = path.split('/', 4);
+  if (empty !== '' || id === '' || id.startsWith('$') || id.startsWith('_') || more !== undefined)
+    return undefined;
+  if (!definitions.resourceTypes.has(type)) return undefined;
+  const read = await repository.readText(type, id);
+  return read.text === undefined ? ok(read.resource) : { status: 200, text: read.text, version: read.record };
 }
 
 function isLenient(request: FhirHttpRequest): boolean {
@@ -275,59 +271,4 @@ function parseBundle(request: FhirHttpRequest): Bundle {
       `A bundle has at most ${MAX_BUNDLE_ENTRIES} entries here. Send it in parts.`,
     );
   return { ...bundle, entry };
-}
-
-function reply(
-  deps: FhirDeps,
-  request: FhirHttpRequest,
-  scope: RequestScope | undefined,
-  answer: Answer,
-): FhirHttpReply {
-  const { resource } = answer;
-  const headers: Record<string, string> = { 'content-type': FHIR_JSON, 'cache-control': 'no-store' };
-  const versionId = resource?.meta?.versionId;
-  if (versionId !== undefined && resource?.resourceType !== 'Bundle') headers.etag = `W/"${versionId}"`;
-  if (resource?.meta?.lastUpdated !== undefined)
-    headers['last-modified'] = new Date(resource.meta.lastUpdated).toUTCString();
-  if (answer.location !== undefined)
-    headers.location = `${deps.baseUrl()}/${answer.location}/_history/${versionId}`;
-  const promises = promisesThatFit(scope?.promises ?? []);
-  if (promises !== '') headers['careledger-log-promise'] = promises;
-  if (isNotModified(request, versionId)) return { status: 304, headers, body: '' };
-  return { status: answer.status, headers, body: bodyOf(request, answer) };
-}
-
-/** The first promises of a request. An answer with very many decisions, such as a bundle's, carries those that fit. */
-function promisesThatFit(promises: readonly string[]): string {
-  let text = '';
-  for (const promise of promises) {
-    const longer = text === '' ? promise : `${text},${promise}`;
-    if (longer.length > MAX_PROMISE_CHARACTERS) return text;
-    text = longer;
-  }
-  return text;
-}
-
-/** RFC 9110 section 13.1.2; the read has been decided and logged like any other. */
-function isNotModified(request: FhirHttpRequest, versionId: string | undefined): boolean {
-  return (
-    request.method === 'GET' &&
-    versionId !== undefined &&
-    request.headers['if-none-match'] === `W/"${versionId}"`
-  );
-}
-
-function bodyOf(request: FhirHttpRequest, { status, resource }: Answer): string {
-  if (resource === undefined || status === 204) return '';
-  const prefer =
-    request.method === 'GET' || status >= 400
-      ? undefined
-      : /return=(minimal|OperationOutcome)/.exec(request.headers.prefer ?? '')?.[1];
-  if (prefer === 'minimal') return '';
-  if (prefer === 'OperationOutcome')
-    return JSON.stringify({
-      ...outcomeOf('internal', 'Done.'),
-      issue: [{ severity: 'information', code: 'informational' }],
-    });
-  return JSON.stringify(resource);
 }

@@ -21,7 +21,7 @@ import type { Bundle, Parameters, Reference, Resource } from '@medplum/fhirtypes
 import { AppError } from '../../shared/index.ts';
 import type { SealedRecord } from '../../vault/index.ts';
 import type { FhirDefinitions, RepositoryDeps, RequestScope } from '../fhir-deps.ts';
-import type { Interaction } from '../gate/index.ts';
+import type { Interaction, Opened } from '../gate/index.ts';
 import type { SearchContext } from '../search/find-matches.ts';
 import { searchPage } from '../search/search-page.ts';
 import { parseSearchQuery } from '../search/search-query.ts';
@@ -84,6 +84,22 @@ export class CareRepository extends FhirRepository {
 
   override async readResource<T extends Resource>(resourceType: string, id: string): Promise<WithId<T>> {
     return (await this.#open(await this.#store.read(resourceType, id), 'read')) as WithId<T>;
+  }
+
+  /** As `readResource`, for an answer that needs the text alone: the record's handle, and its text where nothing is withheld. */
+  async readText(
+    resourceType: string,
+    id: string,
+  ): Promise<{ record: SealedRecord; text?: string | undefined; resource: Resource }> {
+    const record = await this.#store.read(resourceType, id);
+    const opened = await this.#permitted(record, 'read');
+    return {
+      record: record as SealedRecord,
+      text: opened.text,
+      get resource() {
+        return opened.resource as unknown as Resource;
+      },
+    };
   }
 
   override async readVersion<T extends Resource>(
@@ -244,12 +260,17 @@ export class CareRepository extends FhirRepository {
   }
 
   async #open(record: SealedRecord | undefined, interaction: Interaction): Promise<Resource> {
+    return (await this.#permitted(record, interaction)).resource as unknown as Resource;
+  }
+
+  /** What the gate opened. A record that is not there, may not be seen or is deleted is an error. */
+  async #permitted(record: SealedRecord | undefined, interaction: Interaction): Promise<Opened<string>> {
     if (record === undefined) throw notFoundError();
     const opened = await this.#deps.gate.open(this.#scope.session, record, interaction);
     this.#scope.promises.push(opened.promise);
     if (opened.outcome === 'denied') throw denialError(opened.code);
-    if (record.deleted || opened.resource === null) throw goneError();
-    return opened.resource as unknown as Resource;
+    if (record.deleted) throw goneError();
+    return opened;
   }
 
   /** The current content when the requester may see all of it; a redacted view is never compared. */

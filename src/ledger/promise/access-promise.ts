@@ -7,7 +7,6 @@ import { verifySignature } from '../../identity/index.ts';
 import {
   CanonicalReader,
   CanonicalWriter,
-  canonicalJson,
   concatBytes,
   DecodeError,
   equalBytes,
@@ -112,17 +111,20 @@ export function verifyPromise(promise: AccessPromise, custodianKey: PublicKey): 
   );
 }
 
-/** The value of the header `CareLedger-Log-Promise`: canonical JSON in base64url. */
+/**
+ * The value of the header `CareLedger-Log-Promise`: canonical JSON (RFC 8785) in base64url. The members stand in sorted order
+ * here and hold only ASCII texts and integers, which makes JSON.stringify canonical.
+ */
 export function encodePromise(promise: AccessPromise): string {
   const { batch } = promise;
-  const json = canonicalJson({
-    format: FORMAT,
+  const json = JSON.stringify({
+    anchorDeadlineMs: promise.anchorDeadlineMs,
+    batch: { firstLeafIndex: batch.firstLeafIndex, root: toHex(batch.root), size: batch.size },
+    batchPath: promise.batchPath.map(toHex),
     custodian: toHex(promise.custodian),
     entryHash: toHex(promise.entryHash),
+    format: FORMAT,
     leafIndex: promise.leafIndex,
-    batch: { root: toHex(batch.root), firstLeafIndex: batch.firstLeafIndex, size: batch.size },
-    batchPath: promise.batchPath.map(toHex),
-    anchorDeadlineMs: promise.anchorDeadlineMs,
     signature: toHex(promise.signature),
   });
   return toBase64Url(utf8(json));

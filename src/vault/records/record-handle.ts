@@ -6,10 +6,13 @@ import type { VaultContext } from '../vault-context.ts';
 import {
   damagedRecord,
   openCommitted,
+  openContent,
   openMeta,
   openRecord,
   placeOf,
   type RecordMeta,
+  type RowPlace,
+  unwrapKeyOnly,
 } from './record-row.ts';
 
 export const HANDLE_COLUMNS =
@@ -38,6 +41,7 @@ async function handleOf(context: VaultContext, row: SqlRow, staged?: StagedKeys)
     const key = await keyOf(context, keyId, staged);
     return open(stored, place, meta, unlock === undefined ? key : withoutKey(key), unlock?.categoryKey);
   };
+  const dataKey = rememberedDataKey(stored.wrapped, place);
   return {
     key: { resourceType: place.resourceType, id: meta.id, version: place.version },
     subject: meta.subject,
@@ -47,8 +51,23 @@ async function handleOf(context: VaultContext, row: SqlRow, staged?: StagedKeys)
     deleted: meta.deleted,
     author: meta.author,
     commitment: meta.commitment,
-    open: async (unlock) => (await opened(openRecord, unlock)).plaintext,
+    open: async (unlock) =>
+      unlock === undefined
+        ? openContent(dataKey(await keyOf(context, keyId, staged)), stored.content, place, meta)
+        : (await opened(openRecord, unlock)).plaintext,
     disclose: (unlock) => opened(openCommitted, unlock),
+  };
+}
+
+/**
+ * The data key of a version that is opened again and again, for as long as its handle is held and the key that wraps it is in
+ * memory, too. An erasure or a new epoch forgets both.
+ */
+function rememberedDataKey(wrapped: Uint8Array, place: RowPlace): (key: CategoryKey) => Uint8Array {
+  let known: { readonly under: CategoryKey; readonly dataKey: Uint8Array } | undefined;
+  return (key) => {
+    if (known?.under !== key) known = { under: key, dataKey: unwrapKeyOnly(wrapped, place, key) };
+    return known.dataKey;
   };
 }
 

@@ -110,14 +110,37 @@ export function openRecord(
   key: CategoryKey,
   unlockKey?: Uint8Array,
 ): { plaintext: Uint8Array; salt: Uint8Array } {
-  const keyAndSalt = unwrapDataKey(row.wrapped, place, key, unlockKey);
-  if (keyAndSalt === undefined) throw damagedRecord(place, 'its data key does not open');
-  const binding = contentBinding(place.resourceType, place.version, meta);
-  const plaintext = openBox(keyAndSalt.subarray(0, KEY_BYTES), row.content, binding);
-  if (plaintext === undefined) throw damagedRecord(place, 'its content does not open');
+  const keyAndSalt = requireDataKey(row.wrapped, place, key, unlockKey);
+  const plaintext = openContent(keyAndSalt.subarray(0, KEY_BYTES), row.content, place, meta);
   const salt = keyAndSalt.slice(KEY_BYTES);
   keyAndSalt.fill(0);
   return { plaintext, salt };
+}
+
+/** The data key of a version without the salt of its commitment. */
+export function unwrapKeyOnly(wrapped: Uint8Array, place: RowPlace, key: CategoryKey): Uint8Array {
+  const keyAndSalt = requireDataKey(wrapped, place, key);
+  const dataKey = keyAndSalt.slice(0, KEY_BYTES);
+  keyAndSalt.fill(0);
+  return dataKey;
+}
+
+function requireDataKey(...unwrapped: Parameters<typeof unwrapDataKey>): Uint8Array {
+  const keyAndSalt = unwrapDataKey(...unwrapped);
+  if (keyAndSalt === undefined) throw damagedRecord(unwrapped[1], 'its data key does not open');
+  return keyAndSalt;
+}
+
+/** Decrypts the content alone, under its own data key. */
+export function openContent(
+  dataKey: Uint8Array,
+  content: Uint8Array,
+  place: RowPlace,
+  meta: RecordMeta,
+): Uint8Array {
+  const plaintext = openBox(dataKey, content, contentBinding(place.resourceType, place.version, meta));
+  if (plaintext === undefined) throw damagedRecord(place, 'its content does not open');
+  return plaintext;
 }
 
 /** As openRecord, and checks what was opened against the commitment that is on the ledger. */

@@ -1,0 +1,81 @@
+import type { Resource } from '@medplum/fhirtypes';
+import type { SealedRecord } from '../../vault/index.ts';
+import type { FhirHttpReply, FhirHttpRequest } from './message.ts';
+import { outcomeOf } from './outcome.ts';
+
+/** What an interaction came to: a resource, or the text of a version as it is stored. */
+export type Answer =
+  | { status: number; resource?: Resource; location?: string }
+  | { status: number; text: string; version: Pick<SealedRecord, 'key' | 'lastUpdatedMs'> };
+
+const FHIR_JSON = 'application/fhir+json; charset=utf-8';
+/** Clients give up on header sections over 16 KiB; the rest of the headers needs little. */
+const MAX_PROMISE_CHARACTERS = 8192;
+
+/** The answer as HTTP has it (R4 http, "managing resource contention", "create", "Prefer"). */
+export function replyOf(
+  baseUrl: string,
+  request: FhirHttpRequest,
+  promises: readonly string[],
+  answer: Answer,
+): FhirHttpReply {
+  const { versionId, lastUpdated } = versionOf(answer);
+  const headers: Record<string, string> = { 'content-type': FHIR_JSON };
+  if (versionId !== undefined) headers.etag = `W/"${versionId}"`;
+  if (lastUpdated !== undefined) headers['last-modified'] = new Date(lastUpdated).toUTCString();
+  if ('location' in answer && answer.location !== undefined)
+    headers.location = `${baseUrl}/${answer.location}/_history/${versionId}`;
+  const fitting = promisesThatFit(promises);
+  if (fitting !== '') headers['careledger-log-promise'] = fitting;
+  if (isNotModified(request, versionId)) return { status: 304, headers, body: '' };
+  return { status: answer.status, headers, body: 'text' in answer ? answer.text : bodyOf(request, answer) };
+}
+
+function versionOf(answer: Answer): {
+  versionId?: string | undefined;
+  lastUpdated?: string | number | undefined;
+} {
+  if ('text' in answer)
+    return { versionId: String(answer.version.key.version), lastUpdated: answer.version.lastUpdatedMs };
+  const { resource } = answer;
+  const versionId = resource?.resourceType === 'Bundle' ? undefined : resource?.meta?.versionId;
+  return { versionId, lastUpdated: resource?.meta?.lastUpdated };
+}
+
+/** The first promises of a request. An answer with very many decisions, such as a bundle's, carries those that fit. */
+function promisesThatFit(promises: readonly string[]): string {
+  let text = '';
+  for (const promise of promises) {
+    const longer = text === '' ? promise : `${text},${promise}`;
+    if (longer.length > MAX_PROMISE_CHARACTERS) return text;
+    text = longer;
+  }
+  return text;
+}
+
+/** RFC 9110 section 13.1.2; the read has been decided and logged like any other. */
+function isNotModified(request: FhirHttpRequest, versionId: string | undefined): boolean {
+  return (
+    request.method === 'GET' &&
+    versionId !== undefined &&
+    request.headers['if-none-match'] === `W/"${versionId}"`
+  );
+}
+
+function bodyOf(
+  request: FhirHttpRequest,
+  { status, resource }: Extract<Answer, { resource?: Resource }>,
+): string {
+  if (resource === undefined || status === 204) return '';
+  const prefer =
+    request.method === 'GET' || status >= 400
+      ? undefined
+      : /return=(minimal|OperationOutcome)/.exec(request.headers.prefer ?? '')?.[1];
+  if (prefer === 'minimal') return '';
+  if (prefer === 'OperationOutcome')
+    return JSON.stringify({
+      ...outcomeOf('internal', 'Done.'),
+      issue: [{ severity: 'information', code: 'informational' }],
+    });
+  return JSON.stringify(resource);
+}
