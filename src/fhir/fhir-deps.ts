@@ -2,6 +2,7 @@ import type { PendingCommitment, Vault } from '../vault/index.ts';
 import type { Compartment } from './definitions/patient-compartment.ts';
 import type { SearchParameters } from './definitions/search-parameters.ts';
 import type { Gate, Session } from './gate/index.ts';
+import type { CursorSeal } from './search/page-cursor.ts';
 import type { Validator } from './validation/validate.ts';
 
 /** What the FHIR surface stands on. The gate is the only way to the content of a record. */
@@ -27,5 +28,8 @@ export type FhirDefinitions = {
 /** One request: who asks, and the promises to log that its answer has to carry. */
 export type RequestScope = { readonly session: Session; readonly promises: string[] };
 
-/** What a repository has beside: one queue for all conditional writes of the node. */
-export type RepositoryDeps = FhirDeps & { serialise<T>(work: () => Promise<T>): Promise<T> };
+/** What a repository has beside: one queue for all conditional writes of the node, and the seal of its page links. */
+export type RepositoryDeps = FhirDeps & {
+  serialise<T>(work: () => Promise<T>): Promise<T>;
+  readonly cursors: CursorSeal;
+};

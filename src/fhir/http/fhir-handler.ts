@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { getStatus } from '@medplum/core';
 import { type FhirRequest, FhirRouter, type HttpMethod } from '@medplum/fhir-router';
 import type { Bundle, BundleEntry, Resource } from '@medplum/fhirtypes';
@@ -10,6 +11,7 @@ import { capabilityStatement } from '../metadata.ts';
 import { CareRepository } from '../repository/care-repository.ts';
 import { responseEntry, runTransaction } from '../repository/run-transaction.ts';
 import { translatingErrors } from '../repository/translate-errors.ts';
+import { createCursorSeal } from '../search/page-cursor.ts';
 import { createValidator } from '../validation/validate.ts';
 import type { FhirHttpReply, FhirHttpRequest } from './message.ts';
 import { outcomeOfError } from './outcome.ts';
@@ -23,7 +25,11 @@ const METHODS: ReadonlySet<string> = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DE
 
 /** The FHIR R4 surface. Every request that touches a record goes through a repository that goes through the gate. */
 export function createFhirHandler(ports: FhirDeps): FhirHandler {
-  const deps: RepositoryDeps = { ...ports, serialise: oneAfterAnother() };
+  const deps: RepositoryDeps = {
+    ...ports,
+    serialise: oneAfterAnother(),
+    cursors: createCursorSeal(randomBytes(32)),
+  };
   const definitions = loadFhirDefinitions();
   const router = new FhirRouter();
   const startedAt = new Date(deps.now()).toISOString();

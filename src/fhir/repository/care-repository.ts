@@ -142,11 +142,9 @@ export class CareRepository extends FhirRepository {
 
   /** Of one resource, or of a type when `id` is undefined. */
   history(resourceType: string, id: string | undefined, search: string): Promise<Bundle> {
-    const query = parseHistoryQuery(resourceType, id, search);
-    return historyBundle(
-      { gate: this.#deps.gate, baseUrl: this.#deps.baseUrl, store: this.#store, scope: this.#scope },
-      query,
-    );
+    const { gate, baseUrl, cursors } = this.#deps;
+    const context = { gate, baseUrl, cursors, store: this.#store, scope: this.#scope };
+    return historyBundle(context, parseHistoryQuery(context, resourceType, id, search));
   }
 
   /** A write of what is there already changes nothing and makes no version. */

@@ -2,19 +2,22 @@ import type { Bundle, BundleEntry, Resource } from '@medplum/fhirtypes';
 import { parseDateTime } from '../../contracts/index.ts';
 import { AppError } from '../../shared/index.ts';
 import type { HistoryQuery, RecordReader, SealedRecord } from '../../vault/index.ts';
-import type { FhirDeps, RequestScope } from '../fhir-deps.ts';
+import type { RepositoryDeps, RequestScope } from '../fhir-deps.ts';
 import type { VisibleRecord } from '../gate/index.ts';
 import { notFoundError } from './denial.ts';
 
 const DEFAULT_COUNT = 100;
 const MAX_COUNT = 1000;
+/** The last version of a page. */
+type Cursor = readonly [lastUpdatedMs: number, id: string, version: number];
 
-export type HistoryContext = Pick<FhirDeps, 'gate' | 'baseUrl'> & {
+export type HistoryContext = Pick<RepositoryDeps, 'gate' | 'baseUrl' | 'cursors'> & {
   readonly store: Pick<RecordReader, 'history'>;
   readonly scope: RequestScope;
 };
 
 export function parseHistoryQuery(
+  { cursors, scope }: Pick<HistoryContext, 'cursors' | 'scope'>,
   resourceType: string,
   id: string | undefined,
   search: string,
@@ -28,34 +31,55 @@ export function parseHistoryQuery(
   if (since !== null && sinceMs === undefined)
     throw new AppError('invalid-search', '_since is an instant such as 2024-05-01T10:00:00Z.');
   const cursor = parameters.get('_cursor');
-  return {
+  const query: HistoryQuery = {
     resourceType,
     ...(id !== undefined && { id }),
     ...(sinceMs !== undefined && { sinceMs }),
-    ...(cursor !== null && { after: parseCursor(cursor) }),
     limit: Math.min(count, MAX_COUNT),
   };
+  if (cursor === null) return query;
+  const [lastUpdatedMs, lastId, version] = cursors.open(scope.session, boundTo(query), cursor) as Cursor;
+  return { ...query, after: { lastUpdatedMs, id: lastId, version } };
+}
+
+/** What a cursor is for: pages may differ in size, but not in what is listed. */
+function boundTo({ resourceType, id, sinceMs }: HistoryQuery): string {
+  return JSON.stringify(['_history', resourceType, id ?? null, sinceMs ?? null]);
 }
 
 /** The versions the requester may see. One of which nothing may be seen looks like one that never was. */
 export async function historyBundle(context: HistoryContext, query: HistoryQuery): Promise<Bundle> {
-  const records = await context.store.history(query);
-  const { records: visible, promises } = await context.gate.visible(
-    context.scope.session,
-    records,
-    'history',
-  );
-  context.scope.promises.push(...promises);
+  const limit = query.limit ?? DEFAULT_COUNT;
+  const visible = await visibleVersions(context, query, limit + 1);
   if (visible.length === 0 && query.id !== undefined && query.after === undefined) throw notFoundError();
-  const entries = await Promise.all(visible.map((one) => entryOf(context, one)));
-  const last = records.at(-1);
-  const isFull = records.length === query.limit && last !== undefined;
+  const page = visible.slice(0, limit);
+  const entries = await Promise.all(page.map((one) => entryOf(context, one)));
+  const last = visible.length > limit ? page.at(-1)?.record : undefined;
   return {
     resourceType: 'Bundle',
     type: 'history',
-    ...(isFull && { link: [{ relation: 'next', url: nextLink(context, query, last) }] }),
+    ...(last !== undefined && { link: [{ relation: 'next', url: nextLink(context, query, last) }] }),
     entry: entries.filter((entry) => entry !== undefined),
   };
+}
+
+/** Counts what may be seen, not what is there: a page that hidden versions fill, or end, would tell of them. */
+async function visibleVersions(
+  { store, gate, scope }: HistoryContext,
+  query: HistoryQuery,
+  wanted: number,
+): Promise<VisibleRecord[]> {
+  const found: VisibleRecord[] = [];
+  let after = query.after;
+  for (;;) {
+    const records = await store.history({ ...query, limit: wanted, ...(after !== undefined && { after }) });
+    const { records: visible, promises } = await gate.visible(scope.session, records, 'history');
+    scope.promises.push(...promises);
+    found.push(...visible);
+    const last = records.at(-1);
+    if (found.length >= wanted || records.length < wanted || last === undefined) return found;
+    after = { lastUpdatedMs: last.lastUpdatedMs, id: last.key.id, version: last.key.version };
+  }
 }
 
 async function entryOf(
@@ -80,26 +104,8 @@ async function entryOf(
 
 function nextLink(context: HistoryContext, query: HistoryQuery, last: SealedRecord): string {
   const path = query.id === undefined ? query.resourceType : `${query.resourceType}/${query.id}`;
-  const cursor = Buffer.from(JSON.stringify([last.lastUpdatedMs, last.key.id, last.key.version])).toString(
-    'base64url',
-  );
-  return `${context.baseUrl()}/${path}/_history?_count=${query.limit}&_cursor=${cursor}`;
-}
-
-function parseCursor(cursor: string): NonNullable<HistoryQuery['after']> {
-  try {
-    const [lastUpdatedMs, id, version] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as [
-      unknown,
-      unknown,
-      unknown,
-    ];
-    if (typeof lastUpdatedMs === 'number' && typeof id === 'string' && typeof version === 'number')
-      return { lastUpdatedMs, id, version };
-  } catch {
-    // Falls through to the refusal: whatever is not a cursor of ours is refused alike.
-  }
-  throw new AppError(
-    'invalid-search',
-    'The cursor is not one that this server made. Start again without it.',
-  );
+  const place: Cursor = [last.lastUpdatedMs, last.key.id, last.key.version];
+  const cursor = context.cursors.seal(context.scope.session, boundTo(query), place);
+  const since = query.sinceMs === undefined ? '' : `&_since=${new Date(query.sinceMs).toISOString()}`;
+  return `${context.baseUrl()}/${path}/_history?_count=${query.limit}${since}&_cursor=${cursor}`;
 }

@@ -7,7 +7,7 @@ import type {
   SealedRecord,
   TokenExpression,
 } from '../../vault/index.ts';
-import type { FhirDefinitions, FhirDeps, RequestScope } from '../fhir-deps.ts';
+import type { FhirDefinitions, RepositoryDeps, RequestScope } from '../fhir-deps.ts';
 import type { VisibleRecord } from '../gate/index.ts';
 import { dateBounds, filterExpression, referenceTo } from './filter-expression.ts';
 import { type ContentFilter, matchesContent } from './matches-content.ts';
@@ -15,7 +15,7 @@ import { badSearch, type SearchFilter, splitValues } from './search-query.ts';
 
 /** What a search needs of the rest of the FHIR surface. */
 export type SearchContext = {
-  readonly deps: Pick<FhirDeps, 'gate' | 'baseUrl'>;
+  readonly deps: Pick<RepositoryDeps, 'gate' | 'baseUrl' | 'cursors'>;
   readonly definitions: Pick<FhirDefinitions, 'parameters' | 'compartment' | 'resourceTypes'>;
   readonly reader: Pick<RecordReader, 'find' | 'read'>;
   readonly scope: RequestScope;

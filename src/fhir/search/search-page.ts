@@ -13,7 +13,7 @@ type Found = {
   readonly id: string;
 };
 /** Where a page ended: the last match of it, in the order of the search; or how many came before, when it was sorted. */
-type Cursor = { readonly after: readonly [number, string, string] } | { readonly skip: number };
+type Cursor = readonly [number, string, string] | readonly [number];
 
 /** One page of a search: what the requester may see and nothing that tells of the rest, in total, links and order too. */
 export async function searchPage(context: SearchContext, query: SearchQuery): Promise<Bundle> {
@@ -30,7 +30,7 @@ export async function searchPage(context: SearchContext, query: SearchQuery): Pr
       link: [selfLink(context, query)],
     };
   const ordered = await order(context, query, found);
-  const rest = after(ordered, query);
+  const rest = after(context, ordered, query);
   const page = rest.slice(0, query.count);
   const opened = (await Promise.all(page.map(({ match }) => openMatch(match)))).filter(
     (resource) => resource !== undefined,
@@ -69,11 +69,15 @@ function byNewest(left: Found, right: Found): number {
   return `${left.type}/${left.id}` < `${right.type}/${right.id}` ? -1 : 1;
 }
 
-function after(ordered: readonly Found[], query: SearchQuery): readonly Found[] {
+function after(context: SearchContext, ordered: readonly Found[], query: SearchQuery): readonly Found[] {
   if (query.cursor === undefined) return ordered;
-  const cursor = parseCursor(query.cursor);
-  if ('skip' in cursor) return ordered.slice(cursor.skip);
-  const [lastUpdatedMs, type, id] = cursor.after;
+  const cursor = context.deps.cursors.open(
+    context.scope.session,
+    urlOf(context, query, []),
+    query.cursor,
+  ) as Cursor;
+  if (cursor.length === 1) return ordered.slice(cursor[0]);
+  const [lastUpdatedMs, type, id] = cursor;
   return ordered.filter(
     (one) =>
       byNewest({ match: one.match, lastUpdatedMs, type, id }, one) < 0 &&
@@ -92,10 +96,8 @@ function links(
   const own = [selfLink(context, query)];
   if (left <= page.length || last === undefined) return own;
   const cursor: Cursor =
-    query.sort.length > 0
-      ? { skip: all - left + page.length }
-      : { after: [last.lastUpdatedMs, last.type, last.id] };
-  const text = Buffer.from(JSON.stringify(cursor)).toString('base64url');
+    query.sort.length > 0 ? [all - left + page.length] : [last.lastUpdatedMs, last.type, last.id];
+  const text = context.deps.cursors.seal(context.scope.session, urlOf(context, query, []), cursor);
   return [...own, { relation: 'next', url: urlOf(context, query, [['_cursor', text]]) }];
 }
 
@@ -133,21 +135,4 @@ function ignoredEntry(context: SearchContext): BundleEntry[] {
     issue: [{ severity: 'warning', code: 'not-supported', details: { text } }],
   };
   return [{ resource, search: { mode: 'outcome' } }];
-}
-
-function parseCursor(text: string): Cursor {
-  try {
-    const cursor = JSON.parse(Buffer.from(text, 'base64url').toString()) as {
-      after?: unknown[];
-      skip?: unknown;
-    };
-    if (Number.isSafeInteger(cursor.skip) && (cursor.skip as number) >= 0)
-      return { skip: cursor.skip as number };
-    const [ms, type, id] = cursor.after ?? [];
-    if (typeof ms === 'number' && typeof type === 'string' && typeof id === 'string')
-      return { after: [ms, type, id] };
-  } catch {
-    // Falls through to the refusal: whatever is not a cursor of ours is refused alike.
-  }
-  throw badSearch('The cursor is not one that this server made. Start again without it.');
 }
