@@ -1,11 +1,8 @@
 import { evalFhirPathTyped, toTypedValue } from '@medplum/core';
+import { type PathStep, parsePath } from './simple-path.ts';
 
 /** Reads the values that a search parameter's expression names. */
 export type Extractor = (root: unknown) => unknown[];
-
-/** `Observation.value as Quantity`, `(Patient.deceased as dateTime)`, `Condition.subject.where(resolve() is Patient)`, `a.b.c`. */
-const SIMPLE =
-  /^\(?((?:[A-Z]\w*\.)?[a-z]\w*(?:\.[a-z]\w*)*)(?: as (\w+)\)?|\.as\((\w+)\)|\.where\(resolve\(\) is (\w+)\))?\)?$/;
 
 /**
  * Compiles an R4 search expression. Paths, casts and `resolve() is` become plain property access, which is a hundred times
@@ -45,28 +42,36 @@ function isAbout(branch: string, resourceType: string): boolean {
 }
 
 function compileBranch(branch: string): Extractor {
-  const match = SIMPLE.exec(branch);
-  if (match === null) return (root) => evaluate(branch, root);
-  const [, path = '', castA, castB, targetType] = match;
-  const steps = path.split('.').filter((step, at) => at > 0 || !/^[A-Z]/.test(step));
-  const cast = castA ?? castB;
-  const last = steps.pop() as string;
-  const names = cast === undefined ? [last] : [last + cast[0]?.toUpperCase() + cast.slice(1), last];
-  const isCast = cast !== undefined;
-  return (root) => {
-    const parents = steps.reduce((values, step) => values.flatMap((value) => property(value, step)), [root]);
-    const values = parents.flatMap((parent) => readLast(parent, names, isCast));
-    return targetType === undefined ? values : values.filter((value) => pointsTo(value, targetType));
-  };
+  const path = parsePath(branch);
+  if (path === undefined) return (root) => evaluate(branch, root);
+  const steps = path.map(compileStep);
+  return (root) => steps.reduce<unknown[]>((values, step) => values.flatMap(step), [root]);
+}
+
+function compileStep(step: PathStep): (value: unknown) => unknown[] {
+  switch (step.kind) {
+    case 'element':
+      return step.isLast
+        ? (value) => elementOrChoice(value, step.name)
+        : (value) => property(value, step.name);
+    case 'cast': {
+      const typed = step.name + step.type.charAt(0).toUpperCase() + step.type.slice(1);
+      return (value) => firstOf(property(value, typed), property(value, step.name));
+    }
+    case 'target':
+      return (value) => (pointsTo(value, step.type) ? [value] : []);
+    case 'equals':
+      return (value) => (property(value, step.name).includes(step.value) ? [value] : []);
+  }
 }
 
 /** A choice element is stored under its name and its type's; without a cast every type of it counts. */
-function readLast(parent: unknown, names: readonly string[], isCast: boolean): unknown[] {
-  for (const name of names) {
-    const found = property(parent, name);
-    if (found.length > 0) return found;
-  }
-  return isCast ? [] : choices(parent, names[0] as string);
+function elementOrChoice(value: unknown, name: string): unknown[] {
+  return firstOf(property(value, name), choices(value, name));
+}
+
+function firstOf(preferred: unknown[], otherwise: unknown[]): unknown[] {
+  return preferred.length > 0 ? preferred : otherwise;
 }
 
 const CHOICE_TYPE =
