@@ -85,6 +85,16 @@ test('completion for bash, zsh and fish', async () => {
   assert.equal((await careledger(['completion', 'tcsh'])).status, 2);
 });
 
+test('a reader that stops early crashes no command', () => {
+  const env = { ...process.env, CARELEDGER_DATA: node.data, MAIN, NODE: process.execPath };
+  for (const words of ['--help', 'start --help', 'completion fish', 'verify nowhere --json']) {
+    const script = `"$NODE" --disable-warning=ExperimentalWarning "$MAIN" ${words} | true; exit "\${PIPESTATUS[0]}"`;
+    const run = spawnSync('bash', ['-c', script], { encoding: 'utf8', env, timeout: 20_000 });
+    assert.doesNotMatch(run.stderr, /EPIPE|Unhandled|at .*\.ts/, words);
+    assert.ok(run.status === 0 || words.startsWith('verify'), `${words}: ${run.status} ${run.stderr}`);
+  }
+});
+
 test('wrong usage exits with 2, a missing node with 6, and both say what to do', async () => {
   assert.equal((await careledger(['nonsense'])).status, 2);
   assert.equal((await careledger(['read'])).status, 2);
