@@ -193,6 +193,14 @@ test('includes, sorting, summaries and compartments', async () => {
     ['v1', 'v3', 'v2'],
   );
   assert.deepEqual(ids(await send('GET', '/Patient/i1/Observation?_id=v1,v2')), ['v1', 'v2']);
+  await send('PUT', '/Patient/i2', patient('i2'));
+  await send('PUT', '/Observation/v4', observation('v4', 'i2', { performer: [{ reference: 'Patient/i1' }] }));
+  const compartment = await send('GET', '/Patient/i1/Observation?_count=3&_sort=_id');
+  assert.deepEqual(ids(compartment), ['v1', 'v2', 'v3']);
+  const [, next] = (compartment.json as unknown as Bundle).link ?? [];
+  const rest = await send('GET', next?.url?.replace('http://test/fhir/R4', '') ?? '');
+  assert.deepEqual(ids(rest), ['v4'], 'a compartment holds what any link of its definition leads to');
+  assert.deepEqual(ids(await send('GET', '/Patient/i2/Observation')), ['v4']);
   assert.deepEqual(
     ids(
       await send('POST', '/Observation/_search', '_id=v3', {

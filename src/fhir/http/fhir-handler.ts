@@ -150,7 +150,7 @@ async function ownRoute(
   return undefined;
 }
 
-/** `Patient/1/Observation?…`: what is about the patient, by the type's first link to the compartment. */
+/** `Patient/1/Observation?…`: what any of the type's links places in the patient's compartment. */
 async function compartmentSearch(
   definitions: FhirDefinitions,
   repository: CareRepository,
@@ -158,9 +158,10 @@ async function compartmentSearch(
   type: string,
   query: string,
 ): Promise<Bundle> {
-  const [code] = definitions.compartment.parametersOf(type) ?? [];
-  if (code === undefined) throw new AppError('not-found', `${type} is not in the Patient compartment.`);
-  return repository.searchText([type], joinQuery(query, `${code}=Patient/${encodeURIComponent(id)}`));
+  if (definitions.compartment.parametersOf(type) === undefined)
+    throw new AppError('not-found', `${type} is not in the Patient compartment.`);
+  if (!/^[A-Za-z0-9.-]{1,64}$/.test(id)) throw new AppError('invalid-search', 'There is no such Patient id.');
+  return repository.searchText([type], query, id);
 }
 
 function joinQuery(...parts: readonly string[]): string {

@@ -187,9 +187,10 @@ export class CareRepository extends FhirRepository {
     return (await this.searchText(types, formatSearchQuery(request))) as Bundle<WithId<T>>;
   }
 
-  /** Answers a search by the caller's own query string. */
-  searchText(types: readonly string[], search: string): Promise<Bundle> {
-    const query = parseSearchQuery(types, search.replace(/^\?/, ''));
+  /** Answers a search by the caller's own query string; `compartment` is the Patient of whose compartment it is. */
+  searchText(types: readonly string[], search: string, compartment?: string): Promise<Bundle> {
+    const asked = parseSearchQuery(types, search.replace(/^\?/, ''));
+    const query = compartment === undefined ? asked : { ...asked, compartment };
     for (const type of query.types)
       if (!this.#definitions.resourceTypes.has(type))
         throw new AppError('not-found', 'There is no such resource type in R4.');

@@ -32,7 +32,8 @@ type Plan = {
   ids?: Set<string>;
   fromMs?: number;
   beforeMs?: number;
-  content: ContentFilter[];
+  /** Each has to be met, by one of its alternatives. */
+  content: ContentFilter[][];
   needsContent: boolean;
 };
 
@@ -82,7 +83,9 @@ async function confirm(visible: VisibleRecord, plan: Plan): Promise<Match | unde
   if (!plan.needsContent && !visible.hasHiddenParts) return { visible };
   const opened = (await visible.open()) as Resource | null | undefined;
   if (opened === null || opened === undefined) return undefined;
-  return plan.content.every((filter) => matchesContent(filter, opened)) ? { visible, opened } : undefined;
+  return plan.content.every((filters) => filters.some((filter) => matchesContent(filter, opened)))
+    ? { visible, opened }
+    : undefined;
 }
 
 /** What the index finds, page by page; the newest first. */
@@ -119,6 +122,7 @@ async function addFilter(
   plan: Plan,
   depth: number,
 ): Promise<void> {
+  if (filter.anyOf !== undefined) return addAnyOf(context, type, filter.anyOf, filter.value, plan);
   if (filter.name === '_id') return addIds(plan, splitValues(filter.value));
   if (filter.name === '_lastUpdated') return addLastUpdated(plan, filter.value);
   if (filter.name.startsWith('_has:'))
@@ -141,11 +145,24 @@ function addPlain(context: SearchContext, type: string, filter: SearchFilter, pl
     return;
   }
   const match = filterExpression(parameter, modifier, filter.value);
-  plan.content.push({ parameter, modifier, value: filter.value });
+  plan.content.push([{ parameter, modifier, value: filter.value }]);
   // An absence is judged on what the requester sees: the index would tell of hidden parts by leaving a record out.
   const asksForAbsence = modifier === 'not' || modifier === 'missing' || filter.value.startsWith('ne');
   if (!asksForAbsence) plan.where.push(match.where);
   if (asksForAbsence || !match.exact) plan.needsContent = true;
+}
+
+/** What refers to the value by one of these parameters. */
+function addAnyOf(
+  context: SearchContext,
+  type: string,
+  codes: readonly string[],
+  value: string,
+  plan: Plan,
+): void {
+  const parameters = codes.flatMap((code) => context.definitions.parameters.find(type, code) ?? []);
+  plan.where.push({ any: parameters.map(({ code }) => referenceTo(code, value)) });
+  plan.content.push(parameters.map((parameter) => ({ parameter, modifier: undefined, value })));
 }
 
 function addIds(plan: Plan, ids: Iterable<string>): void {

@@ -2,7 +2,7 @@ import type { Bundle, BundleEntry, Resource } from '@medplum/fhirtypes';
 import { loadDefinitions } from '../definitions/structure-definitions.ts';
 import { findMatches, type Match, openMatch, type SearchContext } from './find-matches.ts';
 import { includedResources } from './include.ts';
-import { badSearch, type SearchQuery } from './search-query.ts';
+import { badSearch, type SearchFilter, type SearchQuery } from './search-query.ts';
 import { sortMatches } from './sort.ts';
 import { subsetOf } from './summary.ts';
 
@@ -19,7 +19,9 @@ type Cursor = readonly [number, string, string] | readonly [number];
 export async function searchPage(context: SearchContext, query: SearchQuery): Promise<Bundle> {
   if (query.types.length === 0)
     throw badSearch('A search over all types names them: _type=Patient,Observation.');
-  const found = (await Promise.all(query.types.map((type) => findMatches(context, type, query.filters))))
+  const found = (
+    await Promise.all(query.types.map((type) => findMatches(context, type, filtersOf(context, query, type))))
+  )
     .flat()
     .map(describe);
   if (query.summary === 'count' || query.count === 0)
@@ -47,6 +49,17 @@ export async function searchPage(context: SearchContext, query: SearchQuery): Pr
       ...ignoredEntry(context),
     ],
   };
+}
+
+/** A compartment is what any of the type's links to it leads to (R4 compartments). */
+function filtersOf(
+  { definitions }: SearchContext,
+  query: SearchQuery,
+  type: string,
+): readonly SearchFilter[] {
+  if (query.compartment === undefined) return query.filters;
+  const anyOf = definitions.compartment.parametersOf(type) ?? [];
+  return [{ name: '', anyOf, value: `Patient/${query.compartment}` }, ...query.filters];
 }
 
 function describe(match: Match): Found {
@@ -110,7 +123,8 @@ function urlOf(
   query: SearchQuery,
   extra: readonly (readonly [string, string])[],
 ): string {
-  const path = query.types.length === 1 ? `/${query.types[0]}` : '';
+  const within = query.compartment === undefined ? '' : `/Patient/${query.compartment}`;
+  const path = query.types.length === 1 ? `${within}/${query.types[0]}` : '';
   const search = new URLSearchParams(
     [...query.pairs, ...extra].map(([name, value]): [string, string] => [name, value]),
   ).toString();

@@ -1,7 +1,12 @@
 import { AppError } from '../../shared/index.ts';
 
 /** One search parameter of a request: `name[:modifier][.chain]=value`. */
-export type SearchFilter = { readonly name: string; readonly value: string };
+export type SearchFilter = {
+  readonly name: string;
+  readonly value: string;
+  /** Parameters of which one has to match, in place of `name`. */
+  readonly anyOf?: readonly string[];
+};
 
 export type SortRule = { readonly code: string; readonly isDescending: boolean };
 export type IncludeRule = {
@@ -23,6 +28,8 @@ export type SearchQuery = {
   readonly elements: readonly string[];
   readonly include: readonly IncludeRule[];
   readonly revInclude: readonly IncludeRule[];
+  /** The Patient whose compartment is searched, of `/Patient/{id}/{Type}`. */
+  readonly compartment?: string;
   /** The caller's own query without the cursor, for links. */
   readonly pairs: readonly (readonly [string, string])[];
 };
