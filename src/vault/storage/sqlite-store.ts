@@ -5,6 +5,7 @@ import { AppError } from '../../shared/index.ts';
 import { fileError } from '../keys/replace-file.ts';
 import { SQLITE_SCHEMA } from './schema.ts';
 import type { SqlRow, SqlSession, SqlStore, SqlValue } from './sql-store.ts';
+import { createWalSync, type WalSync } from './wal-sync.ts';
 import { createWriteLock } from './write-lock.ts';
 
 const MAX_STATEMENTS = 500;
@@ -25,18 +26,19 @@ export function openSqliteStore(path: string): SqlStore {
   const readerDatabase = opened(path, () => new DatabaseSync(path, { readOnly: true }));
   const writeSession = sessionOn(writer, path);
   const inTurn = createWriteLock();
+  const walSync = createWalSync(path);
   const snapshots = new Set<Promise<unknown>>();
   return {
     dialect: 'sqlite',
-    reader: committedSession(writer, writeSession, sessionOn(readerDatabase, path)),
+    reader: committedSession(writer, writeSession, sessionOn(readerDatabase, path), walSync),
     write: (work, committed) =>
       inTurn(async () => {
-        const result = await inTransaction(writer, writeSession, path, 'BEGIN IMMEDIATE', work);
+        const result = await inTransaction(writer, writeSession, path, 'BEGIN IMMEDIATE', work, walSync);
         committed?.();
         return result;
       }),
     snapshot: async (work) => {
-      const reading = readSnapshot(path, work);
+      const reading = durably(readSnapshot(path, work), walSync);
       snapshots.add(reading);
       return reading.finally(() => snapshots.delete(reading));
     },
@@ -50,6 +52,7 @@ export function openSqliteStore(path: string): SqlStore {
     close: (seal) =>
       inTurn(async () => {
         readerDatabase.close();
+        await walSync.close();
         writer.exec('PRAGMA wal_checkpoint(TRUNCATE)');
         writer.close();
         await seal?.(path);
@@ -62,11 +65,24 @@ export function openSqliteStore(path: string): SqlStore {
  * Reads through the writer's connection while it is in no transaction: its page cache survives its own writes. Inside
  * one, a second connection sees only what was committed.
  */
-function committedSession(writer: DatabaseSync, idle: SqlSession, busy: SqlSession): SqlSession {
+function committedSession(
+  writer: DatabaseSync,
+  idle: SqlSession,
+  busy: SqlSession,
+  walSync: WalSync,
+): SqlSession {
   return {
-    all: (sql, parameters) => (writer.isOpen && writer.isTransaction ? busy : idle).all(sql, parameters),
+    all: (sql, parameters) =>
+      durably((writer.isOpen && writer.isTransaction ? busy : idle).all(sql, parameters), walSync),
     run: (sql, parameters) => busy.run(sql, parameters),
   };
+}
+
+/** What was read may have been committed a moment ago: nobody hears of it before it is on the disk. */
+async function durably<T>(reading: Promise<T>, walSync: WalSync): Promise<T> {
+  const read = await reading;
+  await walSync.settled();
+  return read;
 }
 
 async function readSnapshot<T>(path: string, work: (session: SqlSession) => Promise<T>): Promise<T> {
@@ -99,7 +115,7 @@ function lockFile(path: string): DatabaseSync {
 
 function openWriter(path: string): DatabaseSync {
   const database = new DatabaseSync(path);
-  database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;
+  database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;
     PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 12000; PRAGMA journal_size_limit = 67108864; PRAGMA cell_size_check = ON`);
   for (const statement of SQLITE_SCHEMA) database.exec(statement);
   return database;
@@ -145,11 +161,14 @@ async function inTransaction<T>(
   path: string,
   begin: string,
   work: (session: SqlSession) => Promise<T>,
+  walSync?: WalSync,
 ): Promise<T> {
   opened(path, () => database.exec(begin));
   try {
     const result = await work(session);
     database.exec('COMMIT');
+    // In the same step as the commit: nobody reads between the two.
+    await walSync?.flush();
     return result;
   } catch (cause) {
     if (database.isTransaction) database.exec('ROLLBACK');
