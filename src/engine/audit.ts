@@ -6,6 +6,8 @@ import {
   decodeGenesis,
   executeBlock,
   type Genesis,
+  type ResultCode,
+  type Transaction,
   transactionId,
   verifyCheckpoint,
 } from '../ledger/index.ts';
@@ -26,7 +28,12 @@ export type VerifyLedgerOptions = {
   /** When given, the ledger has to begin with it. */
   readonly chainId?: Uint8Array;
   readonly onProgress?: (height: number, done: number, total: number) => void;
+  /** Called for each block that led to the state that was recorded. */
+  readonly onBlock?: (height: number, transactions: readonly CheckedTransaction[]) => void;
 };
+
+/** A transaction of the ledger with its result. */
+export type CheckedTransaction = { readonly transaction: Transaction; readonly code: ResultCode };
 
 /**
  * Walks a ledger folder, or the ledger in a backup, without locking or changing it: every frame, the chain, every signature,
@@ -163,6 +170,12 @@ class Audit {
       staged,
       transactions.map(({ header }) => transactionId(header)),
     );
+    if (!this.#canExecute) return;
+    const checked = transactions.map((transaction, index) => ({
+      transaction,
+      code: codes[index] as ResultCode,
+    }));
+    this.#options.onBlock?.(frame.height, checked);
   }
 
   *#commit(frame: Frame, seal: Seal, staged: StagedBlock, ids: readonly Uint8Array[]): Generator<Finding> {

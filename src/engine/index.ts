@@ -1,4 +1,4 @@
-export { type VerifyLedgerOptions, verifyLedgerFolder } from './audit.ts';
+export { type CheckedTransaction, type VerifyLedgerOptions, verifyLedgerFolder } from './audit.ts';
 export { restoreBackup, verifyBackup } from './backup.ts';
 export {
   type BackupFile,

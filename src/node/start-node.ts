@@ -4,7 +4,9 @@ import { createAdminApp } from './admin/admin-routes.ts';
 import { DEFAULT_HOST, DEFAULT_ORGANISATION, DEFAULT_PORT, type NodeConfig } from './config.ts';
 import { seedSamples } from './demo/seed-samples.ts';
 import { FHIR_PREFIX } from './fhir/fhir-door.ts';
+import { refuseChangedFolder, removeFolderSeal, sealFolder } from './folder/folder-seal.ts';
 import { initFolder, isInitialised, type OpenedFolder, openFolder } from './folder/init-folder.ts';
+import { dataFolder } from './folder/layout.ts';
 import { appListener, createApp, type NodeApp } from './http/app.ts';
 import { type HttpServer, openHttpServer, type RequestHandler } from './http/http-server.ts';
 import { openRuntime } from './open-runtime.ts';
@@ -27,8 +29,9 @@ export interface RunningNode {
 
 /** Starts a node; a folder that is new is made first. */
 export async function startNode(config: NodeConfig): Promise<RunningNode> {
+  if (isInitialised(config.dataPath)) await refuseChangedFolder(dataFolder(config.dataPath));
   const opened = openOrInit(config);
-  const runtime = await openRuntime(opened, config);
+  const runtime = await openSealed(opened, config);
   const servers: HttpServer[] = [];
   try {
     await seedSamples(runtime, config);
@@ -46,6 +49,17 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
     };
   } catch (error) {
     await shutDown(runtime, servers).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** The seal is taken away before anything is written, and put back where nothing could be opened. */
+async function openSealed(opened: OpenedFolder, config: NodeConfig): Promise<NodeRuntime> {
+  const wasSealed = removeFolderSeal(opened.folder);
+  try {
+    return await openRuntime(opened, config);
+  } catch (error) {
+    if (wasSealed) await sealFolder(opened);
     throw error;
   }
 }
@@ -114,6 +128,7 @@ async function shutDown(runtime: NodeRuntime, servers: HttpServer[]): Promise<vo
   await runtime.accessAnchor.stop().catch(() => runtime.log.write('error', 'access-anchor-failed'));
   await runtime.vault.close();
   await runtime.engine.close();
+  await sealFolder(runtime.opened);
   // The admin socket goes last: that it is gone tells that everything is sealed.
   await admin?.close();
   runtime.log.write('info', 'stopped');

@@ -7,9 +7,10 @@ export type {
   AccessReceipt,
   SignBatch,
 } from './access-log/access-log.ts';
-export type { AuditFinding, AuditProgress } from './audit/finding.ts';
+export type { AuditedRecord, AuditFinding, AuditProgress } from './audit/finding.ts';
 export { verifyBackup } from './backup/manifest.ts';
 export { CATEGORIES, type Category, categoryOfLabels, isCategory } from './category.ts';
+export type { ErasedVersions } from './erasure/erased-commitments.ts';
 export type { EraseTarget, ErasureRecord, VaultSigner } from './erasure/erasure-record.ts';
 export { erasureRecordBytes, erasureRootOf } from './erasure/erasure-record.ts';
 export { exactToken, queryTokensForCode, tokensForCode } from './index-tokens/code-tokens.ts';

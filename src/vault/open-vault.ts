@@ -1,12 +1,13 @@
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '../shared/index.ts';
 import { type OpenAccessLog, openAccessLog } from './access-log/open-access-log.ts';
 import { audit } from './audit/audit.ts';
-import { removeSeal, sealFile, verifySeal } from './audit/file-seal.ts';
+import { removeSeal, sealFile, sealPath, verifySeal } from './audit/file-seal.ts';
 import type { AuditFinding } from './audit/finding.ts';
 import { backup, restoreRows } from './backup/backup.ts';
 import { erase, rotateRoot } from './erasure/erase.ts';
+import { listErased } from './erasure/erased-commitments.ts';
 import { finishErasure, loadKeyring, storeKeyring } from './erasure/renew-root.ts';
 import { createGrants, rotateEpoch } from './grants/grants.ts';
 import { newKeyring, unwrapKeyring, wrapKeyring } from './keys/keyring.ts';
@@ -40,10 +41,13 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
   const store = await openStore(options.url);
   try {
     const context = await openContext(store, options);
-    await finishErasure(context, options.keys);
     const log = await openAccessLog(context, logPath, { signBatch: options.signBatch, tolerateDamage });
+    const wasSealed = sealed.every((path) => existsSync(sealPath(path)));
+    // Before the first write: a crash from here on must not leave a seal that does not fit.
     if (atOpen.length === 0) for (const path of sealed) removeSeal(path);
-    return vaultOn(context, log, options, atOpen);
+    await finishErasure(context, options.keys);
+    // An audit must not vouch for what it only looked at.
+    return vaultOn(context, log, options, { findings: atOpen, mayBeSealed: !tolerateDamage || wasSealed });
   } catch (cause) {
     await store.close().catch(() => undefined);
     throw cause;
@@ -106,7 +110,7 @@ function vaultOn(
   context: VaultContext,
   log: OpenAccessLog,
   options: VaultOptions,
-  atOpen: readonly AuditFinding[],
+  atOpen: { readonly findings: readonly AuditFinding[]; readonly mayBeSealed: boolean },
 ): Vault {
   const queue = createPutQueue(context);
   let closing: Promise<void> | undefined;
@@ -119,7 +123,8 @@ function vaultOn(
     rotateEpoch: (subject, epoch = {}) => rotateEpoch(context, subject, epoch),
     erase: (target) => erase(context, target, options.keys, options.signer),
     rotateRoot: () => rotateRoot(context, options.keys),
-    audit: (onProgress) => audit(context, log, atOpen, onProgress),
+    audit: (onProgress, onRecord) => audit(context, log, atOpen.findings, onProgress, onRecord),
+    erased: () => listErased(context),
     backup: (folder) => backup(context, log, options.keys, folder),
     grants: createGrants(context),
     accessLog: log,
@@ -129,7 +134,8 @@ function vaultOn(
     usedIdentifiers: createUsedIdentifiers(context),
     settings: createSettings(context),
     close: () => {
-      closing ??= closeVault(context, log, options, atOpen.length === 0 && log.damage === undefined);
+      const intact = atOpen.findings.length === 0 && log.damage === undefined;
+      closing ??= closeVault(context, log, options, intact && atOpen.mayBeSealed);
       return closing;
     },
   };

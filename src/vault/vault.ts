@@ -1,6 +1,7 @@
 import type { AccessLog, SignBatch } from './access-log/access-log.ts';
-import type { AuditFinding, AuditProgress } from './audit/finding.ts';
+import type { AuditedRecord, AuditFinding, AuditProgress } from './audit/finding.ts';
 import type { Category } from './category.ts';
+import type { ErasedVersions } from './erasure/erased-commitments.ts';
 import type { EraseTarget, ErasureRecord, VaultSigner } from './erasure/erasure-record.ts';
 import type { Grants } from './keys/grants.ts';
 import type { KeyProtector } from './keys/key-protector.ts';
@@ -52,8 +53,13 @@ export type Vault = RecordReader & {
   erase(target: EraseTarget): Promise<ErasureRecord>;
   /** Wraps every category key under a new root and destroys the old one; backups taken before cannot be opened any more. */
   rotateRoot(): Promise<void>;
-  /** Walks everything and yields what is damaged or missing. */
-  audit(onProgress?: (progress: AuditProgress) => void): AsyncIterable<AuditFinding>;
+  /** Walks everything and yields what is damaged or missing; tells each record version that opens. */
+  audit(
+    onProgress?: (progress: AuditProgress) => void,
+    onRecord?: (record: AuditedRecord) => void,
+  ): AsyncIterable<AuditFinding>;
+  /** The commitments of all that was erased. Throws AppError `damaged`. */
+  erased(): Promise<ErasedVersions[]>;
   /** A consistent copy in a new folder, while the vault is in use. */
   backup(folder: string): Promise<void>;
   readonly grants: Grants;

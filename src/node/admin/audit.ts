@@ -1,13 +1,24 @@
-import { readAccessAnchor } from '../../contracts/index.ts';
 import { type Finding, verifyLedgerFolder } from '../../engine/index.ts';
 import { accountIdOf, publicKeyOf } from '../../identity/index.ts';
-import { chainIdOf } from '../../ledger/index.ts';
-import { AppError, equalBytes } from '../../shared/index.ts';
+import {
+  type Block,
+  chainIdOf,
+  decodeGenesis,
+  decodeTransaction,
+  type ResultCode,
+  type Transaction,
+  type TransactionResult,
+} from '../../ledger/index.ts';
+import { AppError } from '../../shared/index.ts';
 import type { AuditFinding, Vault } from '../../vault/index.ts';
-import { openFolder } from '../folder/init-folder.ts';
-import type { DataFolder } from '../folder/layout.ts';
+import { readFileIfThere } from '../folder/files.ts';
+import { folderSealFindings } from '../folder/folder-seal.ts';
+import { isInitialised, type OpenedFolder, openFolder, readDescription } from '../folder/init-folder.ts';
+import { type DataFolder, dataFolder } from '../folder/layout.ts';
 import { openNodeVault } from '../open-runtime.ts';
 import type { NodeRuntime } from '../runtime.ts';
+import { accessLogDiscrepancies, erasureDiscrepancies, WalkedRecords } from './compare-with-ledger.ts';
+import { commitmentKey, LedgerFactsGatherer } from './ledger-facts.ts';
 
 /** One thing an audit found: in which part, where, and what is wrong with it. */
 export interface NodeFinding extends Record<string, unknown> {
@@ -28,11 +39,16 @@ type Tell = (line: Record<string, unknown>) => void;
 
 /** Audits a running node: its files as they are on disk, its vault through the open one. */
 export async function auditNode(runtime: NodeRuntime, tell: Tell): Promise<AuditSummary> {
-  const { folder } = runtime.opened;
+  const { engine, custodian, vault, chainId, opened } = runtime;
+  const facts = new LedgerFactsGatherer(custodian.accountId);
   return collect(tell, async (found, progress) => {
-    await auditLedger(folder, runtime.chainId, found, progress);
-    await auditVault(runtime.vault, found, progress);
-    for (const finding of anchorFindings(runtime)) found(finding);
+    const isWhole = await auditLedger(opened.folder, chainId, facts, found, progress);
+    // What is written while the vault is walked is on the ledger, though not among the facts yet.
+    const catchUp = async (): Promise<void> => {
+      for await (const { block, results } of engine.blocks(facts.height + 1))
+        facts.take(block.height, checkedTransactions(block, results));
+    };
+    await auditVault(vault, isWhole ? facts : undefined, found, progress, catchUp);
   });
 }
 
@@ -41,29 +57,69 @@ export async function auditFolder(
   options: { path: string; passphrase: string | undefined; vaultUrl?: string },
   tell: Tell,
 ): Promise<AuditSummary> {
-  const opened = openFolder(options.path, options.passphrase);
-  const publicKey = publicKeyOf(opened.keys.custodianSeed);
+  const folder = dataFolder(options.path);
+  if (!isInitialised(options.path)) readDescription(folder);
   return collect(tell, async (found, progress) => {
-    await auditLedger(opened.folder, chainIdOf(opened.genesis), found, progress);
+    const changed = await auditSeal(folder, found);
+    const opened = openUnlessChanged(options, changed, found);
+    if (opened === undefined) return;
+    const publicKey = publicKeyOf(opened.keys.custodianSeed);
     const custodian = { publicKey, accountId: accountIdOf(publicKey) };
+    const facts = new LedgerFactsGatherer(custodian.accountId);
+    const isWhole = await auditLedger(folder, chainIdOf(opened.genesis), facts, found, progress);
     try {
-      await auditVaultOf(
-        openNodeVault(opened, { ...options, tolerateDamage: true }, custodian),
-        found,
-        progress,
-      );
+      const opening = openNodeVault(opened, { ...options, tolerateDamage: true }, custodian);
+      await auditVaultOf(opening, isWhole ? facts : undefined, found, progress);
     } catch (error) {
       // A vault too damaged to be walked is one finding; anything else is no answer about damage.
-      if (!(error instanceof AppError) || error.code !== 'damaged') throw error;
+      if (!(error instanceof AppError) || !isSignOfDamage(error, changed)) throw error;
       found({ part: 'vault', severity: 'damage', where: opened.folder.vault, what: error.message });
     }
   });
 }
 
-async function auditVaultOf(opening: Promise<Vault>, found: Found, progress: Tell): Promise<void> {
+/** Compares what the node stopped with. Answers whether anything is not as it was. */
+async function auditSeal(folder: DataFolder, found: Found): Promise<boolean> {
+  const genesis = decodeGenesis(readFileIfThere(folder.genesis) ?? new Uint8Array(0));
+  const findings = await folderSealFindings(folder, genesis.ok ? genesis.value.operatorKey : undefined);
+  for (const { severity, file, offset, message } of findings) {
+    const place = offset === undefined ? {} : { offset };
+    found({ part: 'folder', severity, where: file, what: message, ...place });
+  }
+  return findings.some(({ severity }) => severity === 'damage');
+}
+
+/** Keys that changed do not open; the finding that says so has been told already. */
+function openUnlessChanged(
+  options: { path: string; passphrase: string | undefined },
+  changed: boolean,
+  found: Found,
+): OpenedFolder | undefined {
+  try {
+    return openFolder(options.path, options.passphrase);
+  } catch (error) {
+    if (!(error instanceof AppError) || !isSignOfDamage(error, changed)) throw error;
+    found({ part: 'folder', severity: 'damage', where: options.path, what: error.message });
+    return undefined;
+  }
+}
+
+/** A passphrase that does not open a key file which changed says nothing about the passphrase. */
+function isSignOfDamage(error: AppError, changed: boolean): boolean {
+  return (
+    error.code === 'damaged' || (changed && ['wrong-passphrase', 'passphrase-missing'].includes(error.code))
+  );
+}
+
+async function auditVaultOf(
+  opening: Promise<Vault>,
+  facts: LedgerFactsGatherer | undefined,
+  found: Found,
+  progress: Tell,
+): Promise<void> {
   const vault = await opening;
   try {
-    await auditVault(vault, found, progress);
+    await auditVault(vault, facts, found, progress);
   } finally {
     await vault.close();
   }
@@ -83,20 +139,26 @@ async function collect(
   return { done: true, damaged: counts.damage, notes: counts.note };
 }
 
+/** Answers whether the ledger is whole, so that the vault can be held against it. */
 async function auditLedger(
   folder: DataFolder,
   chainId: Uint8Array,
+  facts: LedgerFactsGatherer,
   found: Found,
   progress: Tell,
-): Promise<void> {
+): Promise<boolean> {
   const onProgress = (height: number, done: number, total: number): void =>
     progress({ progress: 'ledger', height, done, total });
+  let isWhole = true;
   for await (const finding of verifyLedgerFolder(folder.ledger, {
     chainId,
     onProgress: everyNth(1000, onProgress),
+    onBlock: (height, transactions) => facts.take(height, transactions),
   })) {
+    isWhole &&= finding.severity === 'note' || finding.code === 'index-differs';
     found(fromLedger(finding));
   }
+  return isWhole;
 }
 
 function everyNth<T extends unknown[]>(n: number, tell: (...values: T) => void): (...values: T) => void {
@@ -112,23 +174,50 @@ function fromLedger({ severity, file, offset, height, message }: Finding): NodeF
   return { part: 'ledger', severity, where: `ledger/${file}`, what: message, ...place };
 }
 
-async function auditVault(vault: Vault, found: Found, progress: Tell): Promise<void> {
-  for await (const finding of vault.audit((step) => progress({ progress: 'vault', ...step })))
-    found(fromVault(finding));
+/** Walks the vault and holds what it has against what the ledger says it must have. */
+async function auditVault(
+  vault: Vault,
+  facts: LedgerFactsGatherer | undefined,
+  found: Found,
+  progress: Tell,
+  catchUp: () => Promise<void> = () => Promise.resolve(),
+): Promise<void> {
+  const records = facts && new WalkedRecords(facts);
+  const { height } = facts ?? { height: 0 };
+  const findings = vault.audit((step) => progress({ progress: 'vault', ...step }), records?.take);
+  for await (const finding of findings) found(fromVault(finding));
+  if (facts === undefined || records === undefined) return found(NOT_COMPARED);
+  const erased = await vault.erased();
+  await catchUp();
+  const erasedKeys = new Set(erased.flatMap(({ commitments }) => commitments.map(commitmentKey)));
+  const discrepancies = [
+    ...records.unknownToLedger(),
+    ...records.missingFromVault(erasedKeys, height),
+    ...erasureDiscrepancies(facts, erased),
+    ...accessLogDiscrepancies(facts, vault.accessLog),
+  ];
+  for (const { severity, where, what } of discrepancies)
+    found({ part: 'vault', severity, where: `vault: ${where}`, what });
 }
+
+const NOT_COMPARED: NodeFinding = {
+  part: 'vault',
+  severity: 'note',
+  where: 'vault',
+  what: 'It was not compared with the ledger, which is damaged itself.',
+};
 
 function fromVault({ where, what }: AuditFinding): NodeFinding {
   return { part: 'vault', severity: 'damage', where: `vault: ${where}`, what };
 }
 
-/** The access log must still have, at the size that was anchored, the root that is on the ledger. */
-function anchorFindings({ engine, custodian, vault }: NodeRuntime): NodeFinding[] {
-  const anchor = readAccessAnchor(engine.state, custodian.accountId);
-  if (anchor === undefined) return [];
-  const { accessLog } = vault;
-  const holds =
-    accessLog.size >= anchor.logSize && equalBytes(accessLog.root(anchor.logSize), anchor.logRoot);
-  if (holds) return [];
-  const what = `The access log is not the one whose root was anchored at height ${anchor.height}.`;
-  return [{ part: 'vault', severity: 'damage', where: 'access log', what }];
+function checkedTransactions(
+  block: Block,
+  results: readonly TransactionResult[],
+): { transaction: Transaction; code: ResultCode }[] {
+  return block.transactions.flatMap((bytes, at) => {
+    const decoded = decodeTransaction(bytes);
+    const code = results[at]?.code;
+    return decoded.ok && code !== undefined ? [{ transaction: decoded.value, code }] : [];
+  });
 }

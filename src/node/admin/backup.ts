@@ -2,9 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { restoreBackup, verifyManifest, writeManifest } from '../../engine/index.ts';
+import { signMessage } from '../../identity/index.ts';
+import { decodeGenesis } from '../../ledger/index.ts';
 import { AppError, toHex } from '../../shared/index.ts';
 import { openPassphraseKeys, restoreVault } from '../../vault/index.ts';
-import { fileError, makePrivateFolder } from '../folder/files.ts';
+import { fileError, makePrivateFolder, readFileIfThere } from '../folder/files.ts';
 import { type DataFolder, dataFolder } from '../folder/layout.ts';
 import { findPassphrase } from '../folder/passphrase.ts';
 import type { NodeRuntime } from '../runtime.ts';
@@ -30,7 +32,8 @@ export async function backupNode(runtime: NodeRuntime, target: string, tell: Tel
     copyPlainFiles(runtime.opened.folder.root, folder);
     tell({ progress: 'manifest' });
     const { height } = runtime.engine.head();
-    await writeManifest(folder, { kind: 'node', chainId: toHex(runtime.chainId), height });
+    const sign = (message: Uint8Array): Uint8Array => signMessage(runtime.opened.keys.operatorSeed, message);
+    await writeManifest(folder, { kind: 'node', chainId: toHex(runtime.chainId), height }, { sign });
     return { done: true, folder, height };
   } catch (error) {
     rmSync(folder, { recursive: true, force: true });
@@ -66,7 +69,9 @@ export async function restoreNode(options: {
 /** Everything that is wrong with a backup. */
 export async function backupFindings(folder: string): Promise<{ where: string; what: string }[]> {
   const findings: { where: string; what: string }[] = [];
-  for await (const { file, offset, message } of verifyManifest(resolve(folder))) {
+  const genesis = decodeGenesis(readFileIfThere(join(folder, 'genesis.bin')) ?? new Uint8Array(0));
+  const signer = genesis.ok ? genesis.value.operatorKey : undefined;
+  for await (const { file, offset, message } of verifyManifest(resolve(folder), { signer })) {
     findings.push({ where: offset === undefined ? file : `${file} at byte ${offset}`, what: message });
   }
   return findings;

@@ -56,7 +56,8 @@ export function fileError(doing: string, path: string, cause: unknown): AppError
   return new AppError('file-failed', `Could not ${doing} ${path} (${code ?? 'unknown error'}).`, { cause });
 }
 
-function syncFolder(path: string): void {
+/** Makes created and removed names durable. */
+export function syncFolder(path: string): void {
   const folder = openSync(path, 'r');
   try {
     fsyncSync(folder);

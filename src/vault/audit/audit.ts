@@ -10,12 +10,13 @@ import { LIVE, SUPERSEDED } from '../storage/schema.ts';
 import { placeholders, type SqlRow, type SqlSession } from '../storage/sql-store.ts';
 import { describeEntry, openEntry } from '../tables/entries.ts';
 import { recordName, subjectName, type VaultContext } from '../vault-context.ts';
-import type { AuditFinding, AuditProgress } from './finding.ts';
+import type { AuditedRecord, AuditFinding, AuditProgress } from './finding.ts';
 
 const PAGE = 200;
 const MAX_FINDINGS = 100_000;
 
 type Progress = (progress: AuditProgress) => void;
+type OnRecord = (record: AuditedRecord) => void;
 
 /** Walks everything the vault keeps, the database in one snapshot, and yields each fault. */
 export async function* audit(
@@ -23,11 +24,14 @@ export async function* audit(
   accessLog: OpenAccessLog,
   atOpen: readonly AuditFinding[],
   onProgress: Progress = () => undefined,
+  onRecord: OnRecord = () => undefined,
 ): AsyncIterable<AuditFinding> {
   yield* atOpen;
   for (const line of await context.store.integrity())
     yield { kind: 'database', where: 'database', what: line.slice(0, 300) };
-  yield* await context.store.snapshot((session) => collect(auditDatabase(context, session, onProgress)));
+  yield* await context.store.snapshot((session) =>
+    collect(auditDatabase(context, session, onProgress, onRecord)),
+  );
   yield* auditAccessLog(context, accessLog, onProgress);
 }
 
@@ -42,12 +46,13 @@ async function* auditDatabase(
   context: VaultContext,
   session: SqlSession,
   onProgress: Progress,
+  onRecord: OnRecord,
 ): AsyncIterable<AuditFinding> {
   const describeKey = (row: SqlRow) => `category_keys ${Number(row.key_id)}`;
   yield* auditRows(session, 'category_keys', ['key_id'], 'key', describeKey, async (row) =>
     context.keys.decode(row),
   );
-  yield* auditRecords(context, session, onProgress);
+  yield* auditRecords(context, session, onProgress, onRecord);
   yield* auditIndex(session, onProgress);
   yield* auditRows(session, 'entries', ['tab', 'name'], 'table', describeEntry, (row) =>
     openEntry(context, row),
@@ -85,6 +90,7 @@ async function* auditRecords(
   context: VaultContext,
   session: SqlSession,
   onProgress: Progress,
+  onRecord: OnRecord,
 ): AsyncIterable<AuditFinding> {
   let after = 0;
   let done = 0;
@@ -98,8 +104,11 @@ async function* auditRecords(
     if (!Array.isArray(rows)) return yield rows;
     for (const row of rows) {
       after = Number(row.rid);
-      for (const what of await recordFaults(context, session, row))
-        yield { kind: 'record', where: describePlace(placeOf(row)), what };
+      const { meta, faults } = await auditRecord(context, session, row);
+      const where = describePlace(placeOf(row));
+      for (const what of faults) yield { kind: 'record', where, what };
+      if (meta !== undefined)
+        onRecord({ where, commitment: meta.commitment, anchored: Number(row.anchored) === 1 });
     }
     done += rows.length;
     onProgress({ stage: 'records', done });
@@ -107,7 +116,11 @@ async function* auditRecords(
   }
 }
 
-async function recordFaults(context: VaultContext, session: SqlSession, row: SqlRow): Promise<string[]> {
+async function auditRecord(
+  context: VaultContext,
+  session: SqlSession,
+  row: SqlRow,
+): Promise<{ meta: RecordMeta | undefined; faults: string[] }> {
   const faults: string[] = [];
   let meta: RecordMeta | undefined;
   const what = await faultOf(async () => {
@@ -116,7 +129,7 @@ async function recordFaults(context: VaultContext, session: SqlSession, row: Sql
   });
   if (what !== undefined) faults.push(what);
   if (meta !== undefined) faults.push(...(await columnFaults(context, session, row, meta)));
-  return faults;
+  return { meta, faults };
 }
 
 async function openedMeta(context: VaultContext, row: SqlRow): Promise<RecordMeta> {

@@ -54,7 +54,7 @@ export async function verifySeal(path: string, keys: KeyProtector): Promise<Audi
     ];
   if (!existsSync(path)) return [{ kind: 'file', where: path, what: 'The file is missing.' }];
   const { size } = statSync(path);
-  const findings: AuditFinding[] = [];
+  const findings = planted(path);
   if (size !== sealed.size)
     findings.push({
       kind: 'file',
@@ -73,6 +73,14 @@ export async function verifySeal(path: string, keys: KeyProtector): Promise<Audi
     at += 1;
   }
   return findings;
+}
+
+/** SQLite would take these for its own work that a crash cut short, and write what they say into the database. */
+function planted(path: string): AuditFinding[] {
+  return ['-wal', '-journal']
+    .map((suffix) => `${path}${suffix}`)
+    .filter((companion) => existsSync(companion) && statSync(companion).size > 0)
+    .map((where) => ({ kind: 'file', where, what: 'This file was not there when the vault was closed.' }));
 }
 
 /** Once the file is to change, its seal says nothing any more. */

@@ -7,3 +7,10 @@ export type AuditFinding = {
 };
 
 export type AuditProgress = { readonly stage: string; readonly done: number };
+
+/** A version whose metadata opens: the name the audit has for it, and what the ledger must have of it. */
+export type AuditedRecord = {
+  readonly where: string;
+  readonly commitment: Uint8Array;
+  readonly anchored: boolean;
+};

@@ -6,6 +6,7 @@ import { openMeta, placeOf } from '../records/record-row.ts';
 import { deleteTokens } from '../records/write-records.ts';
 import type { SqlRow, SqlSession } from '../storage/sql-store.ts';
 import { recordName, subjectName, type VaultContext } from '../vault-context.ts';
+import { rememberErased } from './erased-commitments.ts';
 import { type EraseTarget, type ErasureRecord, signErasure, type VaultSigner } from './erasure-record.ts';
 import { destroyOldKeys, renewRoot } from './renew-root.ts';
 import { replaceKeys } from './replace-keys.ts';
@@ -26,6 +27,7 @@ export async function erase(
         'subject' in target
           ? await eraseSubject(context, session, target)
           : await eraseRecord(context, session, target, staged);
+      await rememberErased(context, session, commitments);
       keyring = await renewRoot(context, session, protector);
     },
     () => adoptKeyring(context, keyring),
