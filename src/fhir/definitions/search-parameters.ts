@@ -75,6 +75,15 @@ function index(definitions: readonly SearchParameter[]): SearchParameters {
   };
 }
 
+/** R4 names the two parts of this one the wrong way round: its `code` is a code, its `target` a reference. */
+const PARTS_SWAPPED = 'http://hl7.org/fhir/SearchParameter/DocumentReference-relationship';
+
+function componentsOf({ url, component = [] }: SearchParameter): NonNullable<SearchParameter['component']> {
+  if (url !== PARTS_SWAPPED) return component;
+  const definitions = component.map(({ definition }) => definition).reverse();
+  return component.map((part, place) => ({ ...part, definition: definitions[place] as string }));
+}
+
 function appliesTo(parameter: SearchParameter, resourceType: string): boolean {
   return (parameter.base ?? []).some((base) => base === resourceType || COMMON_BASES.includes(base));
 }
@@ -85,7 +94,7 @@ function compile(
   byUrl: ReadonlyMap<string | undefined, SearchParameter>,
 ): CompiledParameter {
   const extract: Extractor = compileExpression(parameter.expression as string, resourceType);
-  const components = (parameter.component ?? []).map(({ definition, expression }) => {
+  const components = componentsOf(parameter).map(({ definition, expression }) => {
     const target = byUrl.get(definition);
     const read = compileExpression(expression, resourceType);
     return {

@@ -13,7 +13,6 @@ import {
 } from '../../vault/index.ts';
 import type { CompiledParameter, SearchParameterType } from '../definitions/search-parameters.ts';
 import { badSearch, splitValues } from './search-query.ts';
-import { componentName } from './value-tokens.ts';
 
 const PREFIX = /^(eq|ne|gt|lt|ge|le|sa|eb|ap)(?=[\d+-])/;
 const APPROXIMATELY = 0.1;
@@ -43,9 +42,14 @@ function alternatives(parameter: CompiledParameter, modifier: string | undefined
 
 function missing(parameter: CompiledParameter, value: string): TokenMatch {
   if (value !== 'true' && value !== 'false') throw badSearch(`${parameter.code}:missing is true or false.`);
-  const code = parameter.type === 'composite' ? componentName(parameter, 0) : parameter.code;
-  const present: TokenExpression = { token: presentToken(code) };
+  const present = presence(parameter);
   return { where: value === 'true' ? { not: present } : present, exact: true };
+}
+
+/** A composite is there when each of its parts is. */
+function presence({ code, type, components }: CompiledParameter): TokenExpression {
+  if (type !== 'composite') return { token: presentToken(code) };
+  return { all: components.map((component) => ({ token: presentToken(component.code) })) };
 }
 
 function oneValue(parameter: CompiledParameter, modifier: string | undefined, value: string): TokenMatch {
@@ -59,7 +63,7 @@ function composite(parameter: CompiledParameter, modifier: string | undefined, v
   if (parts.length !== parameter.components.length)
     throw badSearch(`${parameter.code} has ${parameter.components.length} parts, separated by $.`);
   const matches = parameter.components.map((component, place) =>
-    typedValue(componentName(parameter, place), component.type, undefined, parts[place] as string),
+    typedValue(component.code, component.type, undefined, parts[place] as string),
   );
   // The parts must be found in one element together, which tokens of a whole resource cannot tell.
   return { where: { all: matches.map((match) => match.where) }, exact: false };

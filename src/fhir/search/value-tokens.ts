@@ -26,6 +26,8 @@ const FAR_FUTURE_MS = 253_402_300_800_000;
 export function tokensOfResource(resource: Resource, parameters: SearchParameters): IndexToken[] {
   const tokens = parameters
     .all(resource.resourceType)
+    // The parts of a composite are indexed as the parameters that they are by themselves.
+    .filter(({ type }) => type !== 'composite')
     .flatMap((parameter) => tokensOfParameter(parameter, resource));
   return tokens.length > MAX_TOKENS ? tokens.slice(0, MAX_TOKENS) : tokens;
 }
@@ -36,17 +38,11 @@ export function tokensOfParameter(parameter: CompiledParameter, resource: Resour
   return values.flatMap((value) => tokensOfValue(parameter.code, parameter.type, value));
 }
 
-/** The tokens of one value of a composite, each component under a name of its own. */
+/** The tokens of one value of a composite, each part under the name of the parameter that it is by itself. */
 export function tokensOfComposite(parameter: CompiledParameter, value: unknown): IndexToken[] {
-  return parameter.components.flatMap((component, place) =>
-    component
-      .valuesOf(value)
-      .flatMap((part) => tokensOfValue(componentName(parameter, place), component.type, part)),
+  return parameter.components.flatMap((component) =>
+    component.valuesOf(value).flatMap((part) => tokensOfValue(component.code, component.type, part)),
   );
-}
-
-export function componentName(parameter: CompiledParameter, place: number): string {
-  return `${parameter.code}$${place}`;
 }
 
 export function tokensOfValue(param: string, type: SearchParameterType, value: unknown): IndexToken[] {
