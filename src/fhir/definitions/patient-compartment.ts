@@ -1,13 +1,25 @@
 import type { CompartmentDefinition, Resource } from '@medplum/fhirtypes';
+import { AppError } from '../../shared/index.ts';
+import type { NamedPatients } from '../labels/index.ts';
+import { type Json, type JsonObject, referencesOf } from '../labels/resource-walk.ts';
 import { readDefinition } from './definition-files.ts';
 import type { SearchParameters } from './search-parameters.ts';
 
+/** Whom a resource is kept under, and whom else it names. */
+export type Placement = { readonly subject: string | null; readonly named: NamedPatients };
+
 export type Compartment = {
-  /** Ids of the Patients in whose compartment the resource is, the subject first. */
-  patientsOf(resource: Resource): string[];
+  /**
+   * The Patient whom the resource is about, else the first in whose compartment it is, else the first it names anywhere. Whom
+   * it names beside may be asked too. `ownBase` is this server's address, which references may begin with.
+   */
+  placementOf(resource: Resource, ownBase: string): Placement;
   /** Search parameters that link a type to the Patient compartment; undefined for a type outside it. */
   parametersOf(resourceType: string): readonly string[] | undefined;
 };
+
+const SUBJECT_ELEMENTS = ['subject', 'patient', 'for'];
+const MAX_NAMED = 200;
 
 /** Who a record is about counts before who took part in it. */
 const SUBJECT_FIRST = ['subject', 'patient', 'beneficiary', 'individual'];
@@ -19,12 +31,40 @@ export function loadPatientCompartment(parameters: SearchParameters): Compartmen
     if (param !== undefined && param.length > 0) byType.set(code, sortSubjectFirst(param));
   return {
     parametersOf: (resourceType) => byType.get(resourceType),
-    patientsOf(resource) {
-      if (resource.resourceType === 'Patient') return resource.id === undefined ? [] : [resource.id];
+    placementOf(resource, ownBase) {
       const codes = byType.get(resource.resourceType) ?? [];
-      return [...new Set(codes.flatMap((code) => patientReferences(parameters, resource, code)))];
+      const patientIn = (reference: string) => patientOfReference(reference, ownBase);
+      const linked = (wanted: readonly string[]) =>
+        wanted.flatMap((code) => referencesBy(parameters, resource, code)).flatMap(patientIn);
+      const self = resource.resourceType === 'Patient' && resource.id !== undefined ? [resource.id] : [];
+      const subjects = linked(codes.filter((code) => SUBJECT_FIRST.includes(code)));
+      const about = new Set([...self, ...subjects, ...subjectOutside(resource, codes).flatMap(patientIn)]);
+      const anywhere = referencesOf(resource as unknown as Json).flatMap(patientIn);
+      return placed(about, [...linked(codes), ...anywhere, ...patientsInBundle(resource)]);
     },
   };
+}
+
+/** Types outside the compartment that are about a patient all the same: a Task, a Device, a Contract. */
+function subjectOutside(resource: Resource, codes: readonly string[]): string[] {
+  if (codes.length > 0) return [];
+  const elements = resource as unknown as JsonObject;
+  return SUBJECT_ELEMENTS.flatMap((element) => referencesOf(elements[element]));
+}
+
+function placed(about: ReadonlySet<string>, named: readonly string[]): Placement {
+  const [subject = null, ...others] = new Set([...about, ...named]);
+  if (others.length > MAX_NAMED)
+    throw new AppError('too-many', `A resource names at most ${MAX_NAMED} other patients here. Split it.`);
+  return { subject, named: { others: others.sort(), isSubjectsOwn: about.size === 1 } };
+}
+
+/** A Bundle may carry Patients that nothing in it refers to. */
+function patientsInBundle(resource: Resource): string[] {
+  if (resource.resourceType !== 'Bundle') return [];
+  return (resource.entry ?? []).flatMap(({ resource: one }) =>
+    one?.resourceType === 'Patient' && one.id !== undefined ? [one.id] : [],
+  );
 }
 
 function sortSubjectFirst(codes: readonly string[]): string[] {
@@ -33,11 +73,17 @@ function sortSubjectFirst(codes: readonly string[]): string[] {
   return [...codes].sort((left, right) => rank(left) - rank(right));
 }
 
-function patientReferences(parameters: SearchParameters, resource: Resource, code: string): string[] {
+function referencesBy(parameters: SearchParameters, resource: Resource, code: string): string[] {
   const values = parameters.find(resource.resourceType, code)?.valuesOf(resource) ?? [];
   return values.flatMap((value) => {
-    const reference = (value as { reference?: unknown }).reference;
-    const match = typeof reference === 'string' ? /^Patient\/([A-Za-z0-9.-]{1,64})$/.exec(reference) : null;
-    return match === null ? [] : [match[1] as string];
+    const { reference } = value as { reference?: unknown };
+    return typeof reference === 'string' ? [reference] : [];
   });
+}
+
+/** The id of a Patient of this server, whichever way the reference is written (R4 references, "Literal References"). */
+function patientOfReference(reference: string, ownBase: string): string[] {
+  const relative = reference.startsWith(`${ownBase}/`) ? reference.slice(ownBase.length + 1) : reference;
+  const match = /^Patient\/([A-Za-z0-9.-]{1,64})(?:\/_history\/[A-Za-z0-9.-]+)?$/.exec(relative);
+  return match === null ? [] : [match[1] as string];
 }

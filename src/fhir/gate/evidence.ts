@@ -7,10 +7,18 @@ import {
 } from '../../contracts/index.ts';
 import { AppError } from '../../shared/index.ts';
 import type { SealedRecord } from '../../vault/index.ts';
-import { assignLabels, type LabelAssignment, type LabelTable, readStoredLabels } from '../labels/index.ts';
+import {
+  assignLabels,
+  type LabelAssignment,
+  type LabelTable,
+  type NamedPatients,
+  NOBODY_ELSE,
+  readStoredLabels,
+} from '../labels/index.ts';
 import type { JsonObject } from '../labels/resource-walk.ts';
 import { ACTION_OF, type Interaction } from './access-entry.ts';
 import { type ContentFacts, contentFacts } from './content-facts.ts';
+import { type JointDecision, joinDecisions } from './joint-decision.ts';
 
 /** Who asks, as the node's session knows it. Every claim has been held against the registry. */
 export interface Session {
@@ -51,6 +59,9 @@ export interface Evidence {
   readonly timeMs: number;
   /** What each record named by a consent's `data` as `related` refers to. */
   readonly related: ReadonlyMap<string, readonly string[]>;
+  /** The same of every other patient whom the record names. */
+  readonly others: readonly Evidence[];
+  readonly isSubjectsOwn: boolean;
 }
 
 /** Gathers evidence. Called after the request began, so an acknowledged revocation is always in it. */
@@ -58,7 +69,10 @@ export async function gatherEvidence(
   ports: EvidencePorts,
   session: Session,
   patientId: string | null,
+  named: NamedPatients = NOBODY_ELSE,
 ): Promise<Evidence> {
+  const others: Evidence[] = [];
+  for (const other of named.others) others.push(await gatherEvidence(ports, session, other));
   const isDelegate = patientId !== null && (await ports.isDelegate(patientId, session.accountId));
   const consents = patientId === null ? [] : await ports.activeConsents(patientId);
   const related = await gatherRelated(ports, consents);
@@ -72,6 +86,8 @@ export async function gatherEvidence(
     // A ledger without traffic must not keep an expired consent alive, nor a slow clock.
     timeMs: Math.max(head.timeMs, ports.now()),
     related,
+    others,
+    isSubjectsOwn: named.isSubjectsOwn,
   };
 }
 
@@ -104,6 +120,7 @@ export async function stillStands(
   evidence: Evidence,
 ): Promise<boolean> {
   if (ports.isSuspended(session.accountId) !== evidence.isSuspended) return false;
+  for (const other of evidence.others) if (!(await stillStands(ports, session, other))) return false;
   if (evidence.patientId === null) return true;
   if (evidence.isDelegate && !(await ports.isDelegate(evidence.patientId, session.accountId))) return false;
   const consents = await ports.activeConsents(evidence.patientId);
@@ -196,15 +213,15 @@ export function candidateToWrite(
   };
 }
 
-/** Asks the rules. */
+/** Asks the rules, for each patient whom the record names. */
 export function judge(
   ports: EvidencePorts,
   session: Session,
   evidence: Evidence,
   candidate: Candidate,
   interaction: Interaction,
-): Decision {
-  return decideFor(ports, session, evidence, candidate, ACTION_OF[interaction]);
+): JointDecision {
+  return decideForAll(ports, session, evidence, candidate, ACTION_OF[interaction]);
 }
 
 /** Whether the requester may know that the record exists: it may look at it. */
@@ -214,7 +231,22 @@ export function mayKnow(
   evidence: Evidence,
   candidate: Candidate,
 ): boolean {
-  return decideFor(ports, session, evidence, candidate, 'access').effect === 'permit';
+  return decideForAll(ports, session, evidence, candidate, 'access').effect === 'permit';
+}
+
+function decideForAll(
+  ports: EvidencePorts,
+  session: Session,
+  evidence: Evidence,
+  candidate: Candidate,
+  action: string,
+): JointDecision {
+  const ofSubject = decideFor(ports, session, evidence, candidate, action);
+  if (evidence.others.length === 0) return ofSubject;
+  const ofOthers = evidence.others.map((other) =>
+    decideFor(ports, session, other, { ...candidate, patientId: other.patientId }, action),
+  );
+  return joinDecisions(ofSubject, ofOthers, evidence.isSubjectsOwn);
 }
 
 function decideFor(

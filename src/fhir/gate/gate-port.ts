@@ -1,7 +1,7 @@
 /** What the gate needs, and what it answers. */
 import type { Decision } from '../../contracts/index.ts';
 import type { AccessLog, AccessReceipt, SealedRecord } from '../../vault/index.ts';
-import type { LabelAssignment } from '../labels/index.ts';
+import type { LabelAssignment, NamedPatients } from '../labels/index.ts';
 import type { JsonObject } from '../labels/resource-walk.ts';
 import type { AccessLogEntry, Interaction } from './access-entry.ts';
 import type { EvidencePorts, Session } from './evidence.ts';
@@ -22,6 +22,8 @@ export type Denied<Promised> = {
   readonly code: DenialCode;
   readonly decision: Decision;
   readonly promise: Promised;
+  /** Of the entries for other patients whom the record names. */
+  readonly otherPromises: readonly Promised[];
 };
 
 export type Opened<Promised> = {
@@ -34,6 +36,7 @@ export type Opened<Promised> = {
   readonly isRedacted: boolean;
   readonly decision: Decision;
   readonly promise: Promised;
+  readonly otherPromises: readonly Promised[];
 };
 
 export type WritePermitted<Promised> = {
@@ -42,6 +45,7 @@ export type WritePermitted<Promised> = {
   /** Labels to store with the version. */
   readonly labels: LabelAssignment;
   readonly promise: Promised;
+  readonly otherPromises: readonly Promised[];
 };
 
 /** A record that the requester may see. */
@@ -68,6 +72,8 @@ export type WriteRequest = {
   readonly resource: JsonObject;
   /** The current version, when there is one. */
   readonly existing?: SealedRecord;
+  /** Other patients whom the new version names. */
+  readonly named?: NamedPatients;
   /** Labels of the records that `definingReferences` names, for example of the Medication that is prescribed. */
   readonly inheritedLabels?: readonly string[];
 };

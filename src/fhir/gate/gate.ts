@@ -2,17 +2,12 @@
  * The single gate. Nothing else in the system opens a record: the content of a version is decrypted here, after a decision,
  * and handed out after the entry about that decision is durable. If the entry cannot be written, the read fails.
  */
-import type { Decision, Obligation } from '../../contracts/index.ts';
+import type { Obligation } from '../../contracts/index.ts';
 import { AppError } from '../../shared/index.ts';
-import type { AccessReceipt, SealedRecord } from '../../vault/index.ts';
-import type { LabelTable } from '../labels/index.ts';
+import type { SealedRecord } from '../../vault/index.ts';
+import { type LabelTable, readStoredNames } from '../labels/index.ts';
 import type { JsonObject } from '../labels/resource-walk.ts';
-import {
-  type AccessLogEntry,
-  encodeAccessEntry,
-  type Interaction,
-  MAX_ENTRY_RECORDS,
-} from './access-entry.ts';
+import { type Interaction, MAX_ENTRY_RECORDS } from './access-entry.ts';
 import {
   type Candidate,
   candidateOf,
@@ -27,6 +22,8 @@ import {
   withContent,
 } from './evidence.ts';
 import type { Denied, Gate, GateDeps, Opened, Visible, WritePermitted, WriteRequest } from './gate-port.ts';
+import type { JointDecision } from './joint-decision.ts';
+import { logDecision, type Promises, promised } from './log-decision.ts';
 import { type OpenedContent, openContent } from './opened-content.ts';
 import { redactResource } from './redact.ts';
 
@@ -50,20 +47,27 @@ async function openRecord<P>(
   interaction: Interaction,
 ): Promise<Opened<P> | Denied<P>> {
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
-    const evidence = await gatherEvidence(deps, session, record.subject);
+    const evidence = await gatherEvidence(deps, session, record.subject, readStoredNames(record.labels));
     const judged = await judgeRecord(deps, session, evidence, record, interaction);
-    const promise = await log(deps, session, evidence, [judged.candidate], interaction, judged.decision);
+    const promises = await logDecision(
+      deps,
+      session,
+      evidence,
+      [judged.candidate],
+      interaction,
+      judged.decision,
+    );
     if (judged.failure !== undefined) throw judged.failure;
     if (judged.decision.effect === 'deny')
-      return denial(deps, session, evidence, judged, interaction, promise);
-    if (await stillStands(deps, session, evidence)) return permitted(deps, judged, promise);
+      return denial(deps, session, evidence, judged, interaction, promises);
+    if (await stillStands(deps, session, evidence)) return permitted(deps, judged, promises);
   }
   throw new AppError('busy', 'The consents for this record keep changing. Try again in a moment.');
 }
 
 interface Judged {
   readonly candidate: Candidate;
-  readonly decision: Decision;
+  readonly decision: JointDecision;
   /** The content, where it had to be opened or may be seen; null for a tombstone. Never leaves but through `view`. */
   readonly content: OpenedContent | null | undefined;
   /** Why a record that may be seen could not be opened: thrown after the entry is durable. */
@@ -109,7 +113,7 @@ async function judgeRecord(
 /** Versions whose content was read under a table and says no label but those it is stored with: a version never changes. */
 const labelsNothingMore = new WeakMap<SealedRecord, LabelTable>();
 
-function permitted<P>(ports: EvidencePorts, judged: Judged, promise: P): Opened<P> {
+function permitted<P>(ports: EvidencePorts, judged: Judged, promises: Promises<P>): Opened<P> {
   const { content, decision } = judged;
   const isRedacted = (content ?? null) !== null && withheldLabels(decision.obligations).length > 0;
   let shown: JsonObject | null | undefined;
@@ -122,7 +126,7 @@ function permitted<P>(ports: EvidencePorts, judged: Judged, promise: P): Opened<
     ...(!isRedacted && { text: content?.text }),
     isRedacted,
     decision,
-    promise,
+    ...promised(promises),
   };
 }
 
@@ -145,7 +149,7 @@ function denial<P>(
   evidence: Evidence,
   judged: Judged,
   interaction: Interaction,
-  promise: P,
+  promises: Promises<P>,
 ): Denied<P> {
   const isWriteOfOwn = interaction === 'create' || interaction === 'update';
   const entitled = isWriteOfOwn || mayKnow(deps, session, evidence, judged.candidate);
@@ -153,57 +157,8 @@ function denial<P>(
     outcome: 'denied',
     code: entitled ? 'forbidden' : 'not-found',
     decision: judged.decision,
-    promise,
+    ...promised(promises),
   };
-}
-
-/** One entry for records of one patient that were decided alike. Resolves when it is durable. */
-async function log<P>(
-  deps: GateDeps<P>,
-  session: Session,
-  evidence: Evidence,
-  candidates: readonly Candidate[],
-  interaction: Interaction,
-  decision: Decision,
-): Promise<P> {
-  const { accountId, kind, organisation, roles, purpose } = session;
-  const entry: AccessLogEntry = {
-    format: 'careledger-access/v1',
-    timeMs: evidence.timeMs,
-    custodian: deps.policy.custodian,
-    ledgerHeight: evidence.height,
-    actor: { accountId, kind, organisation, roles },
-    purpose,
-    interaction,
-    effect: decision.effect,
-    reason: decision.reason,
-    matched: decision.matched,
-    obligations: decision.obligations,
-    engineVersion: decision.engineVersion,
-    consents: decision.considered,
-    patient: evidence.patientId,
-    records: candidates.map(({ type, id, version }) => ({ type, id, version })),
-  };
-  const receipt = await append(deps, entry);
-  if (
-    evidence.patientId !== null &&
-    decision.obligations.some((obligation) => obligation.kind === 'notify-patient')
-  ) {
-    deps.notifyPatient?.(evidence.patientId, entry);
-  }
-  return deps.promiseOf(receipt);
-}
-
-async function append<P>(deps: GateDeps<P>, entry: AccessLogEntry): Promise<AccessReceipt> {
-  try {
-    return await deps.accessLog.append({ subject: entry.patient, bytes: encodeAccessEntry(entry) });
-  } catch (cause) {
-    throw new AppError(
-      'audit-failed',
-      'The access log cannot be written, so nothing may be read. Check the disk of the node.',
-      { cause },
-    );
-  }
 }
 
 async function findVisible<P>(
@@ -220,8 +175,10 @@ async function findVisible<P>(
   const evidences = new Map<string | null, Evidence>();
   const judged: { record: SealedRecord; evidence: Evidence; judged: Judged }[] = [];
   for (const record of records) {
-    const evidence = evidences.get(record.subject) ?? (await gatherEvidence(deps, session, record.subject));
-    evidences.set(record.subject, evidence);
+    const named = readStoredNames(record.labels);
+    const asked = named.others.length === 0 ? record.subject : JSON.stringify([record.subject, named]);
+    const evidence = evidences.get(asked) ?? (await gatherEvidence(deps, session, record.subject, named));
+    evidences.set(asked, evidence);
     judged.push({
       record,
       evidence,
@@ -269,20 +226,22 @@ async function logBatch<P>(
 ): Promise<P[]> {
   const groups = new Map<string, VisibleItem[]>();
   for (const item of items) {
-    const { effect, reason, matched, obligations } = item.judged.decision;
-    const key = JSON.stringify([item.evidence.patientId, effect, reason, matched, obligations]);
+    const { effect, reason, matched, obligations, each } = item.judged.decision;
+    const others = item.evidence.others.map(({ patientId }) => patientId);
+    const key = JSON.stringify([item.evidence.patientId, others, effect, reason, matched, obligations, each]);
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [item]);
     else group.push(item);
   }
   const batches = [...groups.values()].flatMap((group) => chunk(group, MAX_ENTRY_RECORDS));
-  return Promise.all(
+  const promises = await Promise.all(
     batches.map((batch) => {
       const { evidence, judged } = batch[0] as VisibleItem;
       const candidates = batch.map((item) => item.judged.candidate);
-      return log(deps, session, evidence, candidates, interaction, judged.decision);
+      return logDecision(deps, session, evidence, candidates, interaction, judged.decision);
     }),
   );
+  return promises.flat();
 }
 
 function chunk<T>(items: readonly T[], size: number): T[][] {
@@ -320,16 +279,16 @@ async function permitWrite<P>(
     const refused = await refusedOnExisting(deps, session, existing, interaction);
     if (refused !== undefined) return refused;
   }
-  const evidence = await gatherEvidence(deps, session, write.patientId);
+  const evidence = await gatherEvidence(deps, session, write.patientId, write.named);
   const candidate = candidateToWrite({ ...write, author: session.accountId }, deps, {
     ...(existing !== undefined && { previous: existing.labels }),
     ...(write.inheritedLabels !== undefined && { inherited: write.inheritedLabels }),
   });
   const decision = judge(deps, session, evidence, candidate, interaction);
-  const promise = await log(deps, session, evidence, [candidate], interaction, decision);
+  const promises = await logDecision(deps, session, evidence, [candidate], interaction, decision);
   const judged = { candidate, decision, content: undefined };
-  if (decision.effect === 'deny') return denial(deps, session, evidence, judged, interaction, promise);
-  return { outcome: 'permitted', decision, labels: candidate.labels, promise };
+  if (decision.effect === 'deny') return denial(deps, session, evidence, judged, interaction, promises);
+  return { outcome: 'permitted', decision, labels: candidate.labels, ...promised(promises) };
 }
 
 /** Who may not change the version that is there may not replace it either, nor move it to another patient. */
@@ -340,12 +299,20 @@ async function refusedOnExisting<P>(
   interaction: Interaction,
 ): Promise<Denied<P> | undefined> {
   if (existing.deleted) return undefined;
-  const evidence = await gatherEvidence(deps, session, existing.subject);
+  const named = readStoredNames(existing.labels);
+  const evidence = await gatherEvidence(deps, session, existing.subject, named);
   const judged = withoutBlindWrites(await judgeRecord(deps, session, evidence, existing, interaction));
   if (judged.decision.effect === 'permit' && judged.failure === undefined) return undefined;
-  const promise = await log(deps, session, evidence, [judged.candidate], interaction, judged.decision);
+  const promises = await logDecision(
+    deps,
+    session,
+    evidence,
+    [judged.candidate],
+    interaction,
+    judged.decision,
+  );
   if (judged.failure !== undefined) throw judged.failure;
-  return denial(deps, session, evidence, judged, interaction, promise);
+  return denial(deps, session, evidence, judged, interaction, promises);
 }
 
 /** Who sees only a part of a record would lose the rest by writing it back. */

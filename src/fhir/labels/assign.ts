@@ -1,6 +1,7 @@
 import { SENSITIVITY_CODES, SENSITIVITY_LABELS } from '../../contracts/index.ts';
 import { type Category, categoryOfLabels } from '../../vault/index.ts';
 import { type LabelTable, labelsOfCoding, labelsOfSecurity } from './label-table.ts';
+import { isStoredName } from './named-patients.ts';
 import { forEachObject, isObject, type Json, type JsonObject, referencesOf } from './resource-walk.ts';
 import { LABELS_OF_TYPE } from './value-sets.ts';
 
@@ -132,7 +133,7 @@ export function readStoredLabels(stored: readonly string[]): LabelAssignment {
   const own = new Set<string>();
   const parts = new Set<string>();
   for (const text of stored) {
-    if (text === 'general') continue;
+    if (text === 'general' || isStoredName(text)) continue;
     const isPart = text.startsWith(PART_PREFIX);
     const name = isPart ? text.slice(PART_PREFIX.length) : text;
     const labels = SENSITIVITY_LABELS.includes(name)

@@ -8,4 +8,11 @@ export {
   toStoredLabels,
 } from './assign.ts';
 export { DEFAULT_LABEL_TABLE, extendLabelTable, type LabelTable } from './label-table.ts';
+export {
+  isStoredName,
+  type NamedPatients,
+  NOBODY_ELSE,
+  readStoredNames,
+  toStoredNames,
+} from './named-patients.ts';
 export type { ValueSetRow } from './value-sets.ts';

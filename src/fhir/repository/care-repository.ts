@@ -266,7 +266,7 @@ export class CareRepository extends FhirRepository {
   async #permitted(record: SealedRecord | undefined, interaction: Interaction): Promise<Opened<string>> {
     if (record === undefined) throw notFoundError();
     const opened = await this.#deps.gate.open(this.#scope.session, record, interaction);
-    this.#scope.promises.push(opened.promise);
+    this.#scope.promises.push(opened.promise, ...opened.otherPromises);
     if (opened.outcome === 'denied') throw denialError(opened.code);
     if (record.deleted) throw goneError();
     return opened;
@@ -275,7 +275,7 @@ export class CareRepository extends FhirRepository {
   /** The current content when the requester may see all of it; a redacted view is never compared. */
   async #peek(record: SealedRecord, interaction: Interaction): Promise<Resource | undefined> {
     const opened = await this.#deps.gate.open(this.#scope.session, record, interaction);
-    this.#scope.promises.push(opened.promise);
+    this.#scope.promises.push(opened.promise, ...opened.otherPromises);
     return opened.outcome === 'permitted' && !opened.isRedacted
       ? ((opened.resource ?? undefined) as Resource | undefined)
       : undefined;

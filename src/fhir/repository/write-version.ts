@@ -3,7 +3,15 @@ import { AppError, canonicalJson, utf8 } from '../../shared/index.ts';
 import type { SealedRecord, SealedWrite } from '../../vault/index.ts';
 import type { FhirDefinitions, FhirDeps, RequestScope } from '../fhir-deps.ts';
 import { InvalidResourceError } from '../http/outcome.ts';
-import { definingReferences, readStoredLabels, toStoredLabels } from '../labels/index.ts';
+import {
+  definingReferences,
+  type LabelAssignment,
+  type NamedPatients,
+  readStoredLabels,
+  readStoredNames,
+  toStoredLabels,
+  toStoredNames,
+} from '../labels/index.ts';
 import { tokensOfResource } from '../search/value-tokens.ts';
 import { denialError } from './denial.ts';
 import type { RecordStore } from './record-store.ts';
@@ -29,7 +37,7 @@ export async function writeVersion(
   const next = nextVersion(context, resource, existing);
   const issues = context.definitions.validator(next);
   if (issues.length > 0) throw new InvalidResourceError(issues);
-  const [subject = null] = context.definitions.compartment.patientsOf(next);
+  const { subject, named } = context.definitions.compartment.placementOf(next, context.deps.baseUrl());
   const inherited = await inheritedLabels(context, next);
   const verdict = await context.deps.gate.permitWrite(
     context.scope.session,
@@ -38,15 +46,16 @@ export async function writeVersion(
       id: next.id as string,
       version: versionAfter(existing),
       patientId: subject,
+      named,
       resource: next as never,
       ...(existing !== undefined && { existing }),
       inheritedLabels: inherited,
     },
     kind,
   );
-  context.scope.promises.push(verdict.promise);
+  context.scope.promises.push(verdict.promise, ...verdict.otherPromises);
   if (verdict.outcome === 'denied') throw denialError(verdict.code);
-  await store(context, next, { subject, ...toStoredLabels(verdict.labels), deleted: false });
+  await store(context, next, { subject, ...storedLabels(verdict.labels, named), deleted: false });
   return next;
 }
 
@@ -57,6 +66,7 @@ export async function writeTombstone(
   content: Resource,
 ): Promise<void> {
   const { resourceType, id } = existing.key;
+  const named = readStoredNames(existing.labels);
   const verdict = await context.deps.gate.permitWrite(
     context.scope.session,
     {
@@ -64,19 +74,26 @@ export async function writeTombstone(
       id,
       version: versionAfter(existing),
       patientId: existing.subject,
+      named,
       resource: content as never,
       existing,
     },
     'delete',
   );
-  context.scope.promises.push(verdict.promise);
+  context.scope.promises.push(verdict.promise, ...verdict.otherPromises);
   if (verdict.outcome === 'denied') throw denialError(verdict.code);
   const tombstone = stamp(context, { resourceType, id } as Resource, existing);
   await store(context, tombstone, {
     subject: existing.subject,
-    ...toStoredLabels(readStoredLabels(existing.labels)),
+    ...storedLabels(readStoredLabels(existing.labels), named),
     deleted: true,
   });
+}
+
+/** Labels, the marks of patients named beside them, and the category that the labels alone give. */
+function storedLabels(assigned: LabelAssignment, named: NamedPatients) {
+  const { labels, category } = toStoredLabels(assigned);
+  return { labels: [...labels, ...toStoredNames(named)], category };
 }
 
 function nextVersion(

@@ -81,7 +81,9 @@ export type DecisionReason =
   | 'own-intake'
   | 'shared-resource'
   | 'directory-resource'
-  | 'no-subject';
+  | 'no-subject'
+  /** Another patient whom the record names does not permit it. */
+  | 'named-patient-denies';
 
 export interface Decision {
   readonly effect: 'permit' | 'deny';
