@@ -11,6 +11,7 @@ import {
   DEFAULT_LABEL_TABLE,
   type FhirHttpReply,
   type Session,
+  storedReferences,
 } from '../../src/fhir/index.ts';
 import { publicKeyOf, signMessage } from '../../src/identity/index.ts';
 import { utf8 } from '../../src/shared/index.ts';
@@ -82,6 +83,7 @@ export async function createFhirWorld(): Promise<FhirWorld> {
     head: () => ({ height: 1, timeMs: Date.now() }),
     now: Date.now,
     accessLog: vault.accessLog,
+    referencesFrom: storedReferences(vault),
     promiseOf: () => 'promise',
   });
   const anchor = async (versions: readonly { key: Parameters<Vault['markAnchored']>[0][number] }[]) =>

@@ -45,8 +45,11 @@ export interface EvidencePorts {
   isSuspended(accountId: string): boolean;
   head(): { readonly height: number; readonly timeMs: number };
   now(): number;
-  /** References that the current version of a record makes (`Encounter/1`), for consents about what it is related to. */
-  referencesFrom?(reference: string): Promise<readonly string[]>;
+  /**
+   * References that the newest version of a record (`Encounter/1`) makes, for consents about what it is related to; undefined
+   * when that cannot be told.
+   */
+  referencesFrom?(reference: string): Promise<readonly string[] | undefined>;
 }
 
 /** What is known about a patient's wishes at one moment. */
@@ -57,8 +60,8 @@ export interface Evidence {
   readonly isSuspended: boolean;
   readonly height: number;
   readonly timeMs: number;
-  /** What each record named by a consent's `data` as `related` refers to. */
-  readonly related: ReadonlyMap<string, readonly string[]>;
+  /** What each record named by a consent's `data` as `related` refers to, where that is known. */
+  readonly related: ReadonlyMap<string, readonly string[] | undefined>;
   /** The same of every other patient whom the record names. */
   readonly others: readonly Evidence[];
   readonly isSubjectsOwn: boolean;
@@ -94,8 +97,8 @@ export async function gatherEvidence(
 async function gatherRelated(
   ports: EvidencePorts,
   consents: readonly ActiveConsent[],
-): Promise<Map<string, readonly string[]>> {
-  const related = new Map<string, readonly string[]>();
+): Promise<Map<string, readonly string[] | undefined>> {
+  const related = new Map<string, readonly string[] | undefined>();
   if (ports.referencesFrom === undefined) return related;
   for (const reference of relatedReferences(consents))
     related.set(reference, await ports.referencesFrom(reference));
@@ -281,8 +284,9 @@ function toRequestResource(session: Session, evidence: Evidence, candidate: Cand
   const { type, id, patientId, labels } = candidate;
   const reference = `${type}/${id}`;
   const referredBy = [...evidence.related]
-    .filter(([, targets]) => targets.includes(reference))
+    .filter(([, targets]) => targets?.includes(reference))
     .map(([from]) => from);
+  const isKnown = evidence.related.size > 0 && ![...evidence.related.values()].includes(undefined);
   return {
     type,
     id,
@@ -291,6 +295,6 @@ function toRequestResource(session: Session, evidence: Evidence, candidate: Cand
     labels: [...labels.own, ...labels.parts],
     ownLabels: labels.own,
     ...candidate.facts(),
-    ...(evidence.related.size > 0 && { referredBy }),
+    ...(isKnown && { referredBy }),
   };
 }

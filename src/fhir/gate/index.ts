@@ -20,3 +20,4 @@ export type {
   WritePermitted,
   WriteRequest,
 } from './gate-port.ts';
+export { storedReferences } from './stored-references.ts';

@@ -1,6 +1,7 @@
 import { type CustodianPolicy, isDelegate } from '../../contracts/index.ts';
 import type { Engine } from '../../engine/index.ts';
-import { DEFAULT_LABEL_TABLE, type EvidencePorts } from '../../fhir/index.ts';
+import { DEFAULT_LABEL_TABLE, type EvidencePorts, storedReferences } from '../../fhir/index.ts';
+import type { Vault } from '../../vault/index.ts';
 import { bytesOfHex } from '../account-hex.ts';
 import type { RegistryView } from '../auth/registry-view.ts';
 import type { ConsentView } from '../consents/consent-view.ts';
@@ -29,6 +30,7 @@ export function defaultPolicy(custodian: string): CustodianPolicy {
 export function gatePorts(deps: {
   engine: Engine;
   consents: ConsentView;
+  vault: Pick<Vault, 'history'>;
   registry: RegistryView;
   custodian: string;
   nowMs: () => number;
@@ -45,5 +47,6 @@ export function gatePorts(deps: {
     isSuspended: (accountId) => registry.lookUp(accountId)?.status !== 'active',
     head: () => engine.head(),
     now: deps.nowMs,
+    referencesFrom: storedReferences(deps.vault),
   };
 }

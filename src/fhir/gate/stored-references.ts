@@ -1,0 +1,26 @@
+import { fromUtf8 } from '../../shared/index.ts';
+import type { Vault } from '../../vault/index.ts';
+import { isObject, type JsonObject, referencesOf } from '../labels/resource-walk.ts';
+
+const NEWEST_VERSIONS = 20;
+
+/**
+ * What a stored record refers to, for consents about a record and all that is related to it. It opens the record inside the gate;
+ * only the references are kept, and only to decide. A deleted record still relates what it did. Gives undefined when it
+ * cannot be told: an unknown relation then permits nothing and withholds all it might withhold.
+ */
+export function storedReferences(vault: Pick<Vault, 'history'>) {
+  return async (reference: string): Promise<readonly string[] | undefined> => {
+    const [resourceType = '', id = ''] = reference.split('/');
+    try {
+      const versions = await vault.history({ resourceType, id, limit: NEWEST_VERSIONS });
+      const newest = versions.find(({ deleted }) => !deleted);
+      if (newest === undefined) return versions.length === 0 ? [] : undefined;
+      const content: unknown = JSON.parse(fromUtf8(await newest.open()) ?? 'null');
+      return isObject(content) ? referencesOf(content as JsonObject) : undefined;
+    } catch {
+      // Sealed to the patient, erased or damaged. The audit names what is damaged.
+      return undefined;
+    }
+  };
+}

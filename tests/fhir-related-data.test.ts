@@ -1,0 +1,104 @@
+/** Consents about a record and what it is related to (R4 consent-data-meaning), with the relations that the vault has. */
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, test } from 'node:test';
+import { createWorld, SESSIONS } from '../src/fhir/gate/testing/gate-world.ts';
+import { type Session, storedReferences } from '../src/fhir/index.ts';
+import { AppError } from '../src/shared/index.ts';
+import type { SealedRecord } from '../src/vault/index.ts';
+import { activeConsent, actor, fhirConsent, SYSTEM } from './consent/fhir-consent.ts';
+import { CLINICIAN, createFhirWorld, type FhirWorld, OUTSIDER } from './support/fhir-world.ts';
+
+let world: FhirWorld;
+const subject = { reference: 'Patient/p1' };
+const code = { coding: [{ system: SYSTEM.loinc, code: '8867-4' }] };
+const report = (id: string, results: readonly string[], over = {}) => ({
+  resourceType: 'DiagnosticReport',
+  id,
+  status: 'final',
+  code,
+  subject,
+  result: results.map((result) => ({ reference: `Observation/${result}` })),
+  ...over,
+});
+
+before(async () => {
+  world = await createFhirWorld();
+  await put({ resourceType: 'Patient', id: 'p1' });
+  for (const id of ['in', 'out'])
+    await put({ resourceType: 'Observation', id, status: 'final', code, subject });
+  await put(report('r1', ['in']));
+  const dependent = { reference: 'DiagnosticReport/r1' };
+  await put({
+    resourceType: 'Communication',
+    id: 'dependent',
+    status: 'completed',
+    subject,
+    about: [dependent],
+  });
+});
+after(() => world.close());
+beforeEach(() => world.consents.clear());
+
+async function put(resource: object): Promise<void> {
+  const { resourceType, id } = resource as { resourceType: string; id: string };
+  const reply = await world.send(CLINICIAN, 'PUT', `/${resourceType}/${id}`, resource);
+  assert.ok(reply.status < 300, reply.body);
+}
+
+function say(rule: 'OPTIN' | 'OPTOUT', who: Session, meaning: string, reference: string): void {
+  const data = [{ meaning, reference: { reference } }];
+  world.consents.set('p1', [
+    activeConsent(1, fhirConsent(rule, { actor: [actor(who.accountId)], data } as never)),
+  ]);
+}
+
+async function seen(who: Session): Promise<string[]> {
+  const shown: string[] = [];
+  for (const url of ['Observation/in', 'Observation/out', 'DiagnosticReport/r1', 'Communication/dependent'])
+    if ((await world.send(who, 'GET', `/${url}`)).status === 200) shown.push(url);
+  return shown;
+}
+
+test('related: the record, and what it refers to', async () => {
+  say('OPTIN', OUTSIDER, 'related', 'DiagnosticReport/r1');
+  assert.deepEqual(await seen(OUTSIDER), ['Observation/in', 'DiagnosticReport/r1']);
+  say('OPTOUT', CLINICIAN, 'related', 'DiagnosticReport/r1');
+  assert.deepEqual(await seen(CLINICIAN), ['Observation/out', 'Communication/dependent']);
+});
+
+test('dependents: the record, and what refers to it', async () => {
+  say('OPTIN', OUTSIDER, 'dependents', 'DiagnosticReport/r1');
+  assert.deepEqual(await seen(OUTSIDER), ['DiagnosticReport/r1', 'Communication/dependent']);
+});
+
+test('a record that is there no more still relates what it did, so deleting it lifts no denial', async () => {
+  await put(report('deleted', ['in']));
+  await world.send(CLINICIAN, 'DELETE', '/DiagnosticReport/deleted');
+  say('OPTOUT', CLINICIAN, 'related', 'DiagnosticReport/deleted');
+  assert.deepEqual(await seen(CLINICIAN), [
+    'Observation/out',
+    'DiagnosticReport/r1',
+    'Communication/dependent',
+  ]);
+});
+
+test('what cannot be told is not known: nothing is permitted by it, and all it may mean is withheld', async () => {
+  const closed = { deleted: false, open: () => Promise.reject(new AppError('record-sealed', 'closed')) };
+  const referencesFrom = storedReferences({ history: async () => [closed as unknown as SealedRecord] });
+  assert.equal(await referencesFrom('DiagnosticReport/closed'), undefined);
+  const gateWorld = createWorld({ referencesFrom });
+  const record = gateWorld.record({ resourceType: 'Observation', id: 'in' });
+  const data = [{ meaning: 'related', reference: { reference: 'DiagnosticReport/closed' } }];
+  for (const [rule, who] of [
+    ['OPTIN', 'outsider'],
+    ['OPTOUT', 'clinician'],
+  ] as const) {
+    gateWorld.consents.set('p1', [activeConsent(1, fhirConsent(rule, { data }))]);
+    assert.equal((await gateWorld.gate.open(SESSIONS[who], record, 'read')).outcome, 'denied', rule);
+  }
+});
+
+test('a record that never was relates nothing', async () => {
+  say('OPTOUT', CLINICIAN, 'related', 'DiagnosticReport/never');
+  assert.equal((await seen(CLINICIAN)).length, 4);
+});
