@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { getStatus } from '@medplum/core';
 import { type FhirRequest, FhirRouter, type HttpMethod } from '@medplum/fhir-router';
 import type { Bundle, BundleEntry, Resource } from '@medplum/fhirtypes';
-import { AppError, fromUtf8 } from '../../shared/index.ts';
+import { AppError, fromUtf8, parseJson } from '../../shared/index.ts';
 import { loadPatientCompartment } from '../definitions/patient-compartment.ts';
 import { loadSearchParameters } from '../definitions/search-parameters.ts';
 import { loadDefinitions } from '../definitions/structure-definitions.ts';
@@ -15,7 +15,6 @@ import { createCursorSeal } from '../search/page-cursor.ts';
 import { createValidator } from '../validation/validate.ts';
 import type { FhirHttpReply, FhirHttpRequest } from './message.ts';
 import { outcomeOfError } from './outcome.ts';
-import { parseJson } from './parse-json.ts';
 import { type Answer, replyOf } from './reply.ts';
 
 export type FhirHandler = (request: FhirHttpRequest) => Promise<FhirHttpReply>;

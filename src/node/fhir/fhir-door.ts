@@ -6,7 +6,7 @@ import { bearerToken, type SessionStore } from '../auth/sessions.ts';
 import type { NodeSession } from '../auth/token-endpoint.ts';
 import { operationOutcomeReply } from '../http/error-response.ts';
 import { type RequestContext, sendReply } from '../http/http-server.ts';
-import { readBody, refuseDeepJson } from '../http/json-body.ts';
+import { readBody } from '../http/read-body.ts';
 import { fhirTemplate } from './route-template.ts';
 
 export const FHIR_PREFIX = '/fhir/R4';
@@ -45,7 +45,6 @@ async function answer(incoming: IncomingMessage, context: RequestContext, deps: 
   context.template = fhirTemplate(fhirPath);
   const session = fhirPath === '/metadata' && method === 'GET' ? undefined : authenticate(incoming, deps);
   const body = WITH_BODY.has(method) ? await readBody(incoming, deps.maxBodyBytes) : undefined;
-  if (body !== undefined) refuseDeepJson(body);
   const headers = headersOf(incoming);
   return deps.handler({ method, path: fhirPath, query, headers, body, session });
 }

@@ -2,10 +2,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { getRequestListener, type HttpBindings } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
 import { routePath } from 'hono/route';
-import { AppError } from '../../shared/index.ts';
+import { AppError, parseJson } from '../../shared/index.ts';
 import { problemReply } from './error-response.ts';
 import type { RequestContext } from './http-server.ts';
-import { parseJson, readBody } from './json-body.ts';
+import { readBody } from './read-body.ts';
 
 /** A Hono app on Node's own request and response, whose errors are problem details. */
 export type NodeApp = Hono<{ Bindings: HttpBindings }>;

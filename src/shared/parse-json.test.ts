@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { jsonDepthExceeds, parseJson } from './json-body.ts';
+import { jsonDepthExceeds, MAX_JSON_DEPTH, parseJson } from './parse-json.ts';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
@@ -9,6 +9,22 @@ test('ten thousand levels are refused before the parser sees them', () => {
     code: 'nesting-too-deep',
   });
   assert.throws(() => parseJson(bytes('{"a":'.repeat(10_000))), { code: 'nesting-too-deep' });
+});
+
+test('the deepest that is allowed parses, one level more does not', () => {
+  const nested = (levels: number) => bytes('['.repeat(levels) + ']'.repeat(levels));
+  assert.ok(Array.isArray(parseJson(nested(MAX_JSON_DEPTH))));
+  assert.throws(() => parseJson(nested(MAX_JSON_DEPTH + 1)), { code: 'nesting-too-deep' });
+});
+
+test('no member is called __proto__, however it is spelled', () => {
+  for (const text of [
+    '{"a":{"__proto__":{}}}',
+    String.raw`{"\u005f_proto__":1}`,
+    String.raw`{"__pr\u006fto__":1}`,
+  ])
+    assert.throws(() => parseJson(bytes(text)), { code: 'malformed-json' });
+  assert.deepEqual(parseJson(bytes('{"a":"__proto__"}')), { a: '__proto__' });
 });
 
 test('brackets inside strings do not count, escapes do not end a string', () => {

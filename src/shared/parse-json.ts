@@ -1,0 +1,56 @@
+import { AppError } from './app-error.ts';
+import { fromUtf8 } from './bytes.ts';
+
+/** Deep enough for any FHIR resource with nested extensions, shallow enough that no walk over it recurses far. */
+export const MAX_JSON_DEPTH = 64;
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+
+/**
+ * Parses JSON of limited depth, at the border. The nesting is measured before parsing, so that it costs nothing; the parser's own
+ * message is dropped because it quotes the input, which may be a patient's.
+ */
+export function parseJson(bytes: Uint8Array): unknown {
+  if (jsonDepthExceeds(bytes, MAX_JSON_DEPTH))
+    throw new AppError(
+      'nesting-too-deep',
+      `The JSON is nested deeper than the ${MAX_JSON_DEPTH} levels allowed.`,
+    );
+  const text = fromUtf8(bytes);
+  if (text === undefined) throw new AppError('malformed-json', 'The body is not UTF-8 text.');
+  try {
+    // A reviver makes parsing many times slower, so only what might spell the name gets one.
+    return JSON.parse(text, /__proto__|\\u/.test(text) ? refusePrototypes : undefined);
+  } catch (error) {
+    if (error instanceof AppError) throw error;
+    throw new AppError('malformed-json', 'The body is not well-formed JSON.');
+  }
+}
+
+/** Whether brackets outside strings nest deeper than `maxDepth`; one pass, no recursion. */
+export function jsonDepthExceeds(bytes: Uint8Array, maxDepth: number): boolean {
+  let depth = 0;
+  let isInText = false;
+  for (let at = 0; at < bytes.length; at += 1) {
+    const byte = bytes[at] as number;
+    if (isInText) {
+      if (byte === BACKSLASH) at += 1;
+      else if (byte === QUOTE) isInText = false;
+    } else if (byte === QUOTE) isInText = true;
+    else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
+      depth += 1;
+      if (depth > maxDepth) return true;
+    } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) depth -= 1;
+  }
+  return false;
+}
+
+function refusePrototypes(name: string, value: unknown): unknown {
+  if (name === '__proto__') throw new AppError('malformed-json', 'An element cannot be called __proto__.');
+  return value;
+}
