@@ -1,75 +1,38 @@
-import { type InternalSchemaElement, tryGetDataType } from '@medplum/core';
-import type { OperationOutcomeIssue, Resource, ValueSet } from '@medplum/fhirtypes';
+import type { ValueSet } from '@medplum/fhirtypes';
 import { readExpansion } from '../definitions/definition-files.ts';
+import { type AddIssue, isJson, type Json, type Property } from './element-walk.ts';
 
-type Json = Record<string, unknown>;
 /** Codes as `code` and as `system|code`; undefined for a value set that has no list, such as all languages. */
 type CodeList = ReadonlySet<string> | undefined;
 
-const MAX_ISSUES = 50;
 const lists = new Map<string, CodeList>();
+/** A value set that the definitions bind to under a name of a later release; R4 4.0.1 binds to the other. */
+const R4_NAMES: ReadonlyMap<string, string> = new Map([
+  ['http://hl7.org/fhir/ValueSet/detectedissue-status', 'http://hl7.org/fhir/ValueSet/observation-status'],
+]);
 
-/** Every code that its element's required binding does not allow (R4 terminologies, "Required"). */
-export function bindingIssues(resource: Resource): OperationOutcomeIssue[] {
-  const issues: OperationOutcomeIssue[] = [];
-  visit(resource as unknown as Json, resource.resourceType, resource.resourceType, issues);
-  return issues;
-}
-
-function visit(value: Json, type: string, path: string, issues: OperationOutcomeIssue[]): void {
-  const schema = tryGetDataType(type);
-  if (schema === undefined || issues.length >= MAX_ISSUES) return;
-  for (const [name, element] of Object.entries(schema.elements)) {
-    for (const { property, typeCode } of propertiesOf(name, element, value)) {
-      const items = Array.isArray(value[property]) ? (value[property] as unknown[]) : [value[property]];
-      items.forEach((item, place) => {
-        const at = Array.isArray(value[property]) ? `${path}.${property}[${place}]` : `${path}.${property}`;
-        check(item, element, typeCode, at, issues);
-        if (isJson(item)) visit(item, resourceTypeOf(item, typeCode), at, issues);
-      });
-    }
-  }
-}
-
-/** A choice element stands under its name and the type's; `code` itself stands under its own name. */
-function propertiesOf(
-  name: string,
-  element: InternalSchemaElement,
-  value: Json,
-): { property: string; typeCode: string }[] {
-  if (!name.endsWith('[x]'))
-    return value[name] === undefined ? [] : [{ property: name, typeCode: element.type[0]?.code ?? '' }];
-  const base = name.slice(0, -3);
-  const present = element.type.map(({ code }) => ({
-    property: base + code.charAt(0).toUpperCase() + code.slice(1),
-    typeCode: code,
-  }));
-  return present.filter(({ property }) => value[property] !== undefined);
-}
-
-function resourceTypeOf(item: Json, typeCode: string): string {
-  return typeCode === 'Resource' && typeof item.resourceType === 'string' ? item.resourceType : typeCode;
-}
-
-function check(
-  item: unknown,
-  element: InternalSchemaElement,
-  typeCode: string,
+/** Adds an issue for each code that its element's required binding does not allow (R4 terminologies, "Required"). */
+export function checkBinding(
+  { element, typeCode }: Property,
+  value: unknown,
   path: string,
-  issues: OperationOutcomeIssue[],
+  add: AddIssue,
 ): void {
   const { binding } = element;
-  if (binding?.strength !== 'required' || binding.valueSet === undefined || issues.length >= MAX_ISSUES)
-    return;
+  if (binding?.strength !== 'required' || binding.valueSet === undefined) return;
   const list = codeList(binding.valueSet);
-  if (list === undefined || isAllowed(item, typeCode, list)) return;
-  issues.push({
-    severity: 'error',
-    code: 'code-invalid',
-    details: {
-      text: `The code is not in the value set that is required here: ${binding.valueSet.split('|')[0]}`,
-    },
-    expression: [path],
+  if (list === undefined) return;
+  const items = Array.isArray(value) ? value : [value];
+  items.forEach((item: unknown, place) => {
+    if (isAllowed(item, typeCode, list)) return;
+    add({
+      severity: 'error',
+      code: 'code-invalid',
+      details: {
+        text: `The code is not in the value set that is required here: ${binding.valueSet?.split('|')[0]}`,
+      },
+      expression: [Array.isArray(value) ? `${path}[${place}]` : path],
+    });
   });
 }
 
@@ -89,7 +52,8 @@ function isCodingAllowed(coding: Json, list: ReadonlySet<string>): boolean {
 }
 
 function codeList(canonical: string): CodeList {
-  const url = canonical.split('|')[0] as string;
+  const named = canonical.split('|')[0] as string;
+  const url = R4_NAMES.get(named) ?? named;
   if (!lists.has(url)) lists.set(url, readCodes(url));
   return lists.get(url);
 }
@@ -114,8 +78,4 @@ function collect(contains: Contains, codes: Set<string>): void {
     }
     if (nested !== undefined) collect(nested, codes);
   }
-}
-
-function isJson(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
