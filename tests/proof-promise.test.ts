@@ -1,8 +1,9 @@
 /** A promise to log held against the ledger: kept, broken in both ways, open, and not to be forged. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createNodeClient, verifyPromiseCase, verifyText } from '../src/client/index.ts';
+import { createNodeClient, type Fetch, verifyPromiseCase, verifyText } from '../src/client/index.ts';
 import { sealJson } from '../src/client/sealed-json.ts';
+import { type Actor, actor } from '../src/contracts/testing/test-chain.ts';
 import { signMessage } from '../src/identity/index.ts';
 import { encodePromise, promiseOfEntry, signBatchPromise } from '../src/ledger/index.ts';
 import { leafHash, MerkleLog, utf8 } from '../src/shared/index.ts';
@@ -10,8 +11,13 @@ import { ProofChain } from './support/proof-chain.ts';
 import { standInNode } from './support/stand-in-node.ts';
 
 /** The promise that entry `index` has the text `text`, to be anchored by `deadlineMs`. */
-function promiseOf(chain: ProofChain, index: number, text: string, anchorDeadlineMs: number): string {
-  const { hospital } = chain.chain;
+function promiseOf(
+  chain: ProofChain,
+  index: number,
+  text: string,
+  anchorDeadlineMs: number,
+  hospital: Actor = chain.chain.hospital,
+): string {
   const leaf = leafHash(utf8(text));
   const tree = new MerkleLog();
   tree.append(leaf);
@@ -37,21 +43,20 @@ function anchoredChain(): ProofChain {
   return chain;
 }
 
-function caseOf(chain: ProofChain, promise: string, leafIndex?: number): Promise<string> {
-  const client = createNodeClient({ baseUrl: 'http://node.example', fetch: standInNode(() => chain).fetch });
-  const leaf =
-    leafIndex === undefined
-      ? null
-      : {
-          bytes: chain.accessEntries[leafIndex] as Uint8Array,
-          path: chain.accessLog.inclusionProof(leafIndex),
-        };
-  return client.promiseCase(promise, leaf);
+/** The case that a client gets; `shown` is false for a node that keeps its entries to itself. */
+function caseOf(chain: ProofChain, promise: string, shown = true): Promise<string> {
+  const node = standInNode(() => chain);
+  const silent: Fetch = async (url, init) => {
+    const answer = await node.fetch(url, init);
+    const isHidden = !shown && url.includes('/ledger/proofs/access/');
+    return isHidden ? Response.json({ title: 'not-found', detail: 'None.' }, { status: 404 }) : answer;
+  };
+  return createNodeClient({ baseUrl: 'http://node.example', fetch: silent }).promiseCase(promise);
 }
 
 test('an entry that is in the anchored log: kept', async () => {
   const chain = anchoredChain();
-  const verdict = verifyText(await caseOf(chain, promiseOf(chain, 1, 'b', 1_500), 1));
+  const verdict = verifyText(await caseOf(chain, promiseOf(chain, 1, 'b', 1_500)));
   assert.match(verdict.statements.join('\n'), /The custodian kept its promise/);
 });
 
@@ -67,7 +72,7 @@ test("a log too short after the deadline: broken, by the custodian's own signatu
 
 test('another entry in the promised place: broken', async () => {
   const chain = anchoredChain();
-  const verdict = verifyText(await caseOf(chain, promiseOf(chain, 1, 'the truth', 1_500), 1));
+  const verdict = verifyText(await caseOf(chain, promiseOf(chain, 1, 'the truth', 1_500)));
   assert.match(verdict.statements.join('\n'), /broke its promise to log: another entry stands at place 1/);
 });
 
@@ -83,14 +88,14 @@ test('before the deadline nothing is held against the custodian, and without a l
   const open = verifyText(await caseOf(chain, promiseOf(chain, 3, 'soon', 9_000)));
   assert.ok(open.ok && !open.statements.join().includes('broke'));
   assert.match(open.notProven.join('\n'), /Whether the promise will be kept/);
-  const unshown = verifyText(await caseOf(chain, promiseOf(chain, 1, 'b', 1_500)));
+  const unshown = verifyText(await caseOf(chain, promiseOf(chain, 1, 'b', 1_500), false));
   assert.ok(unshown.ok && !unshown.statements.join().includes('broke'));
   assert.match(unshown.notProven.join('\n'), /showed no entry at the place/);
 });
 
 test('no changed byte makes a custodian a breaker of promises', async () => {
   const chain = anchoredChain();
-  const text = await caseOf(chain, promiseOf(chain, 1, 'b', 1_500), 1);
+  const text = await caseOf(chain, promiseOf(chain, 1, 'b', 1_500));
   const bytes = utf8(text);
   for (let index = 0; index < bytes.length; index += 1) {
     const changed = bytes.with(index, (bytes[index] as number) ^ 1);
@@ -98,9 +103,25 @@ test('no changed byte makes a custodian a breaker of promises', async () => {
   }
 });
 
+test('a custodian that changed its key since is held to the promise of its old key', async () => {
+  const chain = anchoredChain();
+  const promise = promiseOf(chain, 3, 'left out', 1_500);
+  const next = chain.rotateKey(chain.chain.hospital, actor(60));
+  const verdict = verifyText(await caseOf(chain, promise));
+  assert.match(verdict.statements.join('\n'), /broke its promise to log/);
+  const later = promiseOf(chain, 3, 'left out again', 1_500, next);
+  const byNewKey = verifyText(await caseOf(chain, later));
+  assert.match(
+    byNewKey.statements.join('\n'),
+    /by the key [0-9a-f]{64}, its own since height 2.*broke its promise/s,
+  );
+  const forged = promiseOf(chain, 3, 'x', 1_500, { ...actor(61), id: chain.chain.hospital.id });
+  assert.equal(verifyText(await caseOf(chain, forged)).code, 'signature-invalid');
+});
+
 test('a promise by another key, and a case without its fields, are refused', async () => {
   const chain = anchoredChain();
-  const text = await caseOf(chain, promiseOf(chain, 1, 'b', 1_500), 1);
+  const text = await caseOf(chain, promiseOf(chain, 1, 'b', 1_500));
   const parsed = JSON.parse(text) as Record<string, unknown>;
   for (const name of Object.keys(parsed)) {
     const { [name]: _dropped, digest: _digest, ...rest } = parsed;

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  type AccountKeyProof,
+  accountKeyReceipt,
   concealReceipt,
   discloseConsent,
   discloseRecord,
@@ -9,6 +11,7 @@ import {
   type ReceiptKind,
   stateReceipt,
   type Trust,
+  transactionReceipt,
   verifyReceipt,
   verifyText,
 } from '../src/client/index.ts';
@@ -16,7 +19,7 @@ import { formatReceipt, type Receipt } from '../src/client/receipts/receipt-form
 import { consentKey, encodeRevokeConsent } from '../src/contracts/index.ts';
 import { actor } from '../src/contracts/testing/test-chain.ts';
 import { toHex, utf8 } from '../src/shared/index.ts';
-import { type ProofChain, witnessOf } from './support/proof-chain.ts';
+import { ProofChain, witnessOf } from './support/proof-chain.ts';
 import { CONTENT, RECORD, SALT, sampleReceipts } from './support/sample-receipts.ts';
 
 const WITNESS = witnessOf('witness.example/one', 90);
@@ -68,9 +71,11 @@ test('another chain, an untrusted witness and a missing quorum are refused', () 
     verifyReceipt(receipts.transaction, { witnesses: [other.key], quorum: 1 }).code,
     'quorum-missing',
   );
-  assert.equal(
-    verifyReceipt(receipts.transaction, { witnesses: [WITNESS.key, other.key], quorum: 2 }).code,
-    'quorum-missing',
+  const short = verifyReceipt(receipts.transaction, { witnesses: [WITNESS.key, other.key], quorum: 2 });
+  assert.equal(short.code, 'quorum-missing');
+  assert.match(
+    short.notProven.join(),
+    /Of the 2 that you require, 1 co-signed: witness\.example\/one.* missing: witness\.example\/other/,
   );
 });
 
@@ -145,14 +150,51 @@ test("a signature by a key that is not shown to be the signer's is refused", () 
   const { body } = parsed.value;
   const withKey = (publicKey: Uint8Array) =>
     verifyReceipt(
-      formatReceipt({ ...parsed.value, body: { ...body, signer: { publicKey, account: null } } } as Receipt),
+      formatReceipt({ ...parsed.value, body: { ...body, signer: { publicKey, rotations: [] } } } as Receipt),
     );
-  assert.equal(withKey(actor(50).publicKey).code, 'signature-invalid');
+  assert.equal(withKey(actor(50).publicKey).code, 'signer-unproven');
   const dropped = verifyReceipt(
     formatReceipt({ ...parsed.value, body: { ...body, signer: null } } as Receipt),
   );
   assert.ok(dropped.ok);
   assert.match(dropped.notProven.join(), /rely on the operator/);
+});
+
+test('a receipt says with which key was signed, before and after changes of key, without any state', () => {
+  const own = new ProofChain();
+  const first = own.chain.hospital;
+  own.addAccess('a');
+  const before = own.anchorAccesses();
+  const second = own.rotateKey(first, actor(60));
+  own.addAccess('b');
+  const between = own.anchorAccesses(second);
+  const third = own.rotateKey(second, actor(61));
+  own.addAccess('c');
+  const after = own.anchorAccesses(third);
+  const receiptOf = (index: number, signer = own.keyOf(first, index)): string =>
+    transactionReceipt(own.head(), { ...own.recorded(index, first), signer });
+  const said = [before, between, after].map((index) => verifyReceipt(receiptOf(index)).statements.join('\n'));
+  assert.match(said[0] as string, /by the key that the account is named after\./);
+  assert.match(
+    said[1] as string,
+    new RegExp(`by the key ${toHex(second.publicKey)}, its own since height 2: one change`),
+  );
+  assert.match(
+    said[2] as string,
+    new RegExp(`by the key ${toHex(third.publicKey)}, its own since height 4: 2 changes`),
+  );
+  const { publicKey, rotations } = own.keyOf(first, after);
+  const refused = (signer: AccountKeyProof, code: string, index = after): void =>
+    assert.equal(verifyReceipt(receiptOf(index, signer)).code, code);
+  refused({ publicKey, rotations: rotations.slice(0, 1) }, 'signature-invalid');
+  refused({ publicKey, rotations: rotations.slice(1) }, 'signer-unproven');
+  refused({ publicKey, rotations: rotations.toReversed() }, 'signer-unproven');
+  refused({ publicKey: third.publicKey, rotations: [] }, 'signer-unproven');
+  refused({ publicKey, rotations: rotations.slice(0, 1) }, 'signer-unproven', before);
+  for (const forgery of forge({ publicKey, rotations }) as AccountKeyProof[])
+    assert.equal(verifyReceipt(receiptOf(after, forgery)).ok, false);
+  const key = accountKeyReceipt(own.head(), first.id, { publicKey, rotations });
+  assert.match(verifyReceipt(key).statements.join(), /has signed with the key/);
 });
 
 test('absence is proven, and a present consent is not absent', () => {

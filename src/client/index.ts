@@ -1,13 +1,10 @@
 /** Talking to a node and believing only what is proven: receipts, pinned heads, wallets, witnesses. */
 export { type HeadConflict, openPinnedHeads, type PinnedHeads } from './heads/pinned-heads.ts';
+export type { AccountAnswer } from './http/accounts.ts';
 export type { ExchangeAnswer, ExchangeRequest, Fetch } from './http/exchange.ts';
-export {
-  type AccountAnswer,
-  createNodeClient,
-  type NodeClient,
-  type NodeClientOptions,
-  type ProvenTransaction,
-} from './http/node-client.ts';
+export type { ProvenTransaction, ReceiptOptions } from './http/ledger-proofs.ts';
+export { createNodeClient, type NodeClient } from './http/node-client.ts';
+export type { NodeClientOptions } from './http/session.ts';
 export * from './receipts/index.ts';
 export { verifyFile } from './verify-file.ts';
 export * from './wallet/index.ts';

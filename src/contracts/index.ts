@@ -67,5 +67,5 @@ export {
   readRegistration,
 } from './registry/registration.ts';
 export { ROLES, type Role, roleName } from './registry/role.ts';
-export { encodeRotateKey, type RotateKey } from './registry/rotate-key.ts';
+export { encodeRotateKey, type RotateKey, readRotateKey } from './registry/rotate-key.ts';
 export { encodeSuspension, readSuspension, type Suspension } from './registry/suspension.ts';

@@ -1,3 +1,4 @@
+import type { WitnessAddress } from '../client/index.ts';
 import type { LogLevel } from './http/log.ts';
 
 /** How a node runs. Everything has a default but the folder. */
@@ -20,6 +21,10 @@ export interface NodeConfig {
   logSink?: (text: string) => void;
   /** How often the access log is anchored. */
   anchorEveryMs?: number;
+  /** Who is asked to cosign the ledger's heads. */
+  witnesses?: readonly WitnessAddress[];
+  /** How often they are asked. */
+  cosignEveryMs?: number;
   /** Largest body of a FHIR request. */
   maxFhirBodyBytes?: number;
   /** Refused tokens and codes from one address in a minute before it has to wait. */
@@ -33,6 +38,7 @@ export const DEFAULT_PORT = 8490;
 export const DEFAULT_HOST = '127.0.0.1';
 export const DEFAULT_ORGANISATION = 'CareLedger demo hospital';
 export const DEFAULT_ANCHOR_EVERY_MS = 10_000;
+export const DEFAULT_COSIGN_EVERY_MS = 10_000;
 /** Within this every entry of the access log is anchored; what the signed promise to log says. */
 export const ANCHOR_DEADLINE_MS = 60_000;
 export const DEFAULT_MAX_FHIR_BODY_BYTES = 10 * 1024 * 1024;

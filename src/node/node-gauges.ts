@@ -8,6 +8,7 @@ export function addNodeGauges({
   sessions,
   recordAnchor,
   accessAnchor,
+  cosigner,
 }: NodeRuntime): void {
   const gauges: [name: string, help: string, read: () => number][] = [
     ['careledger_ledger_height', 'Height of the ledger.', () => engine.head().height],
@@ -22,6 +23,22 @@ export function addNodeGauges({
       'careledger_records_waiting',
       'Record versions that wait for their transaction.',
       () => recordAnchor.waiting,
+    ],
+    ['careledger_witnesses', 'Witnesses that are asked to cosign.', () => cosigner.status().configured],
+    [
+      'careledger_witnesses_signed',
+      'Witnesses that signed the newest cosigned head.',
+      () => cosigner.status().signed,
+    ],
+    [
+      'careledger_witness_cosigned_height',
+      'Height of the newest cosigned head; 0 when there is none.',
+      () => cosigner.status().height ?? 0,
+    ],
+    [
+      'careledger_witness_cosigned_age_seconds',
+      'How long ago it was cosigned; -1 when there is none.',
+      () => cosigner.status().ageSeconds ?? -1,
     ],
     ['careledger_sessions', 'Sessions that are open.', () => sessions.size],
     ['process_resident_memory_bytes', 'Resident memory.', () => process.memoryUsage.rss()],

@@ -14,12 +14,14 @@ import type { NodeSession } from './auth/token-endpoint.ts';
 import {
   ANCHOR_DEADLINE_MS,
   DEFAULT_ANCHOR_EVERY_MS,
+  DEFAULT_COSIGN_EVERY_MS,
   DEFAULT_MAX_FAILURES_PER_MINUTE,
   type NodeConfig,
 } from './config.ts';
 import { createConsentDesk } from './consents/consent-submission.ts';
 import { createConsentView } from './consents/consent-view.ts';
 import { readLedgerConsent } from './consents/ledger-consent.ts';
+import { startCosigner } from './cosigning/cosigner.ts';
 import { openFhir } from './fhir/open-fhir.ts';
 import type { OpenedFolder } from './folder/init-folder.ts';
 import { openLog } from './http/log.ts';
@@ -129,6 +131,15 @@ function wire(parts: Opened): NodeRuntime {
   const recordAnchor = createRecordAnchor({ vault, bindings: vault.bindings, custodian });
   const everyMs = config.anchorEveryMs ?? DEFAULT_ANCHOR_EVERY_MS;
   const accessAnchor = startAccessAnchor({ accessLog: vault.accessLog, custodian, everyMs, nowMs, log });
+  const metrics = createMetrics();
+  const cosigner = startCosigner({
+    engine,
+    witnesses: config.witnesses ?? [],
+    everyMs: config.cosignEveryMs ?? DEFAULT_COSIGN_EVERY_MS,
+    nowMs,
+    log,
+    onOutcome: (outcome) => metrics.count(`careledger_witness_${outcome}_total`),
+  });
   const limit = config.maxFailuresPerMinute ?? DEFAULT_MAX_FAILURES_PER_MINUTE;
   const runtime: NodeRuntime = {
     opened,
@@ -157,7 +168,8 @@ function wire(parts: Opened): NodeRuntime {
     }),
     recordAnchor,
     accessAnchor,
-    receipts: createReceiptDesk({ engine, accessLog: vault.accessLog, genesis: genesisBytes }),
+    receipts: createReceiptDesk({ engine, accessLog: vault.accessLog, genesis: opened.genesis, cosigner }),
+    cosigner,
     ...openFhir({
       engine,
       vault,
@@ -171,7 +183,7 @@ function wire(parts: Opened): NodeRuntime {
       baseUrl: () => runtime.baseUrl,
     }),
     log,
-    metrics: createMetrics(),
+    metrics,
     nowMs,
     baseUrl: config.baseUrl ?? '',
     state: 'starting',

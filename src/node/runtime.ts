@@ -9,6 +9,7 @@ import type { SessionStore } from './auth/sessions.ts';
 import type { NodeSession } from './auth/token-endpoint.ts';
 import type { createConsentDesk } from './consents/consent-submission.ts';
 import type { ConsentView } from './consents/consent-view.ts';
+import type { Cosigner } from './cosigning/cosigner.ts';
 import type { FhirDoor } from './fhir/fhir-door.ts';
 import type { OpenedFolder } from './folder/init-folder.ts';
 import type { Log } from './http/log.ts';
@@ -33,6 +34,7 @@ export interface NodeRuntime {
   readonly enrolment: Enrolment;
   readonly recordAnchor: RecordAnchor;
   readonly accessAnchor: AccessAnchorTimer;
+  readonly cosigner: Cosigner;
   readonly receipts: ReceiptDesk;
   readonly fhir: FhirDoor;
   readonly fhirHandler: FhirHandler;

@@ -40,6 +40,7 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
     servers.push(await listenForAdmin(runtime, () => void stop()));
     servers.push(await listenForAll(runtime, config));
     runtime.state = 'ready';
+    void runtime.cosigner.round();
     runtime.log.write('info', 'ready', { height: runtime.engine.head().height });
     return {
       url: runtime.baseUrl,
@@ -124,6 +125,7 @@ async function shutDown(runtime: NodeRuntime, servers: HttpServer[]): Promise<vo
   runtime.state = 'closing';
   const [admin, ...others] = servers;
   await Promise.all(others.map((server) => server.close()));
+  await runtime.cosigner.stop();
   await runtime.recordAnchor.idle();
   await runtime.accessAnchor.stop().catch(() => runtime.log.write('error', 'access-anchor-failed'));
   await runtime.vault.close();

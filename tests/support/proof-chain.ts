@@ -1,10 +1,16 @@
 /** A small chain with everything that receipts are about: a patient, a consent, record versions, an access log, witnesses. */
-import type { ReceiptHead, RecordedTransaction, StateEvidence } from '../../src/client/index.ts';
+import type {
+  AccountKeyProof,
+  ReceiptHead,
+  RecordedTransaction,
+  StateEvidence,
+} from '../../src/client/index.ts';
 import {
   type ActionName,
   accessAnchorKey,
   encodeAnchorAccessLog,
   encodeRegistration,
+  encodeRotateKey,
   provePossession,
 } from '../../src/contracts/index.ts';
 import { type Actor, actor, TestChain } from '../../src/contracts/testing/test-chain.ts';
@@ -12,6 +18,7 @@ import { publicKeyOf } from '../../src/identity/index.ts';
 import {
   addCosignatures,
   cosign,
+  decodeTransaction,
   encodeGenesis,
   formatCheckpoint,
   readAccount,
@@ -20,7 +27,7 @@ import {
   signCheckpoint,
   type VerifierKey,
 } from '../../src/ledger/index.ts';
-import { leafHash, MerkleLog, utf8 } from '../../src/shared/index.ts';
+import { leafHash, MerkleLog, toHex, utf8 } from '../../src/shared/index.ts';
 
 export type NamedWitness = { readonly name: string; readonly seed: Uint8Array; readonly key: VerifierKey };
 
@@ -36,6 +43,8 @@ export class ProofChain {
   readonly clinician = actor(41);
   readonly accessLog = new MerkleLog();
   readonly accessEntries: Uint8Array[] = [];
+  /** For each account whose key changed: its first key, then the leaves of the changes. */
+  readonly #rotations = new Map<string, (Uint8Array | number)[]>();
   readonly #leaves: Uint8Array[] = [];
   readonly #transactions: Uint8Array[] = [];
 
@@ -69,9 +78,9 @@ export class ProofChain {
     return this.accessLog.append(leafHash(utf8(text)));
   }
 
-  anchorAccesses(): number {
+  anchorAccesses(by: Actor = this.chain.hospital): number {
     const anchor = { logSize: this.accessLog.size, logRoot: this.accessLog.root() };
-    return this.record(this.chain.hospital, 'anchor-access-log', encodeAnchorAccessLog(anchor));
+    return this.record(by, 'anchor-access-log', encodeAnchorAccessLog(anchor));
   }
 
   checkpoint(...witnesses: readonly NamedWitness[]): string {
@@ -96,14 +105,39 @@ export class ProofChain {
 
   recorded(index: number, by: Actor): RecordedTransaction {
     return {
-      recorded: {
-        leaf: this.#leaves[index] as Uint8Array,
-        index,
-        path: this.chain.log.inclusionProof(index),
-      },
-      signer: { publicKey: by.publicKey, account: null },
+      recorded: this.leafAt(index),
+      signer: this.keyOf(by, index),
       transaction: this.#transactions[index] as Uint8Array,
     };
+  }
+
+  /** Replaces an actor's key; from then on the returned actor signs for the account. */
+  rotateKey(who: Actor, next: Actor): Actor {
+    const { chainId } = this.chain;
+    const possessionProof = provePossession(chainId, who.id, next.publicKey, next.seed);
+    const payload = encodeRotateKey({ newKey: next.publicKey, possessionProof });
+    const index = this.record(who, 'rotate-key', payload);
+    const [first, ...others] = this.#rotations.get(toHex(who.id)) ?? [who.publicKey];
+    this.#rotations.set(toHex(who.id), [first as Uint8Array, ...others, index]);
+    return { ...next, id: who.id };
+  }
+
+  /** The account's key at a place of the history, as a receipt shows it. */
+  keyOf(who: Actor, beforeIndex = this.#leaves.length): AccountKeyProof {
+    const [first = who.publicKey, ...changes] = this.#rotations.get(toHex(who.id)) ?? [];
+    const rotations = (changes as number[])
+      .filter((index) => index < beforeIndex)
+      .map((index) => ({ recorded: this.leafAt(index), payload: this.payloadAt(index) }));
+    return { publicKey: first as Uint8Array, rotations };
+  }
+
+  leafAt(index: number): RecordedTransaction['recorded'] {
+    return { leaf: this.#leaves[index] as Uint8Array, index, path: this.chain.log.inclusionProof(index) };
+  }
+
+  payloadAt(index: number): Uint8Array {
+    const transaction = decodeTransaction(this.transactionAt(index));
+    return (transaction.ok ? transaction.value.parts[0] : undefined) as Uint8Array;
   }
 
   transactionAt(index: number): Uint8Array {

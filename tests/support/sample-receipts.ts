@@ -1,6 +1,7 @@
 /** One receipt of every kind, over one chain. */
 import {
   accessEntryReceipt,
+  accountKeyReceipt,
   consentReceipt,
   patientKeyOf,
   type ReceiptKind,
@@ -82,6 +83,7 @@ export function sampleReceipts(...witnesses: readonly NamedWitness[]): SampleRec
     transaction: transactionReceipt(head, chain.recorded(grantLeaf, patient)),
     'record-version': recordVersionReceipt(head, chain.recorded(recordLeaf, hospital), 1, opening),
     'access-entry': accessEntryReceipt(head, chain.recorded(anchorLeaf, hospital), place),
+    'account-key': accountKeyReceipt(head, hospital.id, chain.keyOf(hospital)),
     state: stateReceipt(
       head,
       { table: 'consent', ids: [grant.consentId] },

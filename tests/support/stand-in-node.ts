@@ -1,5 +1,6 @@
 /** The ledger routes of a node over a chain in memory, which a test may bend into a lying one. */
 import {
+  accountKeyReceipt,
   type Fetch,
   type StateSubject,
   stateKeyOf,
@@ -7,7 +8,7 @@ import {
   transactionReceipt,
 } from '../../src/client/index.ts';
 import { decodeTransaction, readAccount, transactionId } from '../../src/ledger/index.ts';
-import { fromHex, toBase64, toHex } from '../../src/shared/index.ts';
+import { fromHex, leafHash, toBase64, toHex } from '../../src/shared/index.ts';
 import type { ProofChain } from './proof-chain.ts';
 
 export type StandIn = { readonly fetch: Fetch; bend: ((path: string) => BodyInit | undefined) | undefined };
@@ -39,6 +40,18 @@ function answer(
   if (what === 'proofs' && rest[0] === 'consistency') {
     const [from, to] = ['from', 'to'].map((name) => Number(query.get(name))) as [number, number];
     return Response.json({ proof: chain.chain.log.consistencyProof(from, to).map(toBase64) });
+  }
+  if (what === 'proofs' && rest[0] === 'access') {
+    const [index, size] = [Number(rest[1]), Number(query.get('size'))] as [number, number];
+    const entry = chain.accessEntries[index];
+    if (entry === undefined) return Response.json({ title: 'not-found', detail: 'None.' }, { status: 404 });
+    const path = chain.accessLog.inclusionProof(index, size).map(toBase64);
+    return Response.json({ leafHash: toBase64(leafHash(entry)), path });
+  }
+  if (what === 'proofs' && rest[0] === 'key') {
+    const id = bytesOf(rest[1]);
+    const who = { seed: new Uint8Array(), publicKey: new Uint8Array(), id };
+    return new Response(accountKeyReceipt(chain.head(), id, chain.keyOf(who)));
   }
   if (what === 'proofs') {
     const subject = { table: rest[1], ids: rest.slice(2).map(bytesOf) } as StateSubject;

@@ -1,9 +1,9 @@
 import { decodeTransaction, type StateProof } from '../../ledger/index.ts';
 import { AppError, assert, leafHash, MerkleLog } from '../../shared/index.ts';
 import {
+  type AccountKeyProof,
   formatReceipt,
   type PayloadPart,
-  type ReceiptSigner,
   type RecordedLeaf,
   type RecordOpening,
   type StateSubject,
@@ -15,7 +15,7 @@ export type ReceiptHead = { readonly genesis: Uint8Array; readonly checkpoint: s
 /** A transaction as a node recorded it, with its proof under the head. */
 export type RecordedTransaction = {
   readonly recorded: RecordedLeaf;
-  readonly signer: ReceiptSigner | null;
+  readonly signer: AccountKeyProof | null;
   /** The whole transaction. */
   readonly transaction: Uint8Array;
 };
@@ -87,6 +87,12 @@ export function stateReceipt(
   proof: StateProof,
 ): string {
   return formatReceipt({ kind: 'state', ...head, body: { subject, value: value ?? null, proof } });
+}
+
+/** The receipt of an account's key at the head. */
+export function accountKeyReceipt(head: ReceiptHead, accountId: Uint8Array, key: AccountKeyProof): string {
+  const { genesis, checkpoint } = head;
+  return formatReceipt({ kind: 'account-key', genesis, checkpoint, body: { accountId, key } });
 }
 
 function partsOf(transaction: Uint8Array): readonly Uint8Array[] {

@@ -1,5 +1,6 @@
 export {
   accessEntryReceipt,
+  accountKeyReceipt,
   consentReceipt,
   type ReceiptHead,
   type RecordedTransaction,
@@ -10,12 +11,13 @@ export {
 } from './build-receipt.ts';
 export { concealReceipt, discloseConsent, discloseRecord } from './disclose.ts';
 export {
+  type AccountKeyProof,
   MAX_RECEIPT_CHARACTERS,
+  MAX_ROTATIONS,
   parseReceipt,
   RECEIPT_FORMAT,
   type Receipt,
   type ReceiptKind,
-  type ReceiptSigner,
   type RecordedLeaf,
   type RecordOpening,
   type StateSubject,
@@ -25,5 +27,5 @@ export { verifyCheckpointNote } from './verify-checkpoint-file.ts';
 export { formatPromiseCase, type PromiseCase, verifyPromiseCase } from './verify-promise.ts';
 export { type ProofVerdict, type RefusedProof, type VerifiedProof, verifyReceipt } from './verify-receipt.ts';
 export type { Trust } from './verify-recorded.ts';
-export { stateKeyOf } from './verify-state.ts';
+export { parseStateSubject, stateKeyOf } from './verify-state.ts';
 export { type FileTrust, verifyText } from './verify-text.ts';

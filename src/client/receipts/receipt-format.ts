@@ -23,6 +23,9 @@ const MAX_NOTE_CHARACTERS = 64 << 10;
 const MAX_PATH = 64;
 const MAX_STATE_PATH = 256;
 const MAX_LEAF_BYTES = 1024;
+const MAX_ROTATION_BYTES = 256;
+/** Of an account whose key changed more often, receipts come without the signer's key. */
+export const MAX_ROTATIONS = 64;
 const MAX_STATE_VALUE_BYTES = 64 << 10;
 const MAX_CONTENT_BYTES = 2 << 20;
 
@@ -39,8 +42,14 @@ export const statePlace = object({
 
 export const stateValue = object({ value: base64(MAX_STATE_VALUE_BYTES), proof: statePlace });
 
-/** The key under the transaction's signature. `account` shows that it is the signer's, when the signer's id does not. */
-const signer = object({ publicKey: hash, account: nullable(stateValue) });
+/** A recorded change of an account's key: `payload` is that of the rotate-key transaction. */
+const rotation = object({ recorded, payload: base64(MAX_ROTATION_BYTES) });
+
+/**
+ * A key of an account, shown without any state: the key that the account is named after, and every change of it up to the one
+ * that is meant, each signed with the key before it.
+ */
+export const accountKeyProof = object({ publicKey: hash, rotations: list(rotation, MAX_ROTATIONS) });
 
 /** One part of a payload and its way to the payload's root. */
 const part = object({ bytes: base64(MAX_TRANSACTION_BYTES), index: count, count, path });
@@ -58,12 +67,12 @@ const recordOpening = object({
 const bodies = {
   transaction: object({
     recorded,
-    signer: nullable(signer),
+    signer: nullable(accountKeyProof),
     transaction: nullable(base64(MAX_TRANSACTION_BYTES)),
   }),
   'record-version': object({
     recorded,
-    signer: nullable(signer),
+    signer: nullable(accountKeyProof),
     head: part,
     entry: part,
     opening: nullable(recordOpening),
@@ -72,7 +81,7 @@ const bodies = {
     entry: base64(MAX_TRANSACTION_BYTES),
     index: count,
     path,
-    anchor: object({ recorded, signer: nullable(signer), payload: base64(MAX_LEAF_BYTES) }),
+    anchor: object({ recorded, signer: nullable(accountKeyProof), payload: base64(MAX_LEAF_BYTES) }),
   }),
   state: object({
     subject: object({
@@ -82,9 +91,10 @@ const bodies = {
     value: nullable(base64(MAX_STATE_VALUE_BYTES)),
     proof: statePlace,
   }),
+  'account-key': object({ accountId: hex32, key: accountKeyProof }),
   consent: object({
     recorded,
-    signer: nullable(signer),
+    signer: nullable(accountKeyProof),
     transaction: base64(MAX_TRANSACTION_BYTES),
     opening: nullable(object({ salt: hex32, terms: base64(MAX_STATE_VALUE_BYTES) })),
     state: nullable(stateValue),
@@ -93,7 +103,7 @@ const bodies = {
 
 export type ReceiptKind = keyof typeof bodies;
 export type RecordedLeaf = Decoded<typeof recorded>;
-export type ReceiptSigner = Decoded<typeof signer>;
+export type AccountKeyProof = Decoded<typeof accountKeyProof>;
 export type PayloadPart = Decoded<typeof part>;
 export type RecordOpening = Decoded<typeof recordOpening>;
 export type StateSubject = Decoded<typeof bodies.state>['subject'];

@@ -37,8 +37,9 @@ export class ProofRefused extends Error {
   override readonly name = 'ProofRefused';
   readonly code: RefusalCode;
 
-  constructor(code: RefusalCode) {
-    super(REFUSALS[code]);
+  /** `details` says what of it holds, where a reader can do something about the rest. */
+  constructor(code: RefusalCode, details?: string) {
+    super(details === undefined ? REFUSALS[code] : `${REFUSALS[code]} ${details}`);
     this.code = code;
   }
 }

@@ -1,40 +1,37 @@
 import { accessAnchorKey, decodeRecordedAnchor } from '../../contracts/index.ts';
-import { accountIdOf, parsePublicKey } from '../../identity/index.ts';
 import {
   type AccessPromise,
-  accountKey,
   decodePromise,
   verifyPromise as isMadeBy,
   judgePromise,
   type PromiseState,
-  readAccount,
   verifyStateProof,
 } from '../../ledger/index.ts';
-import { equalBytes, leafHash, toHex } from '../../shared/index.ts';
+import { toHex } from '../../shared/index.ts';
 import { openSealedJson, sealJson } from '../sealed-json.ts';
 import { base64, type Decoded, nullable, object, oneOf, ShapeError, text } from './json-codec.ts';
-import { path, statePlace, stateValue } from './receipt-format.ts';
+import { accountKeyProof, path, statePlace } from './receipt-format.ts';
 import { ProofRefused, refuseUnless } from './refusal.ts';
 import { type ProofVerdict, verdictOf, verified } from './verify-receipt.ts';
 import { type Trust, type VerifiedHead, verifyHead } from './verify-recorded.ts';
-import { accountText, type Findings, headFindings, joinFindings, timeText } from './words.ts';
+import { type ShownKey, verifyAccountKey } from './verify-signer.ts';
+import { accountText, type Findings, headFindings, joinFindings, keyText, timeText } from './words.ts';
 
 export const PROMISE_CASE_FORMAT = 'careledger-promise-case/v1';
 const MAX_CASE_CHARACTERS = 3 << 20;
 
 /**
  * A promise to log held against a head of the ledger: the custodian's key, its anchor under that head's state (or that there is
- * none), and the leaf that stands in the promised place, where the custodian showed one.
+ * none), and the hash of the entry that stands in the promised place, where the custodian showed one. No entry is disclosed.
  */
 const promiseCase = object({
   format: oneOf([PROMISE_CASE_FORMAT]),
   promise: text(8192),
-  custodianKey: base64(32),
-  account: nullable(stateValue),
+  custodianKey: accountKeyProof,
   genesis: base64(64 << 10),
   checkpoint: text(64 << 10),
   anchor: object({ value: nullable(base64(1024)), proof: statePlace }),
-  leaf: nullable(object({ bytes: base64(1 << 20), path })),
+  leaf: nullable(object({ hash: base64(32), path })),
 });
 
 export type PromiseCase = Omit<Decoded<typeof promiseCase>, 'format'>;
@@ -53,12 +50,12 @@ export function verifyPromiseCase(source: string, trust: Trust = {}): ProofVerdi
     const promise = decodePromise(evidence.promise);
     refuseUnless(promise.ok, 'promise-malformed');
     const head = verifyHead(evidence.genesis, evidence.checkpoint, trust);
-    verifyMaker(promise.value, evidence, head);
+    const key = verifyMaker(promise.value, evidence, head);
     const findings = judge(promise.value, evidence, head);
     return verified(
       'promise',
       head,
-      joinFindings(headFindings(head, trust), madeFindings(promise.value), findings),
+      joinFindings(headFindings(head, trust), madeFindings(promise.value, key), findings),
     );
   });
 }
@@ -74,25 +71,10 @@ function parseCase(source: string): PromiseCase {
   }
 }
 
-function verifyMaker(
-  promise: AccessPromise,
-  { custodianKey, account }: PromiseCase,
-  head: VerifiedHead,
-): void {
-  const key = parsePublicKey(custodianKey);
-  refuseUnless(key.ok, 'signer-unproven');
-  refuseUnless(isMadeBy(promise, key.value), 'signature-invalid');
-  if (account === null) {
-    refuseUnless(equalBytes(accountIdOf(key.value), promise.custodian), 'signer-unproven');
-    return;
-  }
-  const place = accountKey(promise.custodian);
-  refuseUnless(
-    verifyStateProof(head.checkpoint.stateRoot, place, account.value, account.proof),
-    'signer-unproven',
-  );
-  const known = readAccount({ get: () => account.value }, promise.custodian);
-  refuseUnless(known !== undefined && equalBytes(known.publicKey, key.value), 'signer-unproven');
+function verifyMaker(promise: AccessPromise, evidence: PromiseCase, head: VerifiedHead): ShownKey {
+  const key = verifyAccountKey(evidence.custodianKey, promise.custodian, head);
+  refuseUnless(isMadeBy(promise, key.publicKey), 'signature-invalid');
+  return key;
 }
 
 function judge(promise: AccessPromise, { anchor, leaf }: PromiseCase, head: VerifiedHead): Findings {
@@ -106,14 +88,14 @@ function judge(promise: AccessPromise, { anchor, leaf }: PromiseCase, head: Veri
   const state = judgePromise(promise, {
     headTimeMs: timeMs,
     ...(recorded === undefined ? {} : { anchor: recorded }),
-    ...(leaf === null ? {} : { leaf: { hash: leafHash(leaf.bytes), path: leaf.path } }),
+    ...(leaf === null ? {} : { leaf }),
   });
   return outcome(state, promise, recorded?.logSize ?? 0);
 }
 
-function madeFindings(promise: AccessPromise): Findings {
+function madeFindings(promise: AccessPromise, key: ShownKey): Findings {
   const statement =
-    `${accountText(promise.custodian)} signed the promise that the entry ${toHex(promise.entryHash)} stands at place ${promise.leafIndex} ` +
+    `${accountText(promise.custodian)} signed, by ${keyText(key)}, the promise that the entry ${toHex(promise.entryHash)} stands at place ${promise.leafIndex} ` +
     `of its access log, and that this will be on the ledger by ${timeText(promise.anchorDeadlineMs)}.`;
   return { statements: [statement], notProven: [] };
 }

@@ -4,6 +4,7 @@ import { parseReceipt, type Receipt, type ReceiptKind } from './receipt-format.t
 import { ProofRefused, REFUSALS, type RefusalCode } from './refusal.ts';
 import { verifyAccessEntryBody, verifyRecordVersionBody } from './verify-record.ts';
 import { type Trust, type VerifiedHead, verifyHead } from './verify-recorded.ts';
+import { verifyAccountKeyBody } from './verify-signer.ts';
 import { verifyStateBody } from './verify-state.ts';
 import { verifyConsentBody, verifyTransactionBody } from './verify-transaction.ts';
 import { type Findings, headFindings, joinFindings } from './words.ts';
@@ -51,7 +52,7 @@ export function verdictOf(verify: () => VerifiedProof): ProofVerdict {
   try {
     return verify();
   } catch (error) {
-    if (error instanceof ProofRefused) return refused(error.code);
+    if (error instanceof ProofRefused) return refused(error.code, error.message);
     if (error instanceof DecodeError) return refused('payload-mismatch');
     throw error;
   }
@@ -62,8 +63,8 @@ export function verified(kind: VerifiedProof['kind'], head: VerifiedHead, findin
   return { ok: true, code: 'verified', kind, checkpoint, witnesses, ...findings };
 }
 
-function refused(code: RefusalCode): RefusedProof {
-  return { ok: false, code, statements: [], notProven: [`Nothing is proven. ${REFUSALS[code]}`] };
+function refused(code: RefusalCode, why: string = REFUSALS[code]): RefusedProof {
+  return { ok: false, code, statements: [], notProven: [`Nothing is proven. ${why}`] };
 }
 
 function bodyFindings(receipt: Receipt, head: VerifiedHead): Findings {
@@ -78,6 +79,8 @@ function bodyFindings(receipt: Receipt, head: VerifiedHead): Findings {
       return verifyStateBody(receipt.body, head);
     case 'consent':
       return verifyConsentBody(receipt.body, head);
+    case 'account-key':
+      return verifyAccountKeyBody(receipt.body, head);
     default:
       return unreachable(receipt);
   }

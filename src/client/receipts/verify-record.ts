@@ -4,7 +4,8 @@ import { CanonicalReader, equalBytes, leafHash, sha256, toHex, verifyInclusion }
 import { recordCommitment } from '../../vault/index.ts';
 import type { ReceiptBody, RecordOpening } from './receipt-format.ts';
 import { refuseUnless } from './refusal.ts';
-import { type VerifiedHead, verifyPart, verifyRecorded, verifySigner } from './verify-recorded.ts';
+import { type VerifiedHead, verifyPart, verifyRecorded } from './verify-recorded.ts';
+import { verifySigner } from './verify-signer.ts';
 import { recordedFindings } from './verify-transaction.ts';
 import { accountText, type Findings, joinFindings, signerFindings, timeText } from './words.ts';
 
@@ -36,7 +37,7 @@ export function verifyRecordVersionBody(body: ReceiptBody<'record-version'>, hea
     `no later than ${timeText(leaf.timeMs)}, and named ${accountText(author.accountId)} as its author.`;
   return joinFindings(
     recordedFindings(leaf),
-    signerFindings(verifySigner(leaf, body.signer, head), leaf.header.signer),
+    signerFindings(verifySigner(leaf, body.recorded.index, body.signer, head), leaf.header.signer),
     { statements: [statement], notProven: [authorLimit(author.isSigned)] },
     openingFindings(body.opening, entry.commitment),
   );
@@ -58,7 +59,7 @@ export function verifyAccessEntryBody(body: ReceiptBody<'access-entry'>, head: V
     `is among the first ${logSize} entries, which it anchored at height ${leaf.height}, ${timeText(leaf.timeMs)}. It cannot be taken out since.`;
   return joinFindings(
     recordedFindings(leaf),
-    signerFindings(verifySigner(leaf, anchor.signer, head), leaf.header.signer),
+    signerFindings(verifySigner(leaf, anchor.recorded.index, anchor.signer, head), leaf.header.signer),
     {
       statements: [statement],
       notProven: ["That the entry tells the truth about who read what: it is the custodian's own statement."],

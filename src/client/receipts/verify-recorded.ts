@@ -1,21 +1,16 @@
-import { accountIdOf, parsePublicKey, verifySignature } from '../../identity/index.ts';
 import {
-  accountKey,
   type Checkpoint,
   chainIdOf,
   decodeGenesis,
   decodeLogLeaf,
   type Genesis,
   type LogLeaf,
-  readAccount,
-  signingBytes,
   type VerifierKey,
   verifyCheckpoint,
-  verifyStateProof,
   type WitnessStatement,
 } from '../../ledger/index.ts';
 import { equalBytes, leafHash, verifyInclusion } from '../../shared/index.ts';
-import type { PayloadPart, ReceiptSigner, RecordedLeaf } from './receipt-format.ts';
+import type { PayloadPart, RecordedLeaf } from './receipt-format.ts';
 import { ProofRefused, refuseUnless } from './refusal.ts';
 
 /**
@@ -36,21 +31,28 @@ export type VerifiedHead = {
   readonly witnesses: readonly WitnessStatement[];
 };
 
-/** Who signed a recorded transaction: shown by the key, or only said by the operator. */
-export type SignerProof = 'key-is-account' | 'key-in-state' | 'not-shown';
-
 export function verifyHead(genesisBytes: Uint8Array, note: string, trust: Trust): VerifiedHead {
   const genesis = decodeGenesis(genesisBytes);
   refuseUnless(genesis.ok, 'genesis-malformed');
   const chainId = chainIdOf(genesis.value);
   refuseUnless(trust.chainId === undefined || equalBytes(trust.chainId, chainId), 'wrong-chain');
-  const verified = verifyCheckpoint(note, chainId, {
-    operatorKey: genesis.value.operatorKey,
-    witnesses: trust.witnesses ?? [],
-    quorum: trust.quorum ?? 0,
-  });
+  const { witnesses = [], quorum = 0 } = trust;
+  const verified = verifyCheckpoint(note, chainId, { operatorKey: genesis.value.operatorKey, witnesses });
   if (!verified.ok) throw new ProofRefused(verified.error);
+  if (verified.value.witnesses.length < quorum)
+    throw new ProofRefused('quorum-missing', missingText(verified.value.witnesses, witnesses, quorum));
   return { chainId, genesis: genesis.value, ...verified.value };
+}
+
+function missingText(
+  signed: readonly WitnessStatement[],
+  asked: readonly VerifierKey[],
+  quorum: number,
+): string {
+  const names = signed.map(({ name }) => name);
+  const missing = asked.map(({ name }) => name).filter((name) => !names.includes(name));
+  const who = names.length === 0 ? 'none' : `${names.length}`;
+  return `Of the ${quorum} that you require, ${who} co-signed${names.length === 0 ? '' : `: ${names.join(', ')}`}; missing: ${missing.join(', ') || 'nobody you named'}.`;
 }
 
 /** The leaf must be in the checkpoint's log, of this chain, and recorded no later than the checkpoint. */
@@ -65,24 +67,6 @@ export function verifyRecorded(recorded: RecordedLeaf, head: VerifiedHead): LogL
   refuseUnless(equalBytes(leaf.value.header.chainId, head.chainId), 'wrong-chain');
   refuseUnless(leaf.value.height <= height, 'leaf-malformed');
   return leaf.value;
-}
-
-/** Checks the signature under the leaf, and that its key is the account's: by its id, or by the state of the checkpoint. */
-export function verifySigner(leaf: LogLeaf, signer: ReceiptSigner | null, head: VerifiedHead): SignerProof {
-  if (signer === null) return 'not-shown';
-  const key = parsePublicKey(signer.publicKey);
-  refuseUnless(key.ok, 'signer-unproven');
-  refuseUnless(verifySignature(key.value, signingBytes(leaf.header), leaf.signature), 'signature-invalid');
-  if (signer.account === null) {
-    refuseUnless(equalBytes(accountIdOf(key.value), leaf.header.signer), 'signer-unproven');
-    return 'key-is-account';
-  }
-  const { value, proof } = signer.account;
-  const place = accountKey(leaf.header.signer);
-  refuseUnless(verifyStateProof(head.checkpoint.stateRoot, place, value, proof), 'signer-unproven');
-  const account = readAccount({ get: () => value }, leaf.header.signer);
-  refuseUnless(account !== undefined && equalBytes(account.publicKey, key.value), 'signer-unproven');
-  return 'key-in-state';
 }
 
 export function verifyPart(part: PayloadPart, leaf: LogLeaf): void {

@@ -28,6 +28,14 @@ const TABLES: Record<
   'record-chain': { ids: 2, key: recordChainKey, name: 'chain of record versions at and for' },
 };
 
+/** The subject of a table's name and its ids, or undefined when there is no such table or it takes another number of ids. */
+export function parseStateSubject(table: string, ids: readonly Uint8Array[]): StateSubject | undefined {
+  if (!Object.hasOwn(TABLES, table)) return undefined;
+  const name = table as StateSubject['table'];
+  const isWhole = ids.length === TABLES[name].ids && ids.every((id) => id.length === 32);
+  return isWhole ? { table: name, ids } : undefined;
+}
+
 /** The state key that a subject names. */
 export function stateKeyOf(subject: StateSubject): Uint8Array {
   const table = TABLES[subject.table];

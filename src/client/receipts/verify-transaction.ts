@@ -18,7 +18,8 @@ import {
 import { CanonicalReader, equalBytes, toHex } from '../../shared/index.ts';
 import type { ReceiptBody } from './receipt-format.ts';
 import { ProofRefused, refuseUnless } from './refusal.ts';
-import { type VerifiedHead, verifyRecorded, verifySigner } from './verify-recorded.ts';
+import { type VerifiedHead, verifyRecorded } from './verify-recorded.ts';
+import { verifySigner } from './verify-signer.ts';
 import { accountText, type Findings, joinFindings, resultText, signerFindings, timeText } from './words.ts';
 
 const GRANT = 1;
@@ -30,7 +31,10 @@ export function verifyTransactionBody(body: ReceiptBody<'transaction'>, head: Ve
   const findings = recordedFindings(leaf);
   if (body.transaction === null)
     findings.notProven.push('What the payload of the transaction says: the file does not carry it.');
-  return joinFindings(findings, signerFindings(verifySigner(leaf, body.signer, head), leaf.header.signer));
+  return joinFindings(
+    findings,
+    signerFindings(verifySigner(leaf, body.recorded.index, body.signer, head), leaf.header.signer),
+  );
 }
 
 export function verifyConsentBody(body: ReceiptBody<'consent'>, head: VerifiedHead): Findings {
@@ -41,7 +45,7 @@ export function verifyConsentBody(body: ReceiptBody<'consent'>, head: VerifiedHe
   const change = consentChangeOf(verifyPayload(body.transaction, leaf), action);
   return joinFindings(
     recordedFindings(leaf),
-    signerFindings(verifySigner(leaf, body.signer, head), leaf.header.signer),
+    signerFindings(verifySigner(leaf, body.recorded.index, body.signer, head), leaf.header.signer),
     changeFindings(change),
     openedTerms(body.opening, change),
     currentConsent(body.state, change, head),

@@ -1,6 +1,7 @@
 import { resultName } from '../../ledger/index.ts';
 import { toHex } from '../../shared/index.ts';
-import type { SignerProof, Trust, VerifiedHead } from './verify-recorded.ts';
+import type { Trust, VerifiedHead } from './verify-recorded.ts';
+import type { ShownKey } from './verify-signer.ts';
 
 const LAST_DATE_MS = 8_640_000_000_000_000;
 
@@ -55,29 +56,27 @@ function witnessText({ witnesses }: VerifiedHead, trust: Trust): string {
   return `${witnesses.length} of the ${known} witnesses that you trust co-signed it as consistent with all they saw before: ${names}.`;
 }
 
-/** What the reader learns of who signed the transaction itself. */
-export function signerFindings(proof: SignerProof, accountId: Uint8Array): Findings {
-  if (proof === 'key-is-account')
+/** What the reader learns of who signed the transaction itself, and with which key. */
+export function signerFindings(key: ShownKey | undefined, accountId: Uint8Array): Findings {
+  if (key === undefined) {
     return {
-      statements: [
-        `It carries the valid signature of ${accountText(accountId)}, by the key that the account is named after.`,
+      statements: [],
+      notProven: [
+        `The signature of ${accountText(accountId)}: the file does not carry the key, so for it you rely on the operator.`,
       ],
-      notProven: [],
-    };
-  if (proof === 'key-in-state') {
-    return {
-      statements: [
-        `It carries the valid signature of ${accountText(accountId)}, by the key that the ledger holds for it at this head.`,
-      ],
-      notProven: [],
     };
   }
-  return {
-    statements: [],
-    notProven: [
-      `The signature of ${accountText(accountId)}: the file does not carry the key, so for it you rely on the operator.`,
-    ],
-  };
+  const statement = `It carries the valid signature of ${accountText(accountId)}, by ${keyText(key)}.`;
+  return { statements: [statement], notProven: [] };
+}
+
+export function keyText({ publicKey, rotations, sinceHeight }: ShownKey): string {
+  if (rotations === 0) return 'the key that the account is named after';
+  const changes = rotations === 1 ? 'one change' : `${rotations} changes`;
+  return (
+    `the key ${toHex(publicKey)}, its own since height ${sinceHeight}: ${changes} of key lead to it from the key ` +
+    'that the account is named after, each signed with the one before'
+  );
 }
 
 export function joinFindings(...all: readonly Findings[]): Findings {

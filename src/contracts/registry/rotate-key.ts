@@ -31,6 +31,6 @@ export const rotateKey = sealAction<RotateKey>({
   },
 });
 
-function readRotateKey(reader: CanonicalReader): RotateKey {
+export function readRotateKey(reader: CanonicalReader): RotateKey {
   return { newKey: reader.fixed(32), possessionProof: reader.fixed(64) };
 }

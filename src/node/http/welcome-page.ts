@@ -1,3 +1,5 @@
+import type { WitnessStatus } from '../cosigning/cosigner.ts';
+
 /** What `GET /` tells about the node; nothing in it is about a person. */
 export interface NodeDescription {
   name: string;
@@ -9,6 +11,7 @@ export interface NodeDescription {
   logSize: number;
   headTime: string;
   engine: string;
+  witnesses: WitnessStatus;
   baseUrl: string;
   links: { href: string; title: string; about: string }[];
 }
@@ -26,6 +29,7 @@ export function welcomePage(node: NodeDescription): string {
     ['Height', String(node.height)],
     ['Transactions in the log', String(node.logSize)],
     ['Last block', node.headTime],
+    ['Witnesses', witnessText(node.witnesses)],
     ['Version', node.version],
   ];
   const rows = facts
@@ -63,6 +67,18 @@ careledger log</pre></section>
 </body>
 </html>
 `;
+}
+
+/** How many witnesses signed the newest cosigned head, and how long ago. */
+function witnessText({ configured, signed, height, ageSeconds }: WitnessStatus): string {
+  if (configured === 0) return 'none: this node asks nobody to cosign its heads';
+  if (height === null) return `${configured} asked, none has cosigned a head yet`;
+  return `${signed} of ${configured} cosigned the head of height ${height}, ${ageText(ageSeconds ?? 0)} ago`;
+}
+
+function ageText(seconds: number): string {
+  if (seconds < 120) return `${seconds} s`;
+  return seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`;
 }
 
 const ESCAPES: Record<string, string> = {

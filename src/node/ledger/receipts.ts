@@ -1,19 +1,26 @@
 import {
+  type AccountKeyProof,
   accessEntryReceipt,
+  accountKeyReceipt,
   consentReceipt,
+  MAX_ROTATIONS,
   type ReceiptHead,
-  type ReceiptSigner,
+  type RecordedLeaf,
   type RecordedTransaction,
   type RecordOpening,
   recordVersionReceipt,
+  type StateSubject,
+  stateKeyOf,
+  stateReceipt,
   transactionReceipt,
 } from '../../client/index.ts';
 import { actionName, decodeCommitVersions, decodeSinglePart, readAnchor } from '../../contracts/index.ts';
-import type { Engine, RecordedBlock } from '../../engine/index.ts';
+import type { Engine, Head, RecordedBlock } from '../../engine/index.ts';
 import { accountIdOf, verifySignature } from '../../identity/index.ts';
 import {
-  accountKey,
   decodeTransaction,
+  encodeGenesis,
+  type Genesis,
   readAccount,
   signingBytes,
   type Transaction,
@@ -21,6 +28,8 @@ import {
 } from '../../ledger/index.ts';
 import { AppError, equalBytes } from '../../shared/index.ts';
 import type { AccessEntry, AccessLog, SealedRecord } from '../../vault/index.ts';
+import type { Cosigner } from '../cosigning/cosigner.ts';
+import { createKeyHistory, type KeyHistory } from './key-history.ts';
 
 /** How many blocks after a write its commitment is looked for: a crash may have delayed it, but not for ever. */
 const MAX_BLOCKS_SEARCHED = 10_000;
@@ -28,34 +37,52 @@ const CLOCK_SLACK_MS = 2000;
 
 /** Portable proofs of what this node recorded. */
 export interface ReceiptDesk {
-  ofTransaction(id: Uint8Array): Promise<string>;
+  /** Under the newest head, or under the best cosigned one where `cosigned`. */
+  ofTransaction(id: Uint8Array, cosigned?: boolean): Promise<string>;
   /** Of a record version; with its content where `opening` gives it. */
   ofRecordVersion(record: SealedRecord, opening: RecordOpening | null): Promise<string>;
   /** Of an entry of the access log, once it is anchored. */
   ofAccessEntry(entry: AccessEntry): Promise<string | undefined>;
+  /** Of what the state says at a place, or that it says nothing. */
+  ofState(subject: StateSubject): string;
+  /** Of the key that an account has now. */
+  ofAccountKey(accountId: Uint8Array): Promise<string>;
 }
 
-/** Builds receipts from the engine's proofs at its head. */
-export function createReceiptDesk(deps: {
+/** A head to prove under; the proofs are of the history of its size, so it may be an older one. */
+type ProofHead = ReceiptHead & { readonly logSize: number };
+
+interface Deps {
   engine: Engine;
   accessLog: AccessLog;
-  genesis: Uint8Array;
-}): ReceiptDesk {
-  const { engine, accessLog } = deps;
-  const headNow = (): ReceiptHead => ({ genesis: deps.genesis, checkpoint: engine.head().checkpoint });
+  genesis: Genesis;
+  cosigner: Pick<Cosigner, 'withCosignatures' | 'covering'>;
+}
+
+/** Builds receipts from the engine's proofs. */
+export function createReceiptDesk(deps: Deps): ReceiptDesk {
+  const { engine, accessLog, cosigner } = deps;
+  const genesis = encodeGenesis(deps.genesis);
+  const keys = createKeyHistory(engine, deps.genesis);
+  const headOf = ({ checkpoint, logSize }: Head): ProofHead => ({
+    genesis,
+    checkpoint: cosigner.withCosignatures(checkpoint),
+    logSize,
+  });
+  const prove = (id: Uint8Array, head: ProofHead): Promise<RecordedTransaction> =>
+    recordedTransaction(engine, keys, id, head.logSize);
   return {
-    async ofTransaction(id) {
-      const source = await recordedTransaction(engine, id);
-      return isConsentChange(source)
-        ? consentReceipt(headNow(), source)
-        : transactionReceipt(headNow(), source);
+    async ofTransaction(id, cosigned = false) {
+      const head = cosigned ? await cosignedHead(deps, id, genesis) : headOf(engine.head());
+      const source = await prove(id, head);
+      return isConsentChange(source) ? consentReceipt(head, source) : transactionReceipt(head, source);
     },
     async ofRecordVersion(record, opening) {
       const found = await findCommitment(engine, record);
       if (found === undefined)
         throw new AppError('not-found', 'The version is not on the ledger yet. Try again in a moment.');
-      const source = await recordedTransaction(engine, found.id);
-      return recordVersionReceipt(headNow(), source, found.entryIndex, opening);
+      const head = headOf(engine.head());
+      return recordVersionReceipt(head, await prove(found.id, head), found.entryIndex, opening);
     },
     async ofAccessEntry(entry) {
       const anchor = await accessLog.anchorOf(entry.leafIndex);
@@ -63,37 +90,97 @@ export function createReceiptDesk(deps: {
       const block = await engine.block(anchor.height);
       const id = block === undefined ? undefined : anchorIdIn(block, anchor.size);
       if (id === undefined) return undefined;
-      const source = await recordedTransaction(engine, id);
+      const head = headOf(engine.head());
       const path = accessLog.inclusionProof(entry.leafIndex, anchor.size);
-      return accessEntryReceipt(headNow(), source, { bytes: entry.frame, index: entry.leafIndex, path });
+      const place = { bytes: entry.frame, index: entry.leafIndex, path };
+      return accessEntryReceipt(head, await prove(id, head), place);
+    },
+    ofState(subject) {
+      const { head, value, proof } = engine.stateProof(stateKeyOf(subject));
+      return stateReceipt(headOf(head), subject, value, proof);
+    },
+    async ofAccountKey(accountId) {
+      const head = headOf(engine.head());
+      const key = await keyProof(engine, keys, accountId, head.logSize, head.logSize);
+      if (key === undefined) throw new AppError('not-found', 'There is no such account on this ledger.');
+      return accountKeyReceipt(head, accountId, key);
     },
   };
 }
 
-/** The transaction with its proofs under the head of this moment: nothing is awaited once the first proof is taken. */
-async function recordedTransaction(engine: Engine, id: Uint8Array): Promise<RecordedTransaction> {
+/** The best cosigned head whose history has the transaction. */
+async function cosignedHead(
+  { engine, cosigner }: Deps,
+  id: Uint8Array,
+  genesis: Uint8Array,
+): Promise<ProofHead> {
   const recorded = await engine.transaction(id);
-  const leaf = recorded === undefined ? undefined : await engine.leaf(recorded.leafIndex);
-  if (recorded === undefined || leaf === undefined)
-    throw new AppError('not-found', 'There is no such transaction on this ledger.');
-  const path = engine.inclusionProof(recorded.leafIndex);
-  if (path === undefined) throw new AppError('not-found', 'There is no proof for this transaction yet.');
-  const signer = signerOf(engine, decoded(recorded.transaction));
-  return { recorded: { leaf, index: recorded.leafIndex, path }, signer, transaction: recorded.transaction };
+  if (recorded === undefined) throw noTransaction();
+  const head = cosigner.covering(recorded.leafIndex + 1);
+  if (head !== undefined) return { genesis, checkpoint: head.note, logSize: head.logSize };
+  throw new AppError(
+    'unavailable',
+    'No witness has cosigned a head with this transaction yet. Try again in a moment; GET / says whether this node has witnesses.',
+  );
 }
 
-/**
- * The signer's key; with a proof that it is the account's where the account is not named after it, after a rotation. null for
- * what was signed with a key that was rotated away since: the state does not hold it any more.
- */
-function signerOf(engine: Engine, { header, signature }: Transaction): ReceiptSigner | null {
-  const account = readAccount(engine.state, header.signer);
-  if (account === undefined || !verifySignature(account.publicKey, signingBytes(header), signature))
-    return null;
-  if (equalBytes(accountIdOf(account.publicKey), header.signer))
-    return { publicKey: account.publicKey, account: null };
-  const { value, proof } = engine.stateProof(accountKey(header.signer));
-  return value === undefined ? null : { publicKey: account.publicKey, account: { value, proof } };
+/** The transaction with its proofs in the history of the given size. */
+async function recordedTransaction(
+  engine: Engine,
+  keys: KeyHistory,
+  id: Uint8Array,
+  logSize: number,
+): Promise<RecordedTransaction> {
+  const recorded = await engine.transaction(id);
+  const place = recorded === undefined ? undefined : await leafProof(engine, recorded.leafIndex, logSize);
+  if (recorded === undefined || place === undefined) throw noTransaction();
+  const signer = await signerOf(engine, keys, decoded(recorded.transaction), place.index, logSize);
+  return { recorded: place, signer, transaction: recorded.transaction };
+}
+
+function noTransaction(): AppError {
+  return new AppError('not-found', 'There is no such transaction on this ledger.');
+}
+
+async function leafProof(engine: Engine, index: number, logSize: number): Promise<RecordedLeaf | undefined> {
+  const leaf = await engine.leaf(index);
+  const path = engine.inclusionProof(index, logSize);
+  return leaf === undefined || path === undefined ? undefined : { leaf, index, path };
+}
+
+/** The key that signed. Most accounts never change theirs: those need no look at the history. */
+async function signerOf(
+  engine: Engine,
+  keys: KeyHistory,
+  { header, signature }: Transaction,
+  leafIndex: number,
+  logSize: number,
+): Promise<AccountKeyProof | null> {
+  const publicKey = readAccount(engine.state, header.signer)?.publicKey;
+  const isBy = (key: Uint8Array): boolean => verifySignature(key, signingBytes(header), signature);
+  if (publicKey !== undefined && equalBytes(accountIdOf(publicKey), header.signer) && isBy(publicKey))
+    return { publicKey, rotations: [] };
+  return (await keyProof(engine, keys, header.signer, leafIndex, logSize)) ?? null;
+}
+
+/** The account's key at a place of the history, with every recorded change that led to it. */
+async function keyProof(
+  engine: Engine,
+  keys: KeyHistory,
+  accountId: Uint8Array,
+  beforeIndex: number,
+  logSize: number,
+): Promise<AccountKeyProof | undefined> {
+  const publicKey = await keys.firstKeyOf(accountId);
+  const changes = (await keys.rotationsOf(accountId)).filter(({ leafIndex }) => leafIndex < beforeIndex);
+  if (publicKey === undefined || changes.length > MAX_ROTATIONS) return undefined;
+  const rotations: AccountKeyProof['rotations'][number][] = [];
+  for (const { leafIndex, payload } of changes) {
+    const recorded = await leafProof(engine, leafIndex, logSize);
+    if (recorded === undefined) return undefined;
+    rotations.push({ recorded, payload });
+  }
+  return { publicKey, rotations };
 }
 
 function isConsentChange({ transaction }: RecordedTransaction): boolean {

@@ -1,3 +1,4 @@
+import { parseStateSubject } from '../../client/index.ts';
 import { actionName, readParty } from '../../contracts/index.ts';
 import {
   decodeTransaction,
@@ -20,29 +21,24 @@ const NEEDS_TERMS: ReadonlySet<string> = new Set(['grant-consent', 'replace-cons
 export function addLedgerRoutes(app: NodeApp, runtime: NodeRuntime): void {
   const { engine } = runtime;
   app.get('/ledger/genesis', () => reply({ status: 200, headers: OCTETS, body: runtime.genesisBytes }));
-  app.get('/ledger/checkpoint', () => {
-    return reply({
+  app.get('/ledger/checkpoint', (context) =>
+    reply({
       status: 200,
       headers: { 'content-type': 'text/plain; charset=utf-8' },
-      body: engine.head().checkpoint,
-    });
-  });
+      body: checkpointAnswer(runtime, isCosigned(context.req.query('cosigned'))),
+    }),
+  );
   app.get('/ledger/accounts/:id', (context) =>
     json(accountAnswer(runtime, bytesOfHex(context.req.param('id')))),
   );
-  app.get('/ledger/proofs/consistency', (context) => {
-    const from = integer(context.req.query('from'));
-    const to = integer(context.req.query('to') ?? String(engine.head().logSize));
-    if (from > to || to > engine.head().logSize)
-      throw new AppError('invalid-request', 'Ask for 0 ≤ from ≤ to ≤ the size of the log.');
-    return json({ from, to, proof: engine.consistencyProof(from, to)?.map(toBase64) });
-  });
   app.get('/ledger/receipts/:id', async (context) => {
     const receipt = await runtime.receipts.ofTransaction(
       bytesOfHex(context.req.param('id'), 'transaction id'),
+      isCosigned(context.req.query('cosigned')),
     );
     return reply({ status: 200, headers: JSON_TEXT, body: receipt });
   });
+  addProofRoutes(app, runtime);
   app.get('/ledger/blocks/:height', async (context) =>
     json(await blockAnswer(runtime, integer(context.req.param('height')))),
   );
@@ -55,6 +51,57 @@ export function addLedgerRoutes(app: NodeApp, runtime: NodeRuntime): void {
       201,
     );
   });
+}
+
+/** Proofs about the ledger as such: each is checked by whoever asks. */
+function addProofRoutes(app: NodeApp, runtime: NodeRuntime): void {
+  const { engine, receipts } = runtime;
+  app.get('/ledger/proofs/consistency', (context) => {
+    const from = integer(context.req.query('from'));
+    const to = integer(context.req.query('to') ?? String(engine.head().logSize));
+    if (from > to || to > engine.head().logSize)
+      throw new AppError('invalid-request', 'Ask for 0 ≤ from ≤ to ≤ the size of the log.');
+    return json({ from, to, proof: engine.consistencyProof(from, to)?.map(toBase64) });
+  });
+  app.get('/ledger/proofs/state/:table/:first/:second?', (context) => {
+    const { table, first, second } = context.req.param();
+    const ids = [first, second].flatMap((id) => (id === undefined ? [] : [bytesOfHex(id, 'id')]));
+    const subject = parseStateSubject(table, ids);
+    if (subject === undefined)
+      throw new AppError('invalid-request', 'There is no such table, or it takes another number of ids.');
+    return reply({ status: 200, headers: JSON_TEXT, body: receipts.ofState(subject) });
+  });
+  app.get('/ledger/proofs/key/:id', async (context) => {
+    const receipt = await receipts.ofAccountKey(bytesOfHex(context.req.param('id')));
+    return reply({ status: 200, headers: JSON_TEXT, body: receipt });
+  });
+  app.get('/ledger/proofs/access/:index', async (context) =>
+    json(await accessProof(runtime, integer(context.req.param('index')), integer(context.req.query('size')))),
+  );
+}
+
+/** The hash of an entry of the access log and its way to an anchored root: it says nothing of what the entry says. */
+async function accessProof({ vault }: NodeRuntime, index: number, size: number): Promise<unknown> {
+  const { accessLog } = vault;
+  if (index >= size || size > accessLog.size)
+    throw new AppError('invalid-request', 'Ask for an index below the size, and a size that the log has.');
+  const path = accessLog.inclusionProof(index, size);
+  const leafHash = (await accessLog.entry(index))?.leafHash;
+  if (leafHash === undefined) throw new AppError('not-found', 'The access log has no entry of this index.');
+  return { index, size, leafHash: toBase64(leafHash), path: path.map(toBase64) };
+}
+
+function checkpointAnswer({ engine, cosigner }: NodeRuntime, cosigned: boolean): string {
+  if (!cosigned) return cosigner.withCosignatures(engine.head().checkpoint);
+  const head = cosigner.covering(0);
+  if (head !== undefined) return head.note;
+  throw new AppError('not-found', 'No witness has cosigned a head of this ledger yet.');
+}
+
+function isCosigned(text: string | undefined): boolean {
+  if (text === undefined || text === 'false') return false;
+  if (text === 'true' || text === '') return true;
+  throw new AppError('invalid-request', 'cosigned is true or false.');
 }
 
 function accountAnswer({ engine, chainId }: NodeRuntime, accountId: Uint8Array): unknown {

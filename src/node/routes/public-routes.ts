@@ -40,6 +40,7 @@ export function describe(
     logSize: head.logSize,
     headTime: new Date(head.timeMs).toISOString(),
     engine: 'embedded, run by one operator',
+    witnesses: runtime.cosigner.status(),
     baseUrl: runtime.baseUrl,
     tokenEndpoint: `${runtime.baseUrl}/auth/token`,
     links: LINKS,

@@ -1,0 +1,146 @@
+import { accountIdOf } from '../../identity/index.ts';
+import { type Checkpoint, decodePromise, decodeTransaction, transactionId } from '../../ledger/index.ts';
+import { AppError, equalBytes, fromHex, toHex, verifyConsistency } from '../../shared/index.ts';
+import {
+  type AccountKeyProof,
+  parseReceipt,
+  type StateSubject,
+  type VerifiedProof,
+  verifyReceipt,
+} from '../receipts/index.ts';
+import { fetchAccount } from './accounts.ts';
+import { type ExchangeRequest, jsonObjectOf, textOf, unreadable } from './exchange.ts';
+import { hashesOf, requireVerified, type Session } from './session.ts';
+import { collectPromiseCase, type EntryPlace, readStateReceipt, statePath } from './state-proofs.ts';
+
+export type ReceiptOptions = {
+  /** Under the head that most witnesses cosigned, which may be an older one than the newest. */
+  readonly cosigned?: boolean;
+};
+
+/** A transaction that is on the ledger, with the receipt that proves it and what the receipt says. */
+export type ProvenTransaction = {
+  readonly answer: Record<string, unknown>;
+  readonly receipt: string;
+  readonly verdict: VerifiedProof;
+};
+
+/** Submits a transaction and asks for its proof. */
+export async function submitProven(
+  session: Session,
+  transaction: Uint8Array,
+  path: string,
+  request: ExchangeRequest,
+): Promise<ProvenTransaction> {
+  const decoded = decodeTransaction(transaction);
+  if (!decoded.ok)
+    throw new AppError(
+      'malformed-transaction',
+      'The transaction is not the canonical bytes of one. Sign it again.',
+    );
+  const answer = jsonObjectOf(await session.ask(path, { ...request, method: 'POST' }));
+  return { answer, ...(await fetchReceipt(session, transactionId(decoded.value.header))) };
+}
+
+/** The receipt must hold, be about the asked transaction, be of the trusted chain, and rest on a head that continues the pinned one. */
+export async function fetchReceipt(
+  session: Session,
+  id: Uint8Array,
+  options: ReceiptOptions = {},
+): Promise<{ receipt: string; verdict: VerifiedProof }> {
+  const { chainId } = await session.genesis();
+  const isCosigned = options.cosigned === true;
+  const receipt = textOf(
+    await session.ask(`/ledger/receipts/${toHex(id)}${isCosigned ? '?cosigned=true' : ''}`),
+  );
+  const verdict = requireVerified(verifyReceipt(receipt, { ...session.trust, chainId }));
+  if (verdict.transactionId === undefined || !equalBytes(verdict.transactionId, id)) {
+    throw new AppError(
+      'proof-refused',
+      'The node answered with the receipt of another transaction. Do not rely on it.',
+    );
+  }
+  if (isCosigned) await requireOnHistory(session, verdict.checkpoint);
+  else await pinHeadOf(session, receipt);
+  return { receipt, verdict };
+}
+
+/** A cosigned head may be an older one than the pinned: it must then lead to it. */
+async function requireOnHistory(session: Session, older: Checkpoint): Promise<void> {
+  const { checkpoint: newest } = await session.head();
+  const isSame = older.logSize === newest.logSize;
+  const proof = isSame ? [] : await session.consistency(older.logSize, newest.logSize);
+  const isOn =
+    older.logSize <= newest.logSize &&
+    verifyConsistency(older.logSize, newest.logSize, proof, older.logRoot, newest.logRoot);
+  if (isOn) return;
+  throw new AppError(
+    'forked-head',
+    'The head that the witnesses cosigned does not lead to the head that the node serves. Do not trust this node, and keep both.',
+  );
+}
+
+async function pinHeadOf(session: Session, receipt: string): Promise<void> {
+  const parsed = parseReceipt(receipt);
+  if (parsed.ok) await session.pin(parsed.value.checkpoint);
+}
+
+/** Under a head that continues the pinned one, like every other proof. */
+export async function fetchStateReceipt(session: Session, subject: StateSubject): Promise<string> {
+  const { chainId } = await session.genesis();
+  const receipt = textOf(await session.ask(statePath(subject)));
+  requireVerified(verifyReceipt(receipt, { ...session.trust, chainId }));
+  await session.pin(readStateReceipt(receipt, subject).checkpoint);
+  return receipt;
+}
+
+/** What shows whether a promise was kept, from the custodian's own node; it answers for its log, or shows that it cannot. */
+export async function fetchPromiseCase(session: Session, promiseHeader: string): Promise<string> {
+  const promise = decodePromise(promiseHeader);
+  if (!promise.ok) throw new AppError('invalid-request', promise.error);
+  const { custodian } = promise.value;
+  const publicKey = fromHex((await fetchAccount(session, custodian)).publicKey);
+  if (publicKey?.length !== 32) throw unreadable();
+  const isFirstKey = equalBytes(accountIdOf(publicKey), custodian);
+  return collectPromiseCase(promiseHeader, {
+    proveState: (subject) => fetchStateReceipt(session, subject),
+    // A custodian that has changed its key since must not get out of its promise by that.
+    proveKey: isFirstKey
+      ? async () => ({ checkpoint: undefined, key: { publicKey, rotations: [] } })
+      : () => fetchAccountKey(session, custodian),
+    entryAt: (index, size) => fetchEntryPlace(session, index, size),
+  });
+}
+
+async function fetchAccountKey(
+  session: Session,
+  accountId: Uint8Array,
+): Promise<{ checkpoint: string; key: AccountKeyProof }> {
+  const { chainId } = await session.genesis();
+  const receipt = textOf(await session.ask(`/ledger/proofs/key/${toHex(accountId)}`));
+  requireVerified(verifyReceipt(receipt, { ...session.trust, chainId }));
+  const parsed = parseReceipt(receipt);
+  const isAbout =
+    parsed.ok && parsed.value.kind === 'account-key' && equalBytes(parsed.value.body.accountId, accountId);
+  if (!isAbout) throw unreadable();
+  await session.pin(parsed.value.checkpoint);
+  return { checkpoint: parsed.value.checkpoint, key: parsed.value.body.key };
+}
+
+/** The hash of the entry that stands at a place of the access log; undefined when the node does not show one. */
+async function fetchEntryPlace(
+  session: Session,
+  index: number,
+  size: number,
+): Promise<EntryPlace | undefined> {
+  try {
+    const answer = jsonObjectOf(await session.ask(`/ledger/proofs/access/${index}?size=${size}`));
+    const [hash] = hashesOf([answer.leafHash]);
+    return hash === undefined ? undefined : { hash, path: hashesOf(answer.path) };
+  } catch (error) {
+    const isSilence =
+      error instanceof AppError && (error.code === 'not-found' || error.code === 'invalid-request');
+    if (isSilence) return undefined;
+    throw error;
+  }
+}
