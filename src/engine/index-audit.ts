@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { equalBytes } from '../shared/index.ts';
 import type { ReachedState } from './audit.ts';
 import { damage, type Finding, note } from './finding.ts';
@@ -13,7 +14,7 @@ export function* indexFindings(folder: string, reached: ReachedState): Generator
   const path = join(folder, INDEX_FILE);
   if (!existsSync(path)) return;
   try {
-    yield* compareIndex(new IndexDatabase(path, true), reached);
+    yield* compareIndex(new IndexDatabase(unchanging(path), true), reached);
   } catch {
     yield damage(
       'index-differs',
@@ -21,6 +22,11 @@ export function* indexFindings(folder: string, reached: ReachedState): Generator
       `${INDEX_FILE} cannot be read. The next start builds it anew from the log.`,
     );
   }
+}
+
+/** Opening even to read leaves files beside a database in WAL mode, unless it is said that nobody writes to it. */
+function unchanging(path: string): string {
+  return existsSync(`${path}-wal`) ? path : `${pathToFileURL(path).href}?immutable=1`;
 }
 
 function* compareIndex(database: IndexDatabase, reached: ReachedState): Generator<Finding> {
