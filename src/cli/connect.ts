@@ -3,13 +3,15 @@ import { join } from 'node:path';
 import {
   createAssertion,
   createNodeClient,
+  type Enrolment,
   type NodeClient,
   openPinnedHeads,
   openWallet,
+  type PatientKey,
   type Wallet,
 } from '../client/index.ts';
 import { readKeyFile } from '../node/index.ts';
-import { AppError, fromHex } from '../shared/index.ts';
+import { AppError, fromHex, toHex } from '../shared/index.ts';
 import { homeFolder, makeFolderOf } from './home.ts';
 
 /** Who acts: a party with a key file, or a patient with a wallet. */
@@ -18,27 +20,41 @@ export interface Identity {
   seed: Uint8Array;
 }
 
-/** A client of a node that notices when the node's ledger goes back or is replaced. */
-export function connect(nodeUrl: string): NodeClient {
+/** A client of a node that notices when the node's ledger goes back or is replaced; with a chain id it takes no other chain. */
+export function connect(nodeUrl: string, chainId?: Uint8Array): NodeClient {
   const file = join(homeFolder(), 'heads.json');
   makeFolderOf(file);
-  return createNodeClient({ baseUrl: nodeUrl, pinnedHeads: openPinnedHeads(file) });
+  const trust = chainId === undefined ? {} : { trust: { chainId } };
+  return createNodeClient({ baseUrl: nodeUrl, pinnedHeads: openPinnedHeads(file), ...trust });
+}
+
+/** A patient at a node: the client takes only the chain that the wallet was enrolled on. */
+export interface PatientConnection {
+  client: NodeClient;
+  identity: PatientKey;
+  enrolment: Enrolment;
+  custodian: Uint8Array;
+  chainId: Uint8Array;
+}
+
+/** Connects a wallet to the custodian that runs the node, on the chain of its enrolment; refuses any other before a word is signed. */
+export async function connectPatient(nodeUrl: string, wallet: Wallet): Promise<PatientConnection> {
+  const custodian = await custodianOf(connect(nodeUrl));
+  const enrolment = wallet.enrolments.find((each) => each.custodian === toHex(custodian));
+  if (enrolment === undefined)
+    throw new AppError(
+      'not-found',
+      'This wallet is not enrolled at that node. Ask the hospital for a code and run `careledger wallet enrol`.',
+    );
+  const chainId = fromHex(enrolment.chainId) as Uint8Array;
+  const client = connect(nodeUrl, chainId);
+  await client.genesis();
+  return { client, identity: wallet.keyAt(custodian), enrolment, custodian, chainId };
 }
 
 /** Opens a wallet; its passphrase, when it has one, comes from the environment. */
 export function readWallet(file: string): Promise<Wallet> {
   return openWallet(file, { passphrase: process.env.CARELEDGER_WALLET_PASSPHRASE });
-}
-
-/** The patient's identity at the custodian that runs the node. */
-export async function patientIdentity(client: NodeClient, wallet: Wallet): Promise<Identity> {
-  const custodian = await custodianOf(client);
-  if (wallet.enrolments.some((enrolment) => enrolment.custodian === Buffer.from(custodian).toString('hex')))
-    return wallet.keyAt(custodian);
-  throw new AppError(
-    'not-found',
-    'This wallet is not enrolled at that node. Ask the hospital for a code and run `careledger wallet enrol`.',
-  );
 }
 
 /** The account id of the organisation that runs the node. */
@@ -52,11 +68,14 @@ export async function custodianOf(client: NodeClient): Promise<Uint8Array> {
   );
 }
 
-/** The identity in a key file or, told by its format, in a wallet. */
-export async function readIdentity(client: NodeClient, file: string): Promise<Identity> {
-  if (formatOf(file).startsWith('careledger-wallet/')) return patientIdentity(client, await readWallet(file));
+/** Connects the holder of a key file or, told by its format, of a wallet. */
+export async function connectAs(
+  nodeUrl: string,
+  file: string,
+): Promise<{ client: NodeClient; identity: Identity }> {
+  if (formatOf(file).startsWith('careledger-wallet/')) return connectPatient(nodeUrl, await readWallet(file));
   const { accountId, seed } = readKeyFile(file);
-  return { accountId: fromHex(accountId) as Uint8Array, seed };
+  return { client: connect(nodeUrl), identity: { accountId: fromHex(accountId) as Uint8Array, seed } };
 }
 
 /** Proves possession of the key and returns a session token. */

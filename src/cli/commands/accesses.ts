@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { verifyReceipt } from '../../client/index.ts';
 import { AppError, fromUtf8 } from '../../shared/index.ts';
-import { connect, openSession, patientIdentity, readWallet } from '../connect.ts';
+import { connectPatient, openSession, readWallet } from '../connect.ts';
 import { type Terminal, table } from '../terminal.ts';
 
 interface Access {
@@ -25,8 +25,7 @@ export async function showAccesses(
   options: { wallet: string; node: string; limit: string; receipt?: string },
   terminal: Terminal,
 ): Promise<void> {
-  const client = connect(options.node);
-  const identity = await patientIdentity(client, await readWallet(options.wallet));
+  const { client, identity, chainId } = await connectPatient(options.node, await readWallet(options.wallet));
   const token = await openSession(client, identity, 'PATRQT');
   const answer = await client.call(`/wallet/accesses?limit=${encodeURIComponent(options.limit)}`, { token });
   const page = JSON.parse(fromUtf8(answer.bytes) ?? '{}') as {
@@ -36,7 +35,7 @@ export async function showAccesses(
   };
   if (answer.status !== 200 || page.accesses === undefined)
     throw new AppError('unavailable', page.detail ?? 'The node did not give the log.');
-  const lines = page.accesses.map((access) => ({ access, proof: proofOf(access) }));
+  const lines = page.accesses.map((access) => ({ access, proof: proofOf(access, chainId) }));
   const broken = lines.find(({ proof }) => proof === 'REFUSED');
   saveNewest(options.receipt, page.accesses);
   const rows = lines.map(({ access, proof }) => [...describe(access), proof]);
@@ -55,9 +54,9 @@ export async function showAccesses(
     );
 }
 
-function proofOf({ receipt }: Access): 'verified' | 'not anchored yet' | 'REFUSED' {
+function proofOf({ receipt }: Access, chainId: Uint8Array): 'verified' | 'not anchored yet' | 'REFUSED' {
   if (receipt === null) return 'not anchored yet';
-  return verifyReceipt(receipt).ok ? 'verified' : 'REFUSED';
+  return verifyReceipt(receipt, { chainId }).ok ? 'verified' : 'REFUSED';
 }
 
 function describe({ auditEvent, reason }: Access): string[] {

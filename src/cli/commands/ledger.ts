@@ -1,14 +1,18 @@
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { type FileTrust, type ProofVerdict, verifyFile } from '../../client/index.ts';
-import { backupFindings } from '../../node/index.ts';
+import { backupFindings, witnessKey } from '../../node/index.ts';
 import { AppError, fromHex } from '../../shared/index.ts';
+import { connect } from '../connect.ts';
 import type { Terminal } from '../terminal.ts';
+import { collect, nodeOption } from './options.ts';
 import { addWitnessCommand } from './witness.ts';
 
 interface VerifyOptions {
   chain?: string;
   genesis?: string;
+  witness: string[];
+  quorum?: string;
 }
 
 /** `verify` and `witness`: what anybody can do to check a node. */
@@ -21,7 +25,21 @@ export function addLedgerCommands(program: Command, terminal: Terminal): void {
     .argument('<file>', 'the proof, or the folder of a backup')
     .option('--chain <id>', 'the chain it must be of, 64 hexadecimal digits')
     .option('--genesis <file>', 'the genesis of the chain, for a bare checkpoint')
+    .option('--witness <key>', 'key of a witness that you trust, as it prints it (repeat)', collect, [])
+    .option('--quorum <number>', 'how many of them must have co-signed; all of them unless you say')
     .action((file: string, options: VerifyOptions) => verify(file, options, terminal));
+  program
+    .command('receipt')
+    .description(
+      'fetch the receipt of a transaction, verified, such as one that witnesses have co-signed since',
+    )
+    .argument('<transaction>', "the transaction's id, or a receipt of it that you have")
+    .addOption(nodeOption())
+    .option('--cosigned', 'under the head that most witnesses co-signed; it may be a little older')
+    .option('--out <file>', 'where to save it; standard output unless you say')
+    .action((transaction: string, options: ReceiptCommandOptions) =>
+      fetchReceipt(transaction, options, terminal),
+    );
   addWitnessCommand(program, terminal);
 }
 
@@ -33,14 +51,55 @@ async function verify(file: string, options: VerifyOptions, terminal: Terminal):
   if (!verdict.ok) throw new AppError('proof-refused', `The proof does not hold: ${verdict.code}.`);
 }
 
-function trustOf({ chain, genesis }: VerifyOptions): FileTrust {
+interface ReceiptCommandOptions {
+  node: string;
+  cosigned?: boolean;
+  out?: string;
+}
+
+async function fetchReceipt(
+  transaction: string,
+  options: ReceiptCommandOptions,
+  terminal: Terminal,
+): Promise<void> {
+  const { id, chainId } = await transactionOf(transaction);
+  const client = connect(options.node, chainId);
+  const { receipt, verdict } = await client.receipt(id, { cosigned: options.cosigned === true });
+  if (options.out === undefined) return terminal.answer(JSON.parse(receipt), receipt);
+  writeFileSync(options.out, receipt);
+  terminal.answer({ ...(toJson(verdict) as object), out: options.out }, verdictText(verdict));
+}
+
+/** From an id, or from a receipt: then the chain must be the same as well. */
+async function transactionOf(text: string): Promise<{ id: Uint8Array; chainId?: Uint8Array }> {
+  const id = /^[0-9a-f]{64}$/.test(text) ? fromHex(text) : undefined;
+  if (id !== undefined) return { id };
+  const verdict = await verifyFile(text);
+  if (verdict.ok && verdict.transactionId !== undefined)
+    return { id: verdict.transactionId, chainId: verdict.checkpoint.chainId };
+  throw new AppError('usage', 'Give the id of a transaction, 64 hexadecimal digits, or a receipt of one.');
+}
+
+function trustOf({ chain, genesis, witness, quorum }: VerifyOptions): FileTrust {
   const chainId = chain === undefined ? undefined : fromHex(chain);
   if (chain !== undefined && chainId?.length !== 32)
     throw new AppError('usage', '--chain takes 64 hexadecimal digits.');
+  const witnesses = witness.map(witnessKey);
   return {
+    witnesses,
+    quorum: quorumOf(quorum, witnesses.length),
     ...(chainId !== undefined && { chainId }),
     ...(genesis !== undefined && { genesis: new Uint8Array(readFileSync(genesis)) }),
   };
+}
+
+function quorumOf(text: string | undefined, known: number): number {
+  const quorum = text === undefined ? known : Number(text);
+  if (Number.isInteger(quorum) && quorum >= 0 && quorum <= known && text !== '') return quorum;
+  throw new AppError(
+    'usage',
+    `--quorum is a whole number up to the ${known} witnesses that --witness names.`,
+  );
 }
 
 function verdictText({ ok, statements, notProven }: ProofVerdict): string {
@@ -54,8 +113,9 @@ function verdictText({ ok, statements, notProven }: ProofVerdict): string {
   ].join('\n');
 }
 
-function toJson({ ok, code, statements, notProven }: ProofVerdict): unknown {
-  return { ok, code, statements, notProven };
+function toJson(verdict: ProofVerdict): unknown {
+  const { ok, code, statements, notProven } = verdict;
+  return { ok, code, statements, notProven, witnesses: verdict.ok ? verdict.witnesses : [] };
 }
 
 async function verifyBackupFolder(folder: string, terminal: Terminal): Promise<void> {

@@ -8,15 +8,17 @@ import {
   isInitialised,
   type LogLevel,
   startNode,
+  witnessAddresses,
 } from '../../node/index.ts';
 import { AppError } from '../../shared/index.ts';
 import { adminClient } from '../admin-client.ts';
 import { startedText } from '../started-text.ts';
 import type { Terminal } from '../terminal.ts';
-import { dataOption } from './options.ts';
+import { collect, dataOption, portOf } from './options.ts';
 
 const WAIT_LIMIT_MS = 120_000;
 const POLL_MS = 150;
+const IMPATIENT_AFTER_MS = 1500;
 
 interface StartOptions {
   data: string;
@@ -28,6 +30,8 @@ interface StartOptions {
   samples: boolean;
   empty?: boolean;
   log?: LogLevel;
+  witness: string[];
+  witnessKey: string[];
 }
 
 /** `start`, `init`, `status`, `stop`: the life of a node. */
@@ -46,6 +50,8 @@ export function addNodeCommands(program: Command, terminal: Terminal): void {
     .option('--host <address>', 'address to listen on', DEFAULT_HOST)
     .option('--base-url <url>', 'what callers reach the node as, behind a proxy')
     .addOption(vaultOption())
+    .option('--witness <url>', "ask this witness to cosign the ledger's heads (repeat)", collect, [])
+    .option('--witness-key <key>', 'key of each witness, as `careledger witness` prints it', collect, [])
     .option('--name <organisation>', 'name of the organisation, on the first start', DEFAULT_ORGANISATION)
     .option('--empty', 'no sample patients and demo keys, on the first start')
     .addOption(
@@ -81,21 +87,21 @@ export function addNodeCommands(program: Command, terminal: Terminal): void {
 
 async function start(options: StartOptions, terminal: Terminal): Promise<void> {
   const isFirst = !isInitialised(options.data);
+  const witnesses = witnessAddresses(options.witness, options.witnessKey);
   const node = await startNode({
     dataPath: options.data,
     port: portOf(options.port),
     host: options.host,
     organisationName: options.name,
     withSamples: options.empty !== true,
+    witnesses,
     logLevel: options.log ?? (process.stderr.isTTY ? 'warn' : 'info'),
     onProgress: (text) => terminal.progress(text),
     ...(options.baseUrl !== undefined && { baseUrl: options.baseUrl }),
     ...(options.vault !== undefined && { vaultUrl: options.vault }),
     ...passphrase(),
   });
-  const stopOnce = (): void => void node.close();
-  process.once('SIGTERM', stopOnce);
-  process.once('SIGINT', stopOnce);
+  closeOnSignal(() => void node.close());
   const { opened, custodian, chainId } = node.runtime;
   const facts = {
     url: node.url,
@@ -113,6 +119,22 @@ async function start(options: StartOptions, terminal: Terminal): Promise<void> {
     startedText({ ...facts, isFirst, withSamples: opened.description.withSamples, demo: opened.folder.demo }),
   );
   await node.closed;
+}
+
+/** One Ctrl-C often comes twice, from the terminal and from npm; only a later one means that somebody will not wait. */
+function closeOnSignal(close: () => void): void {
+  let firstMs: number | undefined;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    const nowMs = performance.now();
+    if (firstMs === undefined) close();
+    else if (nowMs - firstMs > IMPATIENT_AFTER_MS) {
+      process.removeListener(signal, onSignal);
+      process.kill(process.pid, signal);
+    }
+    firstMs ??= nowMs;
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
 }
 
 function init(options: StartOptions, terminal: Terminal): void {
@@ -169,10 +191,4 @@ async function stop(options: { data: string }, terminal: Terminal): Promise<void
 function passphrase(): { passphrase: string } | { passphrase?: never } {
   const text = process.env.CARELEDGER_PASSPHRASE;
   return text === undefined || text === '' ? {} : { passphrase: text };
-}
-
-function portOf(text: string): number {
-  const port = Number(text);
-  if (/^\d{1,5}$/.test(text) && port <= 65_535) return port;
-  throw new AppError('usage', 'A port is a number from 0 to 65535.');
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { Option } from 'commander';
+import { AppError } from '../../shared/index.ts';
 import { homeFolder } from '../home.ts';
 
 /** Options that several commands share, each with its default and the variable that can set it. */
@@ -30,4 +31,11 @@ export const purposeOption = (): Option =>
 /** Collects an option that can be given several times. */
 export function collect(value: string, previous: string[]): string[] {
   return [...previous, value];
+}
+
+/** The number of a port; 0 lets the system choose. */
+export function portOf(text: string): number {
+  const port = Number(text);
+  if (/^\d{1,5}$/.test(text) && port <= 65_535) return port;
+  throw new AppError('usage', 'A port is a number from 0 to 65535.');
 }

@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
-import type { Command } from 'commander';
-import type { NodeClient } from '../../client/index.ts';
+import { type Command, Option } from 'commander';
+import type { ExchangeAnswer, NodeClient } from '../../client/index.ts';
 import { AppError, ERROR_TABLE, type ErrorCode, fromUtf8 } from '../../shared/index.ts';
-import { connect, openSession, readIdentity } from '../connect.ts';
+import { connectAs, openSession } from '../connect.ts';
 import type { Terminal } from '../terminal.ts';
 import { asOption, nodeOption, purposeOption } from './options.ts';
 
@@ -11,6 +11,7 @@ interface ReadOptions {
   node: string;
   purpose?: string;
   receipt?: string;
+  promise?: string;
 }
 
 /** `read` and `search`: what a clinician or an app does. */
@@ -23,6 +24,7 @@ export function addReadingCommands(program: Command, terminal: Terminal): void {
     .addOption(purposeOption())
     .addOption(nodeOption())
     .option('--receipt <file>', 'save the proof that this version is on the ledger, with its content')
+    .addOption(promiseOption())
     .action((reference: string, options: ReadOptions) => get(reference, options, terminal));
   program
     .command('search')
@@ -31,19 +33,25 @@ export function addReadingCommands(program: Command, terminal: Terminal): void {
     .addOption(asOption())
     .addOption(purposeOption())
     .addOption(nodeOption())
+    .addOption(promiseOption())
     .action((query: string, options: ReadOptions) => get(query, options, terminal));
 }
+
+const promiseOption = (): Option =>
+  new Option('--promise <file>', "save the node's promise to log this, for `careledger verify --promise`");
 
 async function get(path: string, options: ReadOptions, terminal: Terminal): Promise<void> {
   if (!/^[A-Z][A-Za-z]+[/?]?/.test(path))
     throw new AppError('usage', 'Name a record as Type/id, or a search as Type?parameter=value.');
-  const client = connect(options.node);
-  const token = await openSession(client, await readIdentity(client, options.as), options.purpose);
+  const { client, identity } = await connectAs(options.node, options.as);
+  const token = await openSession(client, identity, options.purpose);
   const answer = await client.call(`/fhir/R4/${path}`, {
     token,
     headers: { accept: 'application/fhir+json' },
   });
   const resource = parse(fromUtf8(answer.bytes) ?? '');
+  // A denial comes with a promise as well: it is logged as what was permitted is.
+  if (options.promise !== undefined) savePromise(answer, options.promise);
   if (answer.status >= 400) throw refusal(answer.status, resource);
   if (options.receipt !== undefined) await saveReceipt(client, path, token, options.receipt);
   const text =
@@ -51,6 +59,12 @@ async function get(path: string, options: ReadOptions, terminal: Terminal): Prom
       ? bundleText(resource)
       : JSON.stringify(resource, null, 2);
   terminal.answer(resource, text);
+}
+
+function savePromise(answer: ExchangeAnswer, file: string): void {
+  const promise = answer.headers.get('careledger-log-promise');
+  if (promise === null) throw new AppError('not-found', 'The answer carries no promise to log.');
+  writeFileSync(file, `${promise}\n`, { mode: 0o600 });
 }
 
 async function saveReceipt(

@@ -2,7 +2,14 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { createNodeClient } from '../../client/index.ts';
-import { checkpointOrigin, decodeGenesis, operatorVerifierKey } from '../../ledger/index.ts';
+import { publicKeyOf } from '../../identity/index.ts';
+import {
+  checkpointOrigin,
+  decodeGenesis,
+  formatVerifierKey,
+  isKeyName,
+  operatorVerifierKey,
+} from '../../ledger/index.ts';
 import {
   createKey,
   createWitness,
@@ -14,7 +21,7 @@ import {
 } from '../../node/index.ts';
 import { AppError } from '../../shared/index.ts';
 import type { Terminal } from '../terminal.ts';
-import { collect } from './options.ts';
+import { collect, portOf } from './options.ts';
 
 interface WitnessCommandOptions {
   state: string;
@@ -22,6 +29,7 @@ interface WitnessCommandOptions {
   node: string[];
   host: string;
   port: string;
+  printKey?: boolean;
 }
 
 /** `witness`: cosigns the heads of other operators' ledgers, and refuses one that goes back or forks. */
@@ -34,17 +42,19 @@ export function addWitnessCommand(program: Command, terminal: Terminal): void {
     .option('--node <url>', 'a node whose ledger to watch (repeat)', collect, [])
     .option('--state <folder>', 'where the witness keeps its key and what it cosigned', './witness')
     .option('--name <name>', 'what it is called, such as witness.example/w1', 'witness.local/w1')
+    .option('--print-key', 'print its key, which a node is started with, and end')
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('-p, --port <number>', 'port to listen on', '8491')
     .action((options: WitnessCommandOptions) => runWitness(options, terminal));
 }
 
 async function runWitness(options: WitnessCommandOptions, terminal: Terminal): Promise<void> {
-  if (options.node.length === 0)
+  if (options.node.length === 0 && options.printKey !== true)
     throw new AppError('usage', 'Name at least one node to watch: --node http://….');
-  const logs = await Promise.all(options.node.map(watchedLog));
   mkdirSync(options.state, { recursive: true, mode: 0o700 });
   const { seed } = witnessKey(join(options.state, 'witness.key.json'));
+  if (options.printKey === true) return printKey(options.name, seed, terminal);
+  const logs = await Promise.all(options.node.map(watchedLog));
   const witness = createWitness({
     stateFile: join(options.state, 'witness.db'),
     seed,
@@ -56,7 +66,7 @@ async function runWitness(options: WitnessCommandOptions, terminal: Terminal): P
         'A log offered a head that contradicts one it signed before. Both are evidence; nothing was cosigned.',
       ),
   });
-  const server = await startWitnessServer(witness, { host: options.host, port: Number(options.port) });
+  const server = await startWitnessServer(witness, { host: options.host, port: portOf(options.port) });
   const stopped = Promise.withResolvers<void>();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopped.resolve());
   const facts = {
@@ -71,6 +81,14 @@ async function runWitness(options: WitnessCommandOptions, terminal: Terminal): P
   await stopped.promise;
   await server.close();
   witness.close();
+}
+
+/** So that a node can be told of a witness that is not running yet. */
+function printKey(name: string, seed: Uint8Array, terminal: Terminal): void {
+  if (!isKeyName(name))
+    throw new AppError('usage', 'The name of a witness has neither spaces nor plus signs.');
+  const verifierKey = formatVerifierKey({ name, kind: 'witness', publicKey: publicKeyOf(seed) });
+  terminal.answer({ verifierKey }, verifierKey);
 }
 
 async function watchedLog(nodeUrl: string): Promise<WatchedLog> {

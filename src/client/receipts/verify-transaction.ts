@@ -16,6 +16,7 @@ import {
   verifyStateProof,
 } from '../../ledger/index.ts';
 import { CanonicalReader, equalBytes, toHex } from '../../shared/index.ts';
+import { termsInWords } from './consent-words.ts';
 import type { ReceiptBody } from './receipt-format.ts';
 import { ProofRefused, refuseUnless } from './refusal.ts';
 import { type VerifiedHead, verifyRecorded } from './verify-recorded.ts';
@@ -119,7 +120,13 @@ function openedTerms(opening: ReceiptBody<'consent'>['opening'], change: Consent
     equalBytes(termsCommitment(opening.salt, terms.value), change.terms.commitment),
     'commitment-mismatch',
   );
-  return { statements: ['The terms in the file are those that were committed to.'], notProven: [] };
+  return {
+    statements: [
+      'The terms in the file are those that were committed to. They say:',
+      ...termsInWords(terms.value),
+    ],
+    notProven: [],
+  };
 }
 
 function currentConsent(

@@ -11,8 +11,9 @@ import {
   termsCommitment,
 } from '../../contracts/index.ts';
 import { encodeTransaction, signTransaction, transactionId } from '../../ledger/index.ts';
-import { AppError } from '../../shared/index.ts';
+import { AppError, fromHex } from '../../shared/index.ts';
 import type { PatientKey } from './patient-key.ts';
+import type { WalletConsent } from './wallet-file.ts';
 
 /** How long a signed change may wait to enter a block. */
 const VALID_FOR_BLOCKS = 1000;
@@ -136,6 +137,20 @@ function commit(consent: unknown): { terms: ConsentTerms; salt: Uint8Array; comm
   }
   const salt = random32();
   return { terms: terms.value, salt, commitment: termsCommitment(salt, terms.value) };
+}
+
+/** What opens the commitment of a consent that a wallet keeps: for a receipt that is to say what was consented to. */
+export function consentOpening({ salt, consent }: WalletConsent): {
+  salt: Uint8Array;
+  terms: Uint8Array;
+} {
+  const terms = normaliseConsent(consent);
+  const bytes = fromHex(salt);
+  if (terms.ok && bytes !== undefined) return { salt: bytes, terms: encodeConsentTerms(terms.value) };
+  throw new AppError(
+    'damaged',
+    'A consent in this wallet cannot be read. Restore the wallet from your copy.',
+  );
 }
 
 function random32(): Uint8Array {

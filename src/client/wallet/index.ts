@@ -1,6 +1,7 @@
 export { type AssertionClaims, createAssertion } from './assertion.ts';
 export {
   type ConsentSigner,
+  consentOpening,
   type SignedConsent,
   type SignedTransaction,
   type SigningPlace,

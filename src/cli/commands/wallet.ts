@@ -1,0 +1,74 @@
+import { Command } from 'commander';
+import { createWallet, enrolmentRequest } from '../../client/index.ts';
+import { toHex } from '../../shared/index.ts';
+import { connect, custodianOf, readWallet } from '../connect.ts';
+import { makeFolderOf } from '../home.ts';
+import { readSecret } from '../secrets.ts';
+import { type Terminal, table } from '../terminal.ts';
+import { nodeOption, walletOption } from './options.ts';
+
+/** `wallet`: make one, bind it to a patient, look at it. */
+export function walletCommand(terminal: Terminal): Command {
+  const wallet = new Command('wallet').description("a patient's keys, in a file that only the patient reads");
+  wallet
+    .command('create')
+    .description('make a wallet; CARELEDGER_WALLET_PASSPHRASE encrypts its seed')
+    .addOption(walletOption())
+    .action(async (options: { wallet: string }) => {
+      makeFolderOf(options.wallet);
+      await createWallet(options.wallet, { passphrase: process.env.CARELEDGER_WALLET_PASSPHRASE });
+      terminal.answer(
+        { wallet: options.wallet },
+        `Made the wallet ${options.wallet}. Keep a copy somewhere safe: nobody else has this key.`,
+      );
+    });
+  wallet
+    .command('enrol')
+    .description('bind the wallet to a patient with the one-time code of the hospital')
+    .addOption(walletOption())
+    .addOption(nodeOption())
+    .option('--code-file <file>', 'file that holds the code (else CARELEDGER_ENROL_CODE, or a prompt)')
+    .action((options: { wallet: string; node: string; codeFile?: string }) => enrol(options, terminal));
+  wallet
+    .command('show')
+    .description('where the wallet is enrolled, without its secret')
+    .addOption(walletOption())
+    .action(async (options: { wallet: string }) => {
+      const { enrolments, consents } = await readWallet(options.wallet);
+      const rows = enrolments.map(({ patientId, baseUrl, accountId }) => [
+        `Patient/${patientId}`,
+        baseUrl,
+        accountId,
+      ]);
+      terminal.answer(
+        { enrolments, consents: consents.length },
+        rows.length === 0 ? 'Not enrolled anywhere yet.' : table(rows),
+      );
+    });
+  return wallet;
+}
+
+async function enrol(
+  options: { wallet: string; node: string; codeFile?: string },
+  terminal: Terminal,
+): Promise<void> {
+  const wallet = await readWallet(options.wallet);
+  const client = connect(options.node);
+  const code = await readSecret('One-time code', {
+    file: options.codeFile,
+    variable: 'CARELEDGER_ENROL_CODE',
+  });
+  const custodian = await custodianOf(client);
+  const { chainId } = await client.genesis();
+  const enrolled = await client.enrol(enrolmentRequest(wallet.seed, custodian, chainId, code));
+  await wallet.saveEnrolment({
+    baseUrl: client.baseUrl,
+    chainId: toHex(chainId),
+    custodian: toHex(custodian),
+    ...enrolled,
+  });
+  terminal.answer(
+    enrolled,
+    `Enrolled as Patient/${enrolled.patientId}. On the ledger you are the pseudonym ${enrolled.accountId}.`,
+  );
+}
