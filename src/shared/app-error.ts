@@ -62,6 +62,7 @@ export const ERROR_TABLE = {
   damaged: entry(500, 'exception', DAMAGED_EXIT),
   'proof-refused': entry(422, 'security', DAMAGED_EXIT),
   'forked-head': entry(409, 'security', DAMAGED_EXIT),
+  'promise-broken': entry(409, 'security', DAMAGED_EXIT),
   erased: entry(410, 'deleted', NOT_FOUND_EXIT),
   'record-sealed': entry(403, 'forbidden', REFUSED_EXIT),
   'token-replayed': entry(401, 'login', REFUSED_EXIT),

@@ -1,14 +1,19 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { type FileTrust, type ProofVerdict, verifyFile } from '../../client/index.ts';
+import { type FileTrust, verifyFile } from '../../client/index.ts';
 import { backupFindings, witnessKey } from '../../node/index.ts';
 import { AppError, fromHex } from '../../shared/index.ts';
 import { connect } from '../connect.ts';
 import type { Terminal } from '../terminal.ts';
+import { verdictJson, verdictText } from '../verdict-text.ts';
 import { collect, nodeOption } from './options.ts';
+import { verifyPromises } from './promise.ts';
 import { addWitnessCommand } from './witness.ts';
 
 interface VerifyOptions {
+  promise?: string;
+  out?: string;
+  node: string;
   chain?: string;
   genesis?: string;
   witness: string[];
@@ -22,12 +27,18 @@ export function addLedgerCommands(program: Command, terminal: Terminal): void {
     .description(
       'check a receipt, promise or checkpoint offline, or every byte of a backup folder; says in words what it proves',
     )
-    .argument('<file>', 'the proof, or the folder of a backup')
+    .argument('[file]', 'the proof, or the folder of a backup')
+    .option(
+      '--promise <file>',
+      "ask the node what became of a promise to log: an answer's headers, or the header's value",
+    )
+    .option('--out <file>', 'with --promise: keep what shows it, for anybody to check offline')
+    .addOption(nodeOption())
     .option('--chain <id>', 'the chain it must be of, 64 hexadecimal digits')
     .option('--genesis <file>', 'the genesis of the chain, for a bare checkpoint')
     .option('--witness <key>', 'key of a witness that you trust, as it prints it (repeat)', collect, [])
     .option('--quorum <number>', 'how many of them must have co-signed; all of them unless you say')
-    .action((file: string, options: VerifyOptions) => verify(file, options, terminal));
+    .action((file: string | undefined, options: VerifyOptions) => verify(file, options, terminal));
   program
     .command('receipt')
     .description(
@@ -43,11 +54,15 @@ export function addLedgerCommands(program: Command, terminal: Terminal): void {
   addWitnessCommand(program, terminal);
 }
 
-async function verify(file: string, options: VerifyOptions, terminal: Terminal): Promise<void> {
+async function verify(file: string | undefined, options: VerifyOptions, terminal: Terminal): Promise<void> {
+  if (options.promise !== undefined && file === undefined)
+    return verifyPromises(options.promise, options, trustOf(options), terminal);
+  if (file === undefined || options.promise !== undefined)
+    throw new AppError('usage', 'Name the file of a proof, or a promise to log with --promise.');
   if (statSync(file, { throwIfNoEntry: false })?.isDirectory() === true)
     return verifyBackupFolder(file, terminal);
   const verdict = await verifyFile(file, trustOf(options));
-  terminal.answer(toJson(verdict), verdictText(verdict));
+  terminal.answer(verdictJson(verdict), verdictText(verdict));
   if (!verdict.ok) throw new AppError('proof-refused', `The proof does not hold: ${verdict.code}.`);
 }
 
@@ -67,7 +82,7 @@ async function fetchReceipt(
   const { receipt, verdict } = await client.receipt(id, { cosigned: options.cosigned === true });
   if (options.out === undefined) return terminal.answer(JSON.parse(receipt), receipt);
   writeFileSync(options.out, receipt);
-  terminal.answer({ ...(toJson(verdict) as object), out: options.out }, verdictText(verdict));
+  terminal.answer({ ...verdictJson(verdict), out: options.out }, verdictText(verdict));
 }
 
 /** From an id, or from a receipt: then the chain must be the same as well. */
@@ -100,22 +115,6 @@ function quorumOf(text: string | undefined, known: number): number {
     'usage',
     `--quorum is a whole number up to the ${known} witnesses that --witness names.`,
   );
-}
-
-function verdictText({ ok, statements, notProven }: ProofVerdict): string {
-  const proven = statements.map((line) => `  + ${line}`);
-  const open = notProven.map((line) => `  - ${line}`);
-  const heading = ok ? 'The proof holds.' : 'THE PROOF DOES NOT HOLD.';
-  return [
-    heading,
-    ...(proven.length > 0 ? ['', 'Proven:', ...proven] : []),
-    ...(open.length > 0 ? ['', 'Not proven:', ...open] : []),
-  ].join('\n');
-}
-
-function toJson(verdict: ProofVerdict): unknown {
-  const { ok, code, statements, notProven } = verdict;
-  return { ok, code, statements, notProven, witnesses: verdict.ok ? verdict.witnesses : [] };
 }
 
 async function verifyBackupFolder(folder: string, terminal: Terminal): Promise<void> {

@@ -90,7 +90,7 @@ function judge(promise: AccessPromise, { anchor, leaf }: PromiseCase, head: Veri
     ...(recorded === undefined ? {} : { anchor: recorded }),
     ...(leaf === null ? {} : { leaf }),
   });
-  return outcome(state, promise, recorded?.logSize ?? 0);
+  return { ...outcome(state, promise, recorded?.logSize ?? 0), promise: state };
 }
 
 function madeFindings(promise: AccessPromise, key: ShownKey): Findings {

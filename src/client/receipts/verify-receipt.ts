@@ -1,4 +1,4 @@
-import type { Checkpoint, WitnessStatement } from '../../ledger/index.ts';
+import type { Checkpoint, PromiseState, WitnessStatement } from '../../ledger/index.ts';
 import { DecodeError, fromUtf8, unreachable } from '../../shared/index.ts';
 import { parseReceipt, type Receipt, type ReceiptKind } from './receipt-format.ts';
 import { ProofRefused, REFUSALS, type RefusalCode } from './refusal.ts';
@@ -18,6 +18,8 @@ export type VerifiedProof = {
   readonly witnesses: readonly WitnessStatement[];
   /** The recorded transaction that the file is about, where it is about one. */
   readonly transactionId?: Uint8Array;
+  /** What became of the promise that the file is about, where it is about one. */
+  readonly promise?: PromiseState;
   readonly statements: readonly string[];
   readonly notProven: readonly string[];
 };

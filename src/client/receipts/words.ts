@@ -1,4 +1,4 @@
-import { resultName } from '../../ledger/index.ts';
+import { type PromiseState, resultName } from '../../ledger/index.ts';
 import { toHex } from '../../shared/index.ts';
 import type { Trust, VerifiedHead } from './verify-recorded.ts';
 import type { ShownKey } from './verify-signer.ts';
@@ -11,6 +11,8 @@ export type Findings = {
   readonly notProven: string[];
   /** The recorded transaction that a file is about, where it is about one. */
   readonly transactionId?: Uint8Array;
+  /** What became of a promise to log, where a file is about one. */
+  readonly promise?: PromiseState;
 };
 
 export function timeText(timeMs: number): string {
@@ -81,7 +83,9 @@ export function keyText({ publicKey, rotations, sinceHeight }: ShownKey): string
 
 export function joinFindings(...all: readonly Findings[]): Findings {
   const transactionId = all.find((findings) => findings.transactionId !== undefined)?.transactionId;
+  const promise = all.find((findings) => findings.promise !== undefined)?.promise;
   return {
+    ...(promise === undefined ? {} : { promise }),
     statements: all.flatMap(({ statements }) => statements),
     notProven: all.flatMap(({ notProven }) => notProven),
     ...(transactionId === undefined ? {} : { transactionId }),

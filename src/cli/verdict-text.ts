@@ -1,0 +1,25 @@
+import type { ProofVerdict } from '../client/index.ts';
+
+/** A verdict as a person reads it: what is proven, and what is not. */
+export function verdictText(verdict: ProofVerdict): string {
+  const proven = verdict.statements.map((line) => `  + ${line}`);
+  const open = verdict.notProven.map((line) => `  - ${line}`);
+  return [
+    headingOf(verdict),
+    ...(proven.length > 0 ? ['', 'Proven:', ...proven] : []),
+    ...(open.length > 0 ? ['', 'Not proven:', ...open] : []),
+  ].join('\n');
+}
+
+function headingOf(verdict: ProofVerdict): string {
+  if (!verdict.ok) return 'THE PROOF DOES NOT HOLD.';
+  if (verdict.promise === 'broken') return 'The proof holds: THE CUSTODIAN BROKE ITS PROMISE TO LOG.';
+  return 'The proof holds.';
+}
+
+/** The same for `--json`. */
+export function verdictJson(verdict: ProofVerdict): Record<string, unknown> {
+  const { ok, code, statements, notProven } = verdict;
+  const promise = verdict.ok && verdict.promise !== undefined ? { promise: verdict.promise } : {};
+  return { ok, code, statements, notProven, witnesses: verdict.ok ? verdict.witnesses : [], ...promise };
+}
