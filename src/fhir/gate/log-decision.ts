@@ -70,6 +70,13 @@ async function append<P>(deps: GateDeps<P>, entry: AccessLogEntry): Promise<Acce
   try {
     return await deps.accessLog.append({ subject: entry.patient, bytes: encodeAccessEntry(entry) });
   } catch (cause) {
+    if (cause instanceof AppError && cause.code === 'disk-full') {
+      throw new AppError(
+        'disk-full',
+        'The node has no space left for its access log, so nothing may be read or written. Free some space on its disk.',
+        { cause },
+      );
+    }
     throw new AppError(
       'audit-failed',
       'The access log cannot be written, so nothing may be read. Check the disk of the node.',
