@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { readAccessAnchor } from '../contracts/index.ts';
 import { type Engine, openEmbeddedEngine } from '../engine/index.ts';
 import { signMessage } from '../identity/index.ts';
 import { chainIdOf, encodeGenesis, signBatchPromise } from '../ledger/index.ts';
-import { toHex } from '../shared/index.ts';
+import { AppError, equalBytes, toHex } from '../shared/index.ts';
 import { openPassphraseKeys, openVault, type Vault } from '../vault/index.ts';
 import { startAccessAnchor } from './anchoring/access-anchor.ts';
 import { createRecordAnchor } from './anchoring/record-anchor.ts';
@@ -48,6 +49,7 @@ export async function openRuntime(opened: OpenedFolder, config: NodeConfig): Pro
   let vault: Vault | undefined;
   try {
     vault = await openNodeVault(opened, config, custodian);
+    refuseAnotherAccessLog(engine, custodian, vault);
     const runtime = wire({ opened, config, engine, vault, custodian, chainId, nowMs });
     await runtime.recordAnchor.anchorPending();
     return runtime;
@@ -56,6 +58,21 @@ export async function openRuntime(opened: OpenedFolder, config: NodeConfig): Pro
     await engine.close();
     throw error;
   }
+}
+
+/** The access log has to be the one whose root is on the ledger: entries that were taken away are missed at once. */
+function refuseAnotherAccessLog(
+  engine: Engine,
+  { accountId }: Pick<AccountSigner, 'accountId'>,
+  { accessLog }: Vault,
+): void {
+  const anchor = readAccessAnchor(engine.state, accountId);
+  if (anchor === undefined) return;
+  if (accessLog.size >= anchor.logSize && equalBytes(accessLog.root(anchor.logSize), anchor.logRoot)) return;
+  throw new AppError(
+    'damaged',
+    `The access log is not the one whose first ${anchor.logSize} entries were anchored on the ledger at height ${anchor.height}. Nothing was touched. Run the audit, and restore the last backup to a new folder.`,
+  );
 }
 
 /** Opens the vault alone, for a node and for an audit of a stopped one. */
@@ -181,6 +198,10 @@ function wire(parts: Opened): NodeRuntime {
       config,
       nowMs,
       baseUrl: () => runtime.baseUrl,
+      onBreakGlass() {
+        metrics.count('careledger_break_glass_total');
+        log.write('warn', 'break-glass');
+      },
     }),
     log,
     metrics,

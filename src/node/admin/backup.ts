@@ -24,11 +24,11 @@ export async function backupNode(runtime: NodeRuntime, target: string, tell: Tel
     throw new AppError('folder-not-empty', `${folder} exists. Name a folder that does not exist yet.`);
   makePrivateFolder(folder);
   try {
-    tell({ progress: 'vault' });
-    // The vault first: every record in the copy is then on the ledger in the copy, or is anchored when it is restored.
-    await runtime.vault.backup(join(folder, 'vault'));
     tell({ progress: 'ledger' });
+    // The ledger first: all that the copy of it commits to is in the copy of the vault, which may have more.
     await runtime.engine.backup(join(folder, 'ledger'));
+    tell({ progress: 'vault' });
+    await runtime.vault.backup(join(folder, 'vault'));
     copyPlainFiles(runtime.opened.folder.root, folder);
     tell({ progress: 'manifest' });
     const { height } = runtime.engine.head();

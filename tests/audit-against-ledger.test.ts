@@ -1,0 +1,206 @@
+/**
+ * What somebody with the database open, or even with the vault's keys, takes away or puts in: the vault alone is consistent
+ * afterwards, and only the ledger tells. Seals are removed, as an insider would.
+ */
+import assert from 'node:assert/strict';
+import { cpSync, existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { after, before, test } from 'node:test';
+import { accountIdOf, publicKeyOf } from '../src/identity/index.ts';
+import { importBundle } from '../src/node/admin/import.ts';
+import { openFolder } from '../src/node/folder/init-folder.ts';
+import { auditFolder, type NodeFinding, startNode } from '../src/node/index.ts';
+import { openNodeVault } from '../src/node/open-runtime.ts';
+import { utf8 } from '../src/shared/index.ts';
+import type { Vault } from '../src/vault/index.ts';
+import { PASSPHRASE } from './node-fixture.ts';
+import { bundleOf, type ReferenceNode, referenceNode } from './support/reference-node.ts';
+
+let reference: ReferenceNode;
+before(async () => {
+  reference = await referenceNode();
+});
+after(() => reference.remove());
+
+/** The damage that the audit finds in a copy of the folder after a change to it. */
+async function damageAfter(change: (data: string) => void | Promise<void>): Promise<string[]> {
+  const data = join(reference.folder, 'copy');
+  cpSync(reference.data, data, { recursive: true });
+  try {
+    for (const seal of ['seal.jsonl', 'vault/vault.db.seal', 'vault/access.log.seal'])
+      rmSync(join(data, seal));
+    await change(data);
+    return await damageIn(data);
+  } finally {
+    rmSync(data, { recursive: true });
+  }
+}
+
+async function damageIn(path: string): Promise<string[]> {
+  const found: string[] = [];
+  await auditFolder({ path, passphrase: PASSPHRASE }, ({ finding }) => {
+    const { severity, where, what } = (finding ?? {}) as NodeFinding;
+    if (severity === 'damage') found.push(`${where}: ${what}`);
+  });
+  return found;
+}
+
+function sql(data: string, ...statements: readonly string[]): void {
+  const database = new DatabaseSync(join(data, 'vault', 'vault.db'));
+  for (const statement of statements) assert.ok(database.prepare(statement).run().changes > 0, statement);
+  database.close();
+}
+
+/** Works on the vault as its owner would, with all its keys. */
+async function asInsider(data: string, work: (vault: Vault) => Promise<void>): Promise<void> {
+  const opened = openFolder(data, PASSPHRASE);
+  const publicKey = publicKeyOf(opened.keys.custodianSeed);
+  const vault = await openNodeVault(opened, {}, { publicKey, accountId: accountIdOf(publicKey) });
+  await work(vault);
+  await vault.close();
+}
+
+/** Where each entry of the access log starts. */
+function entryOffsets(data: string): number[] {
+  const bytes = readFileSync(join(data, 'vault', 'access.log'));
+  const magic = bytes.subarray(0, 4);
+  const offsets: number[] = [];
+  for (let at = 0; at >= 0; at = bytes.indexOf(magic, at + 1)) offsets.push(at);
+  return offsets;
+}
+
+async function startRefusal(dataPath: string): Promise<string | undefined> {
+  const quiet = { port: 0, passphrase: PASSPHRASE, logLevel: 'silent', withSamples: false } as const;
+  return startNode({ ...quiet, dataPath }).then(
+    (node) => node.close().then(() => undefined),
+    (error: { code?: string }) => error.code,
+  );
+}
+
+const DROP_ANCHORS = "DELETE FROM entries WHERE tab = 'access-anchor'";
+
+test('without a change there is nothing to find', async () => {
+  assert.deepEqual(await damageAfter(() => undefined), []);
+});
+
+test('entries dropped from the end of the access log are named, and the node does not start', async () => {
+  const drop = (data: string): void => {
+    const offsets = entryOffsets(data);
+    truncateSync(join(data, 'vault', 'access.log'), offsets[1]);
+    sql(data, DROP_ANCHORS);
+  };
+  const found = await damageAfter(drop);
+  assert.match(
+    found.join('\n'),
+    /access log: It has 1 entries, but (\d+) were anchored on the ledger at height \d+: entries 1 to/,
+  );
+  assert.equal(found.length, 1, found.join('\n'));
+  await damageAfter(async (data) => {
+    drop(data);
+    assert.equal(await startRefusal(data), 'damaged');
+  });
+});
+
+test('a log cut within an entry is named with the byte', async () => {
+  const found = await damageAfter((data) => {
+    const offsets = entryOffsets(data);
+    truncateSync(join(data, 'vault', 'access.log'), (offsets.at(-1) as number) + 20);
+  });
+  assert.match(found.join('\n'), /access\.log byte \d+ \(entry \d+\): The log ends in bytes/);
+});
+
+test('entries written anew in place of others are named', async () => {
+  const found = await damageAfter(async (data) => {
+    const count = entryOffsets(data).length;
+    rmSync(join(data, 'vault', 'access.log'));
+    sql(data, DROP_ANCHORS);
+    await asInsider(data, async ({ accessLog }) => {
+      for (let at = 0; at < count; at++) await accessLog.append({ subject: 'ref', bytes: utf8('nothing') });
+    });
+    rmSync(join(data, 'vault', 'vault.db.seal'));
+  });
+  assert.match(
+    found.join('\n'),
+    /Entries 0 to \d+ are not those that were anchored on the ledger at height \d+/,
+  );
+});
+
+test('two entries that changed places are named', async () => {
+  const found = await damageAfter((data) => {
+    const path = join(data, 'vault', 'access.log');
+    const bytes = readFileSync(path);
+    const [, second, third = bytes.length] = entryOffsets(data) as [number, number, number];
+    const parts = [bytes.subarray(second, third), bytes.subarray(0, second), bytes.subarray(third)];
+    writeFileSync(path, Buffer.concat(parts));
+  });
+  assert.match(found.join('\n'), /access\.log byte 0 \(entry 0\)/);
+});
+
+test('a record taken out of the database, with all that points to it, is named', async () => {
+  const found = await damageAfter((data) =>
+    sql(
+      data,
+      "DELETE FROM tokens WHERE rid IN (SELECT rid FROM records WHERE resource_type = 'Observation')",
+      "DELETE FROM records WHERE resource_type = 'Observation'",
+    ),
+  );
+  assert.equal(found.length, 1, found.join('\n'));
+  assert.match(
+    found[0] ?? '',
+    /whose commitment [0-9a-f]{64} is on the ledger at height \d+ is missing, and was not erased/,
+  );
+});
+
+test('a record written anew by somebody with the keys is named, and what it took the place of', async () => {
+  const found = await damageAfter(async (data) => {
+    sql(
+      data,
+      "DELETE FROM tokens WHERE rid IN (SELECT rid FROM records WHERE resource_type = 'Observation')",
+      "DELETE FROM records WHERE resource_type = 'Observation'",
+    );
+    await asInsider(data, async (vault) => {
+      await vault.put({
+        key: { resourceType: 'Observation', id: 'one', version: 1 },
+        subject: 'ref',
+        labels: [],
+        lastUpdatedMs: 1_700_000_000_000,
+        deleted: false,
+        plaintext: utf8('{"resourceType":"Observation","id":"one"}'),
+        tokens: [],
+      });
+    });
+    sql(data, 'UPDATE records SET anchored = 1 WHERE anchored = 0');
+    rmSync(join(data, 'vault', 'vault.db.seal'));
+    rmSync(join(data, 'vault', 'access.log.seal'));
+  });
+  assert.match(found.join('\n'), /Observation.*: The ledger has no commitment/);
+  assert.match(found.join('\n'), /is missing, and was not erased/);
+});
+
+test('an older database, seal and all, in place of the newest is named', async () => {
+  const data = join(reference.folder, 'rolled-back');
+  const kept = join(reference.folder, 'older');
+  cpSync(reference.data, data, { recursive: true });
+  cpSync(join(data, 'vault'), kept, { recursive: true });
+  const quiet = { port: 0, passphrase: PASSPHRASE, logLevel: 'silent', withSamples: false } as const;
+  const node = await startNode({ ...quiet, dataPath: data });
+  await importBundle(
+    node.runtime,
+    bundleOf([{ resourceType: 'Patient', id: 'ref', birthDate: '1980-02-03', gender: 'female' }]),
+  );
+  await node.close();
+  assert.deepEqual(await damageIn(data), []);
+  for (const name of ['vault.db', 'vault.db.seal']) cpSync(join(kept, name), join(data, 'vault', name));
+  assert.ok(existsSync(join(data, 'vault', 'vault.db.seal')));
+  assert.match((await damageIn(data)).join('\n'), /is missing, and was not erased/);
+});
+
+test('an erasure that the vault forgot, so that others could pass for erased, is named', async () => {
+  const found = await damageAfter((data) => sql(data, "DELETE FROM entries WHERE tab = 'erased'"));
+  assert.match(
+    found.join('\n'),
+    /The erasure of 1 versions on the ledger at height \d+ is not in the vault's list/,
+  );
+  assert.match(found.join('\n'), /is missing, and was not erased/);
+});
