@@ -9,6 +9,11 @@ export {
   writeManifest,
 } from './backup-manifest.ts';
 export type { Recovery } from './block-log.ts';
+export {
+  type CometBftEngine,
+  type CometBftEngineOptions,
+  openCometBftEngine,
+} from './cometbft/cometbft-engine.ts';
 export { type DamagePlace, LedgerDamageError } from './damage.ts';
 export { type EmbeddedEngineOptions, openEmbeddedEngine } from './embedded-engine.ts';
 export type {

@@ -13,6 +13,7 @@ export {
 } from './checkpoint.ts';
 export { addCosignatures, cosign, verifyCosignature } from './cosignature.ts';
 export {
+  formatNote,
   isKeyName,
   type NoteError,
   type NoteSignature,

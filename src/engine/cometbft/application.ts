@@ -1,0 +1,139 @@
+import type {
+  RequestFinalizeBlock,
+  RequestInitChain,
+  ResponseInfo,
+} from 'cosmjs-types/tendermint/abci/types';
+import {
+  ResponseProcessProposal_ProposalStatus as ProposalStatus,
+  ResponseVerifyVoteExtension_VerifyStatus as VerifyStatus,
+} from 'cosmjs-types/tendermint/abci/types';
+import { RESULT_CODES, type ResultCode, resultName } from '../../ledger/index.ts';
+import { AppError } from '../../shared/index.ts';
+import type { LedgerReader } from '../ledger-reader.ts';
+import type { Application } from './abci/methods.ts';
+import type { CommittedBlock, ConsensusChain } from './consensus-chain.ts';
+import { consensusChainName, isAppStateOf } from './consensus-genesis.ts';
+import type { MempoolAdmission } from './mempool-admission.ts';
+import { objectionTo, packProposal } from './proposal.ts';
+import { answerQuery } from './query.ts';
+import type { SnapshotServer } from './snapshot-server.ts';
+
+/** Changes with the rules of execution: nodes that differ in it may not run one chain. */
+const APP_VERSION = 1n;
+const CODESPACE = 'careledger';
+const NOTHING = new Uint8Array();
+
+export type ApplicationParts = {
+  readonly chain: ConsensusChain;
+  readonly mempool: MempoolAdmission;
+  readonly reader: LedgerReader;
+  readonly snapshots: SnapshotServer;
+  /** Told of each committed block of the ledger, and of undefined where a block held no transactions. */
+  readonly onCommit: (block: CommittedBlock | undefined) => void;
+  /** Told of what CheckTx refuses, when it comes and when it is asked about again after a block. */
+  readonly onRefused: (transaction: Uint8Array, code: ResultCode) => void;
+  readonly log: (line: string) => void;
+};
+
+/** The state machine as CometBFT sees it (ABCI 2.0). Only `commit` writes, and a restored snapshot. */
+export function createApplication(parts: ApplicationParts): Application {
+  const { chain, snapshots } = parts;
+  return {
+    info: () => info(parts),
+    initChain: (request) => initChain(parts, request),
+    query: (request) => answerQuery(parts, request),
+    checkTx: ({ tx }) => checkTx(parts, tx),
+    prepareProposal: ({ txs, time, maxTxBytes }) => ({
+      txs: [...packProposal(chain, millisecondsOf(time), txs, Number(maxTxBytes))],
+    }),
+    processProposal: ({ txs, time, height }) => {
+      const objection = objectionTo(chain, millisecondsOf(time), txs);
+      if (objection !== undefined) parts.log(`The proposal for block ${height} is refused: ${objection}.`);
+      return { status: objection === undefined ? ProposalStatus.ACCEPT : ProposalStatus.REJECT };
+    },
+    extendVote: () => ({ voteExtension: NOTHING }),
+    // Extensions are off: a vote with one is not of this protocol.
+    verifyVoteExtension: ({ voteExtension }) => ({
+      status: voteExtension.length === 0 ? VerifyStatus.ACCEPT : VerifyStatus.REJECT,
+    }),
+    finalizeBlock: (request) => finalizeBlock(chain, request),
+    commit: () => commit(parts),
+    listSnapshots: () => snapshots.list(),
+    offerSnapshot: (request) => snapshots.offer(request),
+    loadSnapshotChunk: (request) => snapshots.load(request),
+    applySnapshotChunk: (request) => snapshots.apply(request),
+  };
+}
+
+/** CometBFT asks at every start and then gives again the blocks after this one. Its mempool is empty then. */
+function info({ chain, mempool }: ApplicationParts): ResponseInfo {
+  mempool.reset();
+  const height = chain.consensusHeight;
+  return {
+    data: CODESPACE,
+    version: String(APP_VERSION),
+    appVersion: APP_VERSION,
+    lastBlockHeight: BigInt(height),
+    lastBlockAppHash: height === 0 ? NOTHING : chain.parts.state.seal.appHash,
+  };
+}
+
+function initChain(
+  { chain }: ApplicationParts,
+  request: RequestInitChain,
+): ReturnType<Application['initChain']> {
+  const { genesis } = chain.parts.rules;
+  const begins = chain.parts.state.height === 0 && request.initialHeight === 1n;
+  const isOurs =
+    request.chainId === consensusChainName(genesis) &&
+    millisecondsOf(request.time) === genesis.timeMs &&
+    isAppStateOf(genesis, request.appStateBytes);
+  if (!begins || !isOurs) {
+    throw new AppError(
+      'wrong-genesis',
+      'The genesis file of CometBFT is not that of this ledger. Give every organisation the same genesis files, and a new ledger folder.',
+    );
+  }
+  return { validators: [], appHash: chain.parts.state.seal.appHash };
+}
+
+async function checkTx(
+  { mempool, onRefused }: ApplicationParts,
+  transaction: Uint8Array,
+): Promise<Awaited<ReturnType<Application['checkTx']>>> {
+  const code = await mempool.check(transaction);
+  if (code !== RESULT_CODES.ok) onRefused(transaction, code);
+  return { ...resultOf(code), data: NOTHING, info: '', gasWanted: 0n, gasUsed: 0n, events: [] };
+}
+
+function finalizeBlock(
+  chain: ConsensusChain,
+  { height, time, txs }: RequestFinalizeBlock,
+): ReturnType<Application['finalizeBlock']> {
+  const { appHash, output } = chain.decide(Number(height), millisecondsOf(time), txs);
+  const txResults = (output?.results ?? []).map(({ code }) => ({
+    ...resultOf(code),
+    data: NOTHING,
+    info: '',
+    gasWanted: 0n,
+    gasUsed: 0n,
+    events: [],
+  }));
+  return { events: [], txResults, validatorUpdates: [], appHash };
+}
+
+async function commit({ chain, mempool, onCommit }: ApplicationParts): Promise<{ retainHeight: bigint }> {
+  const committed = await chain.commit();
+  mempool.reset();
+  onCommit(committed);
+  return { retainHeight: 0n };
+}
+
+function resultOf(code: ResultCode): { code: number; log: string; codespace: string } {
+  return { code, log: resultName(code) ?? '', codespace: CODESPACE };
+}
+
+/** The time of a block in the ledger: CometBFT's, without what is below a millisecond. */
+function millisecondsOf({ seconds, nanos }: { seconds: bigint; nanos: number }): number {
+  return Number(seconds) * 1000 + Math.floor(nanos / 1_000_000);
+}

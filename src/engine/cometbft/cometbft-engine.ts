@@ -1,0 +1,157 @@
+import { join } from 'node:path';
+import { CONTRACTS, genesisState } from '../../contracts/index.ts';
+import { chainIdOf, type Genesis } from '../../ledger/index.ts';
+import { toHex } from '../../shared/index.ts';
+import { backupLog } from '../backup.ts';
+import type { ChainRules } from '../chain-rules.ts';
+import type { Engine } from '../engine.ts';
+import { lockFolder } from '../folder-lock.ts';
+import { discardIndex, openIndexedValues } from '../index-snapshot.ts';
+import { LedgerReader } from '../ledger-reader.ts';
+import { type OpenedLedger, openLedger } from '../open-ledger.ts';
+import { ensureFolder, folderStorage } from '../storage.ts';
+import { VerifyPool } from '../verify-pool.ts';
+import { type AbciAddress, serveAbci } from './abci/abci-server.ts';
+import { createApplication } from './application.ts';
+import { Broadcaster } from './broadcast.ts';
+import { ConsensusChain } from './consensus-chain.ts';
+import { type ConsensusHeadSigner, consensusHeadSigner } from './consensus-head.ts';
+import { ConsensusIntake } from './consensus-intake.ts';
+import { MempoolAdmission } from './mempool-admission.ts';
+import { SnapshotServer } from './snapshot-server.ts';
+import { VerifiedSignatures } from './verified-signatures.ts';
+import { WaitingSubmissions } from './waiting-submissions.ts';
+
+export type CometBftEngineOptions = {
+  readonly folder: string;
+  readonly genesis: Genesis;
+  /** Signs this node's notes over heads; every node has its own. */
+  readonly nodeSeed: Uint8Array;
+  /** The RPC of this node's CometBFT, for example http://127.0.0.1:26657. */
+  readonly rpcUrl: string;
+  /** Where CometBFT finds the application; a unix socket in the folder unless said otherwise. */
+  readonly abci?: AbciAddress;
+  readonly log: (line: string) => void;
+  readonly verifyWorkers?: number;
+  /** Transactions that may wait; one more is refused with `busy`. */
+  readonly queueLimit?: number;
+  /** How long a submission waits for its block. */
+  readonly submitTimeoutMs?: number;
+};
+
+export type CometBftEngine = Engine & {
+  /** Where the application listens. */
+  readonly abci: AbciAddress;
+  /** The last block of the consensus engine that the ledger has taken over. */
+  consensusHeight(): number;
+};
+
+const DEFAULT_WORKERS = 1;
+const DEFAULT_QUEUE_LIMIT = 4096;
+const DEFAULT_SUBMIT_TIMEOUT_MS = 30_000;
+
+/** Opens, and on first use creates, an organisation's copy of a consortium's ledger, and serves it to its CometBFT. */
+export async function openCometBftEngine(options: CometBftEngineOptions): Promise<CometBftEngine> {
+  const { folder, genesis, nodeSeed } = options;
+  await ensureFolder(folder);
+  const lock = lockFolder(folder);
+  try {
+    const chainId = chainIdOf(genesis);
+    const signHead = consensusHeadSigner(chainId, genesis.operatorKey, nodeSeed);
+    const rules = consortiumRules(genesis, signHead);
+    const opened = await openLedger(folderStorage(folder), rules, (fresh) => {
+      if (fresh) discardIndex(folder);
+      return openIndexedValues(folder);
+    });
+    return await runEngine(opened, rules, signHead, options, () => lock.release());
+  } catch (cause) {
+    lock.release();
+    throw cause;
+  }
+}
+
+function consortiumRules(genesis: Genesis, signHead: ConsensusHeadSigner): ChainRules {
+  return {
+    genesis,
+    chainId: chainIdOf(genesis),
+    contracts: CONTRACTS,
+    genesisState,
+    signHead: (height, seal) => signHead(height, seal, 0),
+  };
+}
+
+async function runEngine(
+  { log, state }: OpenedLedger,
+  rules: ChainRules,
+  signHead: ConsensusHeadSigner,
+  options: CometBftEngineOptions,
+  released: () => void,
+): Promise<CometBftEngine> {
+  const pool = new VerifyPool(options.verifyWorkers ?? DEFAULT_WORKERS);
+  const signatures = new VerifiedSignatures(pool);
+  const chain = new ConsensusChain({ log, state, rules, signatures, signHead });
+  const reader = new LedgerReader(state, log);
+  const waiting = new WaitingSubmissions(options.submitTimeoutMs ?? DEFAULT_SUBMIT_TIMEOUT_MS);
+  const intake = new ConsensusIntake({
+    chain,
+    reader,
+    waiting,
+    broadcaster: new Broadcaster(options.rpcUrl),
+    queueLimit: options.queueLimit ?? DEFAULT_QUEUE_LIMIT,
+  });
+  const application = createApplication({
+    chain,
+    reader,
+    mempool: new MempoolAdmission(chain),
+    snapshots: new SnapshotServer(),
+    onCommit: (block) => block !== undefined && waiting.settleBlock(block),
+    onRefused: (bytes, code) => intake.refused(bytes, code),
+    log: options.log,
+  });
+  const server = await serveAbci(application, abciAddress(options), options.log);
+  const shutDown = async (): Promise<void> => {
+    await intake.close();
+    await server.close();
+    await pool.close();
+    await state.values.close();
+    await log.close();
+    released();
+  };
+  let closing: Promise<void> | undefined;
+  return {
+    ...readingOf(reader, { log, state }, rules),
+    submit: (bytes) => intake.submit(bytes),
+    onCommit: (listener) => chain.onCommit(listener),
+    consensusHeight: () => chain.consensusHeight,
+    abci: server.address,
+    close: () => {
+      closing ??= shutDown();
+      return closing;
+    },
+  };
+}
+
+function readingOf(
+  reader: LedgerReader,
+  { log, state }: OpenedLedger,
+  rules: ChainRules,
+): Omit<Engine, 'submit' | 'onCommit' | 'close'> {
+  return {
+    chainId: rules.chainId,
+    recovery: log.recovery,
+    head: () => reader.head(),
+    state: { get: (key) => state.values.get(key) },
+    stateProof: (key) => reader.stateProof(key),
+    inclusionProof: (leafIndex, size) => reader.inclusionProof(leafIndex, size),
+    consistencyProof: (fromSize, toSize) => reader.consistencyProof(fromSize, toSize),
+    transaction: (id) => reader.transaction(id),
+    block: (height) => reader.block(height),
+    blocks: (fromHeight) => reader.blocks(fromHeight),
+    leaf: (leafIndex) => reader.leaf(leafIndex),
+    backup: (folder) => backupLog(log, folder, toHex(rules.chainId)),
+  };
+}
+
+function abciAddress({ abci, folder }: CometBftEngineOptions): AbciAddress {
+  return abci ?? { path: join(folder, 'abci.sock') };
+}

@@ -1,0 +1,53 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createWriteStream } from 'node:fs';
+import { join } from 'node:path';
+
+const STOP_PATIENCE_MS = 10_000;
+const FIRST_PAUSE_MS = 500;
+const MAX_PAUSE_MS = 30_000;
+
+export type CometBftProcess = {
+  /** The process that runs now; undefined between two. */
+  readonly pid: () => number | undefined;
+  stop(): Promise<void>;
+};
+
+/** Runs `cometbft start` and starts it again when it ends by itself, after a pause that grows. Its output goes to a file in its folder. */
+export function runCometBft(binary: string, home: string, log: (line: string) => void): CometBftProcess {
+  const output = createWriteStream(join(home, 'cometbft.log'), { flags: 'a', mode: 0o600 });
+  let child: ChildProcess | undefined;
+  let isStopping = false;
+  let pauseMs = FIRST_PAUSE_MS;
+  let timer: NodeJS.Timeout | undefined;
+  const start = (): void => {
+    child = spawn(binary, ['start', '--home', home], { stdio: ['ignore', 'pipe', 'pipe'] });
+    child.stdout?.pipe(output, { end: false });
+    child.stderr?.pipe(output, { end: false });
+    child.once('error', (cause) => log(`CometBFT could not be started: ${cause.message}`));
+    child.once('close', (code, signal) => {
+      child = undefined;
+      if (isStopping) return;
+      log(
+        `CometBFT ended (${signal ?? code}); it is started again in ${pauseMs} ms. See ${join(home, 'cometbft.log')}.`,
+      );
+      timer = setTimeout(start, pauseMs);
+      pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS);
+    });
+  };
+  const stop = async (): Promise<void> => {
+    isStopping = true;
+    clearTimeout(timer);
+    if (child !== undefined) await ended(child);
+    await new Promise<void>((resolve) => output.end(() => resolve()));
+  };
+  start();
+  return { pid: () => child?.pid, stop };
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_PATIENCE_MS);
+  await closed;
+  clearTimeout(timer);
+}

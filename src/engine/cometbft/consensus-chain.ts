@@ -1,0 +1,210 @@
+import {
+  type Block,
+  type BlockOutput,
+  decodeTransaction,
+  encodeBlock,
+  executeBlock,
+  transactionId,
+} from '../../ledger/index.ts';
+import { AppError, equalBytes } from '../../shared/index.ts';
+import { type BlockLog, SyncFailedError } from '../block-log.ts';
+import { encodeRecord } from '../block-record.ts';
+import type { ChainRules } from '../chain-rules.ts';
+import type { CommitListener } from '../engine.ts';
+import type { LedgerState, StagedBlock } from '../ledger-state.ts';
+import { isAdmissionRefusal } from '../transaction-refused.ts';
+import { type ConsensusHeadSigner, consensusHeightOf } from './consensus-head.ts';
+import type { VerifiedSignatures } from './verified-signatures.ts';
+
+/** Results of blocks that were executed for a proposal, kept until one of them is decided. */
+const MAX_EXECUTED = 4;
+
+export type Executed = {
+  readonly block: Block;
+  readonly output: BlockOutput;
+  /** Whether every transaction may stand in a block, as the embedded engine would have it. */
+  readonly isAdmissible: boolean;
+};
+export type CommittedBlock = {
+  readonly block: Block;
+  readonly output: BlockOutput;
+  readonly firstLeaf: number;
+  readonly transactionIds: readonly Uint8Array[];
+};
+
+type Decided = { readonly consensusHeight: number } & (
+  | { readonly isEmpty: true }
+  | (Executed & { readonly isEmpty: false; readonly staged: StagedBlock })
+);
+
+type ChainParts = {
+  readonly log: BlockLog;
+  readonly state: LedgerState;
+  readonly rules: ChainRules;
+  readonly signatures: VerifiedSignatures;
+  readonly signHead: ConsensusHeadSigner;
+};
+
+/**
+ * The ledger as consensus drives it. A block of the consensus engine with transactions is the next block of the ledger;
+ * one without changes nothing, so an idle chain comes to rest and the ledger's blocks are those of the embedded engine.
+ */
+export class ConsensusChain {
+  readonly parts: ChainParts;
+  readonly #listeners = new Set<CommitListener>();
+  #executed: Executed[] = [];
+  #decided: Decided | undefined;
+  #consensusHeight: number;
+  #failure: AppError | undefined;
+
+  constructor(parts: ChainParts) {
+    this.parts = parts;
+    const { state } = parts;
+    this.#consensusHeight = state.height === 0 ? 0 : (consensusHeightOf(state.seal.checkpoint) ?? 0);
+  }
+
+  /** The height of the last block of the consensus engine that is taken over. */
+  get consensusHeight(): number {
+    return this.#consensusHeight;
+  }
+
+  /** The height that the next block of the ledger has. */
+  get nextHeight(): number {
+    return this.parts.state.height + 1;
+  }
+
+  get failure(): AppError | undefined {
+    return this.#failure;
+  }
+
+  onCommit(listener: CommitListener): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** What a block of these transactions would do. A pure function of the state; nothing is changed. */
+  execute(timeMs: number, transactions: readonly Uint8Array[]): Executed {
+    const known = this.#executed.find(
+      ({ block }) =>
+        block.height === this.nextHeight &&
+        block.timeMs === timeMs &&
+        areEqual(block.transactions, transactions),
+    );
+    if (known !== undefined) return known;
+    const { state, rules, signatures } = this.parts;
+    const { chainId, contracts } = rules;
+    const height = this.nextHeight;
+    const { verify } = signatures;
+    const input = { state: state.values, chainId, contracts, verify, height, timeMs };
+    const output = executeBlock({ ...input, transactions });
+    const block = { height, timeMs, previousAppHash: state.seal.appHash, transactions };
+    const isAdmissible = !output.results.some(({ code }) => isAdmissionRefusal(code));
+    const executed = { block, output, isAdmissible };
+    this.#executed = [...this.#executed.slice(1 - MAX_EXECUTED), executed];
+    return executed;
+  }
+
+  /** Takes a decided block and computes its head, all in memory. Another decided before it and not committed is dropped. */
+  decide(consensusHeight: number, timeMs: number, transactions: readonly Uint8Array[]): DecidedBlock {
+    if (this.#failure !== undefined) throw this.#failure;
+    this.#dropDecided();
+    this.#checkFollows(consensusHeight);
+    const { seal } = this.parts.state;
+    if (transactions.length === 0) {
+      this.#decided = { consensusHeight, isEmpty: true };
+      return { appHash: seal.appHash, output: undefined };
+    }
+    const executed = this.execute(timeMs, transactions);
+    if (!executed.isAdmissible) throw inadmissibleBlock(consensusHeight);
+    const { leaves, stateWrites: writes } = executed.output;
+    const staged = this.parts.state.stage({ timeMs, leaves, writes });
+    this.#decided = { consensusHeight, isEmpty: false, ...executed, staged };
+    return { appHash: staged.seal.appHash, output: executed.output };
+  }
+
+  /** The only write: one frame, durable before this resolves. */
+  async commit(): Promise<CommittedBlock | undefined> {
+    const decided = this.#decided;
+    if (decided === undefined) throw new Error('There is no decided block to commit.');
+    if (this.#failure !== undefined) throw this.#failure;
+    const committed = decided.isEmpty ? undefined : await this.#record(decided);
+    this.#decided = undefined;
+    this.#executed = [];
+    this.#consensusHeight = decided.consensusHeight;
+    return committed;
+  }
+
+  async #record(decided: Decided & { readonly isEmpty: false }): Promise<CommittedBlock> {
+    const { block, output, staged, consensusHeight } = decided;
+    const { log, state, signHead } = this.parts;
+    await state.values.ready();
+    const checkpoint = signHead(block.height, staged.seal, consensusHeight);
+    const payload = encodeRecord({
+      kind: 'block',
+      body: encodeBlock(block),
+      codes: output.results.map(({ code }) => code),
+      seal: { ...staged.seal, checkpoint },
+    });
+    const frame = await log.append(payload).catch((cause) => {
+      if (cause instanceof SyncFailedError) this.#failure = cause;
+      throw cause;
+    });
+    const firstLeaf = state.seal.logSize;
+    const transactionIds = block.transactions.map(idOf);
+    staged.commit(frame, checkpoint, transactionIds);
+    this.#notify(decided);
+    return { block, output, firstLeaf, transactionIds };
+  }
+
+  /** A view that missed a block would answer from an older state, so the chain stops rather than go on without it. */
+  #notify({ block, output }: Executed): void {
+    try {
+      for (const listener of this.#listeners) listener(block, output.results, output.stateWrites);
+    } catch (cause) {
+      this.#failure = new AppError(
+        'internal',
+        'A view of the ledger failed. Restart the node; what was acknowledged is recorded.',
+        { cause },
+      );
+      throw this.#failure;
+    }
+  }
+
+  #dropDecided(): void {
+    if (this.#decided?.isEmpty === false) this.#decided.staged.discard();
+    this.#decided = undefined;
+  }
+
+  /** Blocks without transactions are not recorded, so after a restart the consensus engine may give them again. */
+  #checkFollows(consensusHeight: number): void {
+    if (consensusHeight === this.#consensusHeight + 1) return;
+    throw new AppError(
+      'damaged',
+      `The consensus engine is at block ${consensusHeight} and the ledger after block ${this.#consensusHeight}. ` +
+        'They do not belong together: restore both from one backup, or remove both and let the node join again.',
+    );
+  }
+}
+
+export type DecidedBlock = { readonly appHash: Uint8Array; readonly output: BlockOutput | undefined };
+
+/** Every honest validator refuses such a proposal, so it is decided only where more than a third are not honest. */
+function inadmissibleBlock(consensusHeight: number): AppError {
+  return new AppError(
+    'damaged',
+    `Block ${consensusHeight} was decided with a transaction that may not stand in a block. A third of the validators or more do not follow the protocol: stop, and compare the organisations' software.`,
+  );
+}
+
+function idOf(bytes: Uint8Array): Uint8Array {
+  const transaction = decodeTransaction(bytes);
+  if (!transaction.ok) throw transaction.error;
+  return transactionId(transaction.value.header);
+}
+
+function areEqual(left: readonly Uint8Array[], right: readonly Uint8Array[]): boolean {
+  return (
+    left.length === right.length &&
+    left.every((bytes, index) => equalBytes(bytes, right[index] as Uint8Array))
+  );
+}

@@ -1,0 +1,121 @@
+import {
+  decodeTransaction,
+  RESULT_CODES,
+  type ResultCode,
+  readAccount,
+  transactionId,
+} from '../../ledger/index.ts';
+import { AppError, equalBytes } from '../../shared/index.ts';
+import type { Committed } from '../engine.ts';
+import type { LedgerReader } from '../ledger-reader.ts';
+import { mapKey } from '../state-values.ts';
+import { openSubmission, type Submission } from '../submission.ts';
+import { TransactionRefusedError } from '../transaction-refused.ts';
+import type { Broadcaster } from './broadcast.ts';
+import type { ConsensusChain } from './consensus-chain.ts';
+import type { WaitingSubmissions } from './waiting-submissions.ts';
+
+const MAX_WAITING_BYTES = 64 * 1024 * 1024;
+/** CometBFT's mempool is in memory, so what waits is handed over again in case it was restarted. */
+const REBROADCAST_MS = 5_000;
+
+type IntakeParts = {
+  readonly chain: ConsensusChain;
+  readonly reader: LedgerReader;
+  readonly broadcaster: Broadcaster;
+  readonly waiting: WaitingSubmissions;
+  readonly queueLimit: number;
+};
+
+/** Takes transactions from this node's users to the consortium. What is acknowledged is in a block that was decided. */
+export class ConsensusIntake {
+  readonly #parts: IntakeParts;
+  readonly #rebroadcast: NodeJS.Timeout;
+  #closed = false;
+
+  constructor(parts: IntakeParts) {
+    this.#parts = parts;
+    this.#rebroadcast = setInterval(() => this.#handOverAgain(), REBROADCAST_MS);
+    this.#rebroadcast.unref();
+  }
+
+  async submit(bytes: Uint8Array): Promise<Committed> {
+    const { waiting, chain } = this.#parts;
+    if (this.#closed) throw closed();
+    if (chain.failure !== undefined) throw chain.failure;
+    const submission = openSubmission(bytes);
+    const same = waiting.get(submission.idKey);
+    if (same !== undefined) return this.#withSame(submission, same);
+    if (this.#isUsed(submission)) return this.#recordedBefore(submission);
+    this.#refuseOverload(submission);
+    waiting.add(submission);
+    this.#handOver(submission);
+    return submission.settled.promise;
+  }
+
+  /** What CheckTx refused, now or after a block, is told to whoever waits for it. */
+  refused(bytes: Uint8Array, code: ResultCode): void {
+    if (this.#parts.waiting.size === 0) return;
+    const decoded = decodeTransaction(bytes);
+    if (!decoded.ok) return;
+    const submission = this.#parts.waiting.get(mapKey(transactionId(decoded.value.header)));
+    // Another copy of it, with another signature, says nothing about this one.
+    if (submission === undefined || !equalBytes(submission.bytes, bytes)) return;
+    if (code !== RESULT_CODES['sequence-replayed']) {
+      this.#parts.waiting.reject(submission, new TransactionRefusedError(code));
+      return;
+    }
+    // Either it is in a block already, or another one with its number is, or that one still waits.
+    this.#recordedBefore(submission).then(
+      (committed) => this.#parts.waiting.resolve(submission, committed),
+      (error) => this.#parts.waiting.reject(submission, error),
+    );
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#rebroadcast);
+    for (const submission of this.#parts.waiting.all()) this.#parts.waiting.reject(submission, closed());
+  }
+
+  /** A transaction is named by what was signed, so one with a bad signature has the name of a good one. */
+  async #withSame(submission: Submission, same: Submission): Promise<Committed> {
+    if (equalBytes(submission.bytes, same.bytes)) return same.settled.promise;
+    return same.settled.promise.catch(() => this.submit(submission.bytes));
+  }
+
+  #isUsed({ transaction: { header } }: Submission): boolean {
+    const account = readAccount(this.#parts.chain.parts.state.values, header.signer);
+    return account !== undefined && header.sequence < account.nextSequence;
+  }
+
+  /** The same transaction gets the same answer as the first time; another one with a used number is refused. */
+  async #recordedBefore({ id }: Submission): Promise<Committed> {
+    const recorded = await this.#parts.reader.transaction(id);
+    if (recorded === undefined) throw new TransactionRefusedError(RESULT_CODES['sequence-replayed']);
+    const { height, index, transactionId, code, leafIndex } = recorded;
+    return { height, index, transactionId, code, leafIndex };
+  }
+
+  #handOver(submission: Submission): void {
+    this.#parts.broadcaster
+      .broadcast(submission.bytes)
+      .catch((error) => this.#parts.waiting.reject(submission, error));
+  }
+
+  /** A failure here says nothing about the first time, so it is not told. */
+  #handOverAgain(): void {
+    for (const { bytes } of this.#parts.waiting.all())
+      this.#parts.broadcaster.broadcast(bytes).catch(() => undefined);
+  }
+
+  #refuseOverload({ bytes }: Submission): void {
+    const { waiting, queueLimit } = this.#parts;
+    if (waiting.size < queueLimit && waiting.bytes + bytes.length <= MAX_WAITING_BYTES) return;
+    throw new AppError('busy', 'Too many transactions are waiting. Submit this one again in a second.');
+  }
+}
+
+function closed(): AppError {
+  return new AppError('closed', 'The ledger is shutting down. Try again when the node runs.');
+}

@@ -1,0 +1,75 @@
+import {
+  admit,
+  createOverlay,
+  decodeTransaction,
+  RESULT_CODES,
+  type ResultCode,
+  readAccount,
+  type StateOverlay,
+  signingBytes,
+  type Transaction,
+  type VerifySignature,
+  writeAccount,
+} from '../../ledger/index.ts';
+import type { ConsensusChain } from './consensus-chain.ts';
+
+/**
+ * Whether a transaction may wait in the mempool: the one admission predicate, on the state with what waits already. It is
+ * asked again about everything that waits after each block.
+ */
+export class MempoolAdmission {
+  readonly #chain: ConsensusChain;
+  #waiting: StateOverlay;
+  /** Settles when every transaction that came before has its verdict. */
+  #before: Promise<unknown> = Promise.resolve();
+  #pending = 0;
+
+  constructor(chain: ConsensusChain) {
+    this.#chain = chain;
+    this.#waiting = createOverlay(chain.parts.state.values);
+  }
+
+  /** Forgets what waits; the consensus engine asks again about each. */
+  reset(): void {
+    this.#waiting = createOverlay(this.#chain.parts.state.values);
+  }
+
+  /** Signatures are verified side by side; the verdicts are given in the order in which the transactions came. */
+  check(bytes: Uint8Array): ResultCode | Promise<ResultCode> {
+    const decoded = decodeTransaction(bytes);
+    if (!decoded.ok) return RESULT_CODES['malformed-transaction'];
+    const transaction = decoded.value;
+    const { signatures, state } = this.#chain.parts;
+    const account = readAccount(state.values, transaction.header.signer);
+    if (account === undefined) return RESULT_CODES['unknown-signer'];
+    const { signature, header } = transaction;
+    const check = { publicKey: account.publicKey, message: signingBytes(header), signature };
+    if (this.#pending === 0 && signatures.isKnown(check)) return this.#admit(transaction, true);
+    return this.#inOrder(signatures.verifyLater(check), transaction);
+  }
+
+  #inOrder(verified: Promise<boolean>, transaction: Transaction): Promise<ResultCode> {
+    this.#pending += 1;
+    const verdict = Promise.all([verified, this.#before]).then(([isValid]) => {
+      this.#pending -= 1;
+      return this.#admit(transaction, isValid);
+    });
+    this.#before = verdict;
+    return verdict;
+  }
+
+  #admit(transaction: Transaction, isValid: boolean): ResultCode {
+    const { header } = transaction;
+    const { chainId, contracts } = this.#chain.parts.rules;
+    const { signatures } = this.#chain.parts;
+    // A signature that failed fails again here, so that of two faults the same one is named as in a block.
+    const verify: VerifySignature = (publicKey, message, signature) =>
+      isValid && signatures.verify(publicKey, message, signature);
+    const rules = { chainId, contracts, verify };
+    const admission = admit(this.#waiting, this.#chain.nextHeight, transaction, rules);
+    if (admission.code !== RESULT_CODES.ok) return admission.code;
+    const account = { ...admission.account, nextSequence: header.sequence + 1 };
+    writeAccount(this.#waiting, header.signer, account);
+    return RESULT_CODES.ok;
+  }
+}
