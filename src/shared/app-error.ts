@@ -47,6 +47,7 @@ export const ERROR_TABLE = {
   closed: entry(503, 'transient', UNAVAILABLE_EXIT),
   unavailable: entry(503, 'transient', UNAVAILABLE_EXIT),
   timeout: entry(504, 'timeout', UNAVAILABLE_EXIT),
+  behind: entry(503, 'transient', UNAVAILABLE_EXIT),
   'port-in-use': entry(500, 'exception', UNAVAILABLE_EXIT),
   'admin-socket-failed': entry(500, 'exception', UNAVAILABLE_EXIT),
   'folder-in-use': entry(500, 'exception', UNAVAILABLE_EXIT),

@@ -1,4 +1,5 @@
 import { encodeCommitVersions, NO_PATIENT } from '../../contracts/index.ts';
+import { AppError } from '../../shared/index.ts';
 import type { PatientBindings, PendingCommitment, RecordKey, Vault } from '../../vault/index.ts';
 import { bytesOfHex } from '../account-hex.ts';
 import type { AccountSigner } from '../ledger/account-signer.ts';
@@ -6,13 +7,17 @@ import { createBatcher } from './batcher.ts';
 
 export const MAX_RECORDS_PER_TRANSACTION = 1000;
 const MAX_WAITING_RECORDS = 100_000;
+const CONFIRMATION_LIMIT_MS = 60_000;
 
 /** A version whose commitment goes on the ledger. */
 export type VersionToAnchor = PendingCommitment;
 
 /** Puts commitments of record versions on the ledger, many in one transaction. */
 export interface RecordAnchor {
-  /** Resolves when every version's commitment is durable on the ledger. */
+  /**
+   * Resolves when every version's commitment is durable on the ledger. Rejects with `timeout` when that takes too long; it
+   * goes on all the same.
+   */
   anchor(versions: readonly VersionToAnchor[]): Promise<void>;
   /** Anchors what a crash left between vault and ledger; returns how many versions that were. */
   anchorPending(): Promise<number>;
@@ -50,7 +55,7 @@ export function createRecordAnchor(deps: Deps): RecordAnchor {
     flush,
   });
   return {
-    anchor: (versions) => batcher.add([...versions]),
+    anchor: (versions) => withinLimit(batcher.add([...versions])),
     async anchorPending() {
       let total = 0;
       for (;;) {
@@ -65,6 +70,25 @@ export function createRecordAnchor(deps: Deps): RecordAnchor {
       return batcher.waiting;
     },
   };
+}
+
+/** On the embedded engine this never takes long; a consortium may be without its majority. */
+async function withinLimit(anchored: Promise<void>): Promise<void> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(notConfirmed()), CONFIRMATION_LIMIT_MS);
+  try {
+    await Promise.race([anchored, late.promise]);
+  } finally {
+    clearTimeout(timer);
+    anchored.catch(() => undefined);
+  }
+}
+
+function notConfirmed(): AppError {
+  return new AppError(
+    'timeout',
+    'The version is stored here, and the ledger has not confirmed it yet. It will as soon as it can: do not send it again.',
+  );
 }
 
 /** The pseudonym of each subject in the batch; a patient without a wallet has none yet. */

@@ -20,6 +20,8 @@ export interface FolderDescription {
   vault: 'sqlite' | 'postgres';
   /** Whether sample patients and demo keys belong in it. */
   withSamples: boolean;
+  /** Who orders transactions: this node alone, or a consortium's consensus. */
+  engine: 'embedded' | 'cometbft';
 }
 
 /** An opened data folder: everything a node needs before it opens ledger and vault. */
@@ -49,32 +51,49 @@ export function isInitialised(path: string): boolean {
 
 /** Creates keys, genesis and description in a new or empty folder. */
 export function initFolder(options: InitOptions): OpenedFolder {
-  const folder = dataFolder(options.path);
-  refuseOccupied(folder, options.path);
   const networkName = toNetworkName(options.organisationName);
-  for (const path of [folder.root, folder.ledger, folder.vault, folder.keys]) makePrivateFolder(path);
-  const passphrase = choosePassphrase(folder, options.passphrase);
+  const prepared = prepareFolder(options.path, options.passphrase);
+  const genesis = {
+    networkName,
+    timeMs: options.nowMs,
+    operatorKey: publicKeyOf(prepared.keys.operatorSeed),
+    organisationKeys: [publicKeyOf(prepared.keys.custodianSeed)],
+  };
+  return completeFolder(prepared, genesis, { ...options, engine: 'embedded' });
+}
+
+/** A folder with keys and nothing else yet. */
+export type PreparedFolder = Pick<OpenedFolder, 'folder' | 'keys' | 'passphrase'>;
+
+/** Makes the folders and keys of a node. */
+export function prepareFolder(path: string, passphraseGiven: string | undefined): PreparedFolder {
+  const folder = dataFolder(path);
+  refuseOccupied(folder, path);
+  for (const part of [folder.root, folder.ledger, folder.vault, folder.keys]) makePrivateFolder(part);
+  const passphrase = choosePassphrase(folder, passphraseGiven);
   const keys = {
     operatorSeed: new Uint8Array(randomBytes(32)),
     custodianSeed: new Uint8Array(randomBytes(32)),
   };
   writeSigningKeys(folder.signingKeys, keys, passphrase.text);
-  const genesis = {
-    networkName,
-    timeMs: options.nowMs,
-    operatorKey: publicKeyOf(keys.operatorSeed),
-    organisationKeys: [publicKeyOf(keys.custodianSeed)],
-  };
-  writePrivateFile(folder.genesis, encodeGenesis(genesis));
-  const description = {
-    organisationName: options.organisationName,
-    networkName,
-    createdMs: options.nowMs,
-    vault: options.vault,
-    withSamples: options.withSamples,
-  };
-  writePrivateFile(folder.description, `${JSON.stringify({ format: FORMAT, ...description }, null, 1)}\n`);
-  return { folder, description, genesis, keys, passphrase, isNew: true };
+  return { folder, keys, passphrase };
+}
+
+/** Settles what the ledger begins with. The description is written last: with it the folder is a data folder. */
+export function completeFolder(
+  prepared: PreparedFolder,
+  genesis: Genesis,
+  options: Omit<InitOptions, 'path' | 'passphrase'> & { engine: FolderDescription['engine'] },
+): OpenedFolder {
+  const { organisationName, nowMs: createdMs, vault, withSamples, engine } = options;
+  const { networkName } = genesis;
+  const description = { organisationName, networkName, createdMs, vault, withSamples, engine };
+  writePrivateFile(prepared.folder.genesis, encodeGenesis(genesis));
+  writePrivateFile(
+    prepared.folder.description,
+    `${JSON.stringify({ format: FORMAT, ...description }, null, 1)}\n`,
+  );
+  return { ...prepared, description, genesis, isNew: true };
 }
 
 /** Opens a folder that `initFolder` made. */

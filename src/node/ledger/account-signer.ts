@@ -40,7 +40,7 @@ export function createAccountSigner(options: {
       { chainId, contract, action, signer: accountId, sequence, lastValidHeight, parts },
       seed,
     );
-    return requireEffect(await engine.submit(encodeTransaction(transaction)));
+    return requireEffect(await untilDecided(engine, encodeTransaction(transaction)));
   };
   return {
     accountId,
@@ -52,6 +52,20 @@ export function createAccountSigner(options: {
       return turn;
     },
   };
+}
+
+/**
+ * A consortium may take longer than the engine waits. What is not decided may still be recorded, so the next number is not
+ * used before it is: the same bytes are handed over again, and are recorded once.
+ */
+async function untilDecided(engine: Engine, bytes: Uint8Array): Promise<Committed> {
+  for (;;) {
+    try {
+      return await engine.submit(bytes);
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'timeout') throw error;
+    }
+  }
 }
 
 /** A recorded refusal is data on the ledger; for who asked for the effect it is an error. */
