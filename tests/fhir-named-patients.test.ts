@@ -166,6 +166,7 @@ for (const key of Object.keys(RECORDS)) {
     assert.equal(ofFirst?.consents.length, 1);
     assert.equal(ofSecond?.reason, 'no-consent');
     assert.deepEqual(ofSecond?.consents, []);
+    say('p2', OPT_IN);
     const promises = (await world.send(OUTSIDER, 'GET', `/${key}`)).headers['careledger-log-promise'];
     assert.equal(promises?.split(',').length, 2, 'a promise for each entry');
   });

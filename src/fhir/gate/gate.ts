@@ -185,8 +185,13 @@ async function findVisible<P>(
       judged: await judgeVisible(deps, session, evidence, record, interaction),
     });
   }
-  const promises = await logBatch(deps, session, interaction, judged);
   const permitted = judged.filter((item) => item.judged.decision.effect === 'permit');
+  const denied = judged.filter((item) => item.judged.decision.effect === 'deny');
+  // What is denied here looks like what is not there, so its promises, and how many there are, stay here too.
+  const [promises] = await Promise.all([
+    logBatch(deps, session, interaction, permitted),
+    logBatch(deps, session, interaction, denied),
+  ]);
   return {
     promises,
     records: permitted.map((item) => ({

@@ -21,7 +21,7 @@ import type { Bundle, Parameters, Reference, Resource } from '@medplum/fhirtypes
 import { AppError } from '../../shared/index.ts';
 import type { SealedRecord } from '../../vault/index.ts';
 import type { FhirDefinitions, RepositoryDeps, RequestScope } from '../fhir-deps.ts';
-import type { Interaction, Opened } from '../gate/index.ts';
+import type { Denied, Interaction, Opened } from '../gate/index.ts';
 import type { SearchContext } from '../search/find-matches.ts';
 import { searchPage } from '../search/search-page.ts';
 import { parseSearchQuery } from '../search/search-query.ts';
@@ -162,6 +162,8 @@ export class CareRepository extends FhirRepository {
     options?: UpdateResourceOptions,
   ): Promise<WithId<T>> {
     const record = await this.#store.read(resourceType, id);
+    // The answer holds all of the resource, and a `test` operation asks about it: to patch is to read as well.
+    await this.#permitted(record, 'read');
     const current = structuredClone(await this.#open(record, 'patch'));
     const patched = applyTo(current, patch);
     if (patched.resourceType !== resourceType || patched.id !== id)
@@ -175,8 +177,8 @@ export class CareRepository extends FhirRepository {
     options?: DeleteResourceOptions,
   ): Promise<void> {
     const record = await this.#store.read(resourceType, id);
-    if (record?.deleted === true) return;
-    checkIfMatch(record, options?.ifMatch);
+    await this.#checkIfMatch(record, options?.ifMatch, 'delete');
+    if (record?.deleted === true && (await this.#mayTouch(record, 'delete'))) return;
     const current = await this.#open(record, 'delete');
     await writeTombstone(this.#writeContext, record as SealedRecord, current);
   }
@@ -241,7 +243,7 @@ export class CareRepository extends FhirRepository {
   ): Promise<Resource> {
     const existing =
       resource.id === undefined ? undefined : await this.#store.read(resource.resourceType, resource.id);
-    checkIfMatch(existing, options?.ifMatch);
+    await this.#checkIfMatch(existing, options?.ifMatch, kind);
     if (existing !== undefined && !existing.deleted) {
       const current = await this.#peek(existing, kind);
       if (current !== undefined && isSameContent(current, resource)) return current;
@@ -265,8 +267,7 @@ export class CareRepository extends FhirRepository {
   /** What the gate opened. A record that is not there, may not be seen or is deleted is an error. */
   async #permitted(record: SealedRecord | undefined, interaction: Interaction): Promise<Opened<string>> {
     if (record === undefined) throw notFoundError();
-    const opened = await this.#deps.gate.open(this.#scope.session, record, interaction);
-    this.#scope.promises.push(opened.promise, ...opened.otherPromises);
+    const opened = await this.#decide(record, interaction);
     if (opened.outcome === 'denied') throw denialError(opened.code);
     if (record.deleted) throw goneError();
     return opened;
@@ -274,11 +275,40 @@ export class CareRepository extends FhirRepository {
 
   /** The current content when the requester may see all of it; a redacted view is never compared. */
   async #peek(record: SealedRecord, interaction: Interaction): Promise<Resource | undefined> {
-    const opened = await this.#deps.gate.open(this.#scope.session, record, interaction);
-    this.#scope.promises.push(opened.promise, ...opened.otherPromises);
+    const opened = await this.#decide(record, interaction);
     return opened.outcome === 'permitted' && !opened.isRedacted
       ? ((opened.resource ?? undefined) as Resource | undefined)
       : undefined;
+  }
+
+  /**
+   * RFC 9110 section 13.1.1: the write is for the version that the caller has seen. To who may neither see nor change it, a
+   * record is as absent as one that never was.
+   */
+  async #checkIfMatch(
+    record: SealedRecord | undefined,
+    ifMatch: string | undefined,
+    kind: Interaction,
+  ): Promise<void> {
+    if (ifMatch === undefined) return;
+    const isNamed = record !== undefined && !record.deleted && String(record.key.version) === ifMatch;
+    if (isNamed && ((await this.#mayTouch(record, kind)) || (await this.#mayTouch(record, 'read')))) return;
+    throw new AppError(
+      'precondition-failed',
+      'The resource has changed, or is not there. Read it again and repeat with its new ETag.',
+    );
+  }
+
+  async #mayTouch(record: SealedRecord, interaction: Interaction): Promise<boolean> {
+    return (await this.#decide(record, interaction)).outcome === 'permitted';
+  }
+
+  /** Asks the gate. The promise of a denial would tell that there is something, so it goes to nobody who may not know. */
+  async #decide(record: SealedRecord, interaction: Interaction): Promise<Opened<string> | Denied<string>> {
+    const opened = await this.#deps.gate.open(this.#scope.session, record, interaction);
+    const mayKnow = opened.outcome === 'permitted' || (opened.code === 'forbidden' && !isWrite(interaction));
+    if (mayKnow) this.#scope.promises.push(opened.promise, ...opened.otherPromises);
+    return opened;
   }
 
   #searchContext(): SearchContext {
@@ -293,6 +323,9 @@ export class CareRepository extends FhirRepository {
   }
 }
 
+/** What is refused of these is refused alike whether the record exists, so nothing before that refusal may tell. */
+const isWrite = (interaction: Interaction): boolean => interaction === 'create' || interaction === 'update';
+
 const MAX_ATTEMPTS = 5;
 
 /** Another transaction made one of the versions first: everything is read and decided again on what is there now. */
@@ -305,16 +338,6 @@ async function retryingConflicts<R>(attempt: () => Promise<R>): Promise<R> {
       if (!isConflict || tries === MAX_ATTEMPTS) throw error;
     }
   }
-}
-
-/** RFC 9110 section 13.1.1: the write is for the version that the caller has seen. */
-function checkIfMatch(record: SealedRecord | undefined, ifMatch: string | undefined): void {
-  if (ifMatch === undefined) return;
-  if (record !== undefined && !record.deleted && String(record.key.version) === ifMatch) return;
-  throw new AppError(
-    'precondition-failed',
-    'The resource has changed, or is not there. Read it again and repeat with its new ETag.',
-  );
 }
 
 function applyTo(resource: Resource, patch: Operation[] | Parameters): Resource {

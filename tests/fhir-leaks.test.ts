@@ -1,0 +1,165 @@
+/** Whether a record exists must not be told by what is beside the content: preconditions, entity tags, promises, tombstones. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import type { Session } from '../src/fhir/index.ts';
+import { activeConsent, actor, concept, fhirConsent, SYSTEM } from './consent/fhir-consent.ts';
+import {
+  CLINICIAN,
+  createFhirWorld,
+  type FhirReply,
+  type FhirWorld,
+  OUTSIDER,
+} from './support/fhir-world.ts';
+
+const CANARY = 'canary-90ce';
+const DEVICE: Session = {
+  ...CLINICIAN,
+  accountId: '03'.repeat(32),
+  kind: 'device',
+  roles: ['medical-device'],
+};
+let world: FhirWorld;
+
+const observation = (id: string) => ({
+  resourceType: 'Observation',
+  id,
+  identifier: [{ system: 'urn:x', value: CANARY }],
+  status: 'final',
+  code: { coding: [{ system: SYSTEM.loinc, code: '8867-4' }] },
+  subject: { reference: 'Patient/p1' },
+});
+
+before(async () => {
+  world = await createFhirWorld();
+  await world.send(CLINICIAN, 'PUT', '/Patient/p1', { resourceType: 'Patient', id: 'p1' });
+  await world.send(CLINICIAN, 'PUT', '/Observation/hidden', observation('hidden'));
+  await world.send(CLINICIAN, 'PUT', '/Observation/deleted', observation('deleted'));
+  await world.send(CLINICIAN, 'DELETE', '/Observation/deleted');
+});
+after(() => world.close());
+
+/** Status, headers and body, without what differs from one answer to the next and without the id that was asked for. */
+const plain = ({ status, headers, body }: FhirReply, id: string): string =>
+  JSON.stringify([status, headers, body])
+    .replaceAll(id, 'ID')
+    .replace(/[0-9a-f]{8}-[0-9a-f-]{27}/g, 'UUID')
+    .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
+    .replace(/"last-modified":"[^"]*"/, 'TIME');
+
+const PATCH = [{ op: 'add', path: '/language', value: 'en' }];
+type Probe = [method: string, url: string, body?: unknown, headers?: Record<string, string>];
+/** Each asks about one id, and must get the same answer whether there is such a record or not. */
+const PROBES: Record<string, (id: string) => Probe> = {
+  read: (id) => ['GET', `/Observation/${id}`],
+  'read unless 1': (id) => ['GET', `/Observation/${id}`, undefined, { 'if-none-match': 'W/"1"' }],
+  vread: (id) => ['GET', `/Observation/${id}/_history/1`],
+  history: (id) => ['GET', `/Observation/${id}/_history`],
+  search: (id) => ['GET', `/Observation?_id=${id}`],
+  'search for absence': (id) => ['GET', `/Observation?_id=${id}&identifier:missing=true`],
+  'search for a total': (id) => ['GET', `/Observation?_id=${id}&_total=accurate&_summary=count`],
+  compartment: (id) => ['GET', `/Patient/p1/Observation?_id=${id}`],
+  patch: (id) => ['PATCH', `/Observation/${id}`, PATCH],
+  'patch 1': (id) => ['PATCH', `/Observation/${id}`, PATCH, { 'if-match': 'W/"1"' }],
+  delete: (id) => ['DELETE', `/Observation/${id}`],
+  'delete 1': (id) => ['DELETE', `/Observation/${id}`, undefined, { 'if-match': 'W/"1"' }],
+  'delete 2': (id) => ['DELETE', `/Observation/${id}`, undefined, { 'if-match': 'W/"2"' }],
+  update: (id) => ['PUT', `/Observation/${id}`, observation(id)],
+  'update 1': (id) => ['PUT', `/Observation/${id}`, observation(id), { 'if-match': 'W/"1"' }],
+  'update 2': (id) => ['PUT', `/Observation/${id}`, observation(id), { 'if-match': 'W/"2"' }],
+  'batch of a read': (id) => [
+    'POST',
+    '/',
+    {
+      resourceType: 'Bundle',
+      type: 'batch',
+      entry: [{ request: { method: 'GET', url: `Observation/${id}` } }],
+    },
+  ],
+  'transaction of a read': (id) => [
+    'POST',
+    '/',
+    {
+      resourceType: 'Bundle',
+      type: 'transaction',
+      entry: [{ request: { method: 'GET', url: `Observation/${id}` } }],
+    },
+  ],
+  'transaction of a delete': (id) => [
+    'POST',
+    '/',
+    {
+      resourceType: 'Bundle',
+      type: 'transaction',
+      entry: [{ request: { method: 'DELETE', url: `Observation/${id}` } }],
+    },
+  ],
+  graphql: (id) => ['POST', '/$graphql', { query: `{ Observation(id: "${id}") { id } }` }],
+};
+
+for (const [name, probe] of Object.entries(PROBES)) {
+  for (const id of ['hidden', 'deleted']) {
+    test(`${name}: a record that is ${id} is answered as one that never was`, async () => {
+      const about = await world.send(OUTSIDER, ...probe(id));
+      const control = await world.send(OUTSIDER, ...probe('never'));
+      assert.equal(plain(about, id), plain(control, 'never'));
+      assert.ok(!JSON.stringify(about.headers).includes(CANARY));
+    });
+  }
+}
+
+test('who may know what is there, learns of a wrong version, and of a deletion', async () => {
+  const wrong = { 'if-match': 'W/"7"' };
+  assert.equal(
+    (await world.send(CLINICIAN, 'PUT', '/Observation/hidden', observation('hidden'), wrong)).status,
+    412,
+  );
+  assert.equal((await world.send(CLINICIAN, 'DELETE', '/Observation/hidden', undefined, wrong)).status, 412);
+  assert.equal((await world.send(CLINICIAN, 'DELETE', '/Observation/deleted')).status, 204);
+  assert.equal((await world.send(CLINICIAN, 'GET', '/Observation/deleted')).status, 410);
+});
+
+test('a device that may write and not read gets nothing back by patching', async () => {
+  const written = observation('measured');
+  assert.equal((await world.send(DEVICE, 'PUT', '/Observation/measured', written)).status, 201);
+  const again = { ...written, language: 'en' };
+  const updated = await world.send(DEVICE, 'PUT', '/Observation/measured', again, { 'if-match': 'W/"1"' });
+  assert.equal(updated.status, 200, 'it knows the entity tag of what it wrote');
+  for (const patch of [PATCH, [{ op: 'test', path: '/status', value: 'final' }]]) {
+    const reply = await world.send(DEVICE, 'PATCH', '/Observation/measured', patch);
+    assert.equal(reply.status, 404);
+    assert.ok(!reply.body.includes(CANARY));
+  }
+});
+
+test('conditions on what may not be seen are conditions on nothing', async () => {
+  const mayAdd = { actor: [actor(OUTSIDER.accountId)], action: [concept(SYSTEM.action, 'collect')] };
+  world.consents.set('p1', [activeConsent(1, fhirConsent('OPTIN', mayAdd))]);
+  const fresh = { ...observation('x'), identifier: [{ system: 'urn:x', value: 'new' }] };
+  const entry = (value: string) => ({
+    resource: { ...fresh, hasMember: [{ reference: `Observation?identifier=${value}` }] },
+    request: { method: 'POST', url: 'Observation' },
+  });
+  const conditions: ((value: string) => Probe)[] = [
+    (value) => ['POST', '/Observation', fresh, { 'if-none-exist': `identifier=${value}` }],
+    (value) => ['PUT', `/Observation?identifier=${value}`, { ...fresh, id: undefined }],
+    (value) => ['PATCH', `/Observation?identifier=${value}`, PATCH],
+    (value) => ['DELETE', `/Observation?identifier=${value}`],
+    (value) => ['POST', '/', { resourceType: 'Bundle', type: 'transaction', entry: [entry(value)] }],
+    (value) => ['POST', '/', { resourceType: 'Bundle', type: 'batch', entry: [entry(value)] }],
+  ];
+  for (const condition of conditions) {
+    const about = await world.send(OUTSIDER, ...condition(CANARY));
+    const control = await world.send(OUTSIDER, ...condition('no-such-value'));
+    const text = (reply: FhirReply) =>
+      plain(reply, 'no-id')
+        .replaceAll(CANARY, 'X')
+        .replaceAll('no-such-value', 'X')
+        .replace(/"careledger-log-promise":"[^"]*"/, 'PROMISE');
+    assert.equal(text(about), text(control));
+  }
+  assert.equal(
+    (await world.send(CLINICIAN, 'GET', '/Observation/hidden')).status,
+    200,
+    'nothing was deleted',
+  );
+});
