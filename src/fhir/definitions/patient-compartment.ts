@@ -19,7 +19,7 @@ export type Compartment = {
 };
 
 const SUBJECT_ELEMENTS = ['subject', 'patient', 'for'];
-const MAX_NAMED = 200;
+const MAX_NAMED = 1000;
 
 /** Who a record is about counts before who took part in it. */
 const SUBJECT_FIRST = ['subject', 'patient', 'beneficiary', 'individual'];
