@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,8 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { createProgram } from '../src/cli/program.ts';
 import { openTerminal } from '../src/cli/terminal.ts';
 import { PASSPHRASE, startTestNode, type TestNode } from './node-fixture.ts';
+import { MAIN, type Run, runCli } from './support/run-cli.ts';
 
-const MAIN = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url));
 const BIN = fileURLToPath(new URL('../bin/careledger.js', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'careledger-cli-'));
 
@@ -22,33 +22,14 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-interface Run {
-  status: number;
-  stdout: string;
-  stderr: string;
-}
-
-/** Runs a command against the test's node, without blocking it: the node is in this process. */
 function careledger(words: string[], env: Record<string, string> = {}): Promise<Run> {
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN, ...words], {
-    env: {
-      ...process.env,
-      CARELEDGER_DATA: node.data,
-      CARELEDGER_NODE: node.url,
-      CARELEDGER_HOME: folder,
-      CARELEDGER_PASSPHRASE: PASSPHRASE,
-      ...env,
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
+  return runCli(words, {
+    CARELEDGER_DATA: node.data,
+    CARELEDGER_NODE: node.url,
+    CARELEDGER_HOME: folder,
+    CARELEDGER_PASSPHRASE: PASSPHRASE,
+    ...env,
   });
-  const run = { status: 0, stdout: '', stderr: '' };
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    run.stdout += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    run.stderr += text;
-  });
-  return new Promise((resolve) => child.on('close', (status) => resolve({ ...run, status: status ?? -1 })));
 }
 
 async function json(words: string[]): Promise<Record<string, unknown>> {

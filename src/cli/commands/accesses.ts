@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { verifyReceipt } from '../../client/index.ts';
+import { type NodeClient, verifyReceipt } from '../../client/index.ts';
 import { AppError, fromUtf8 } from '../../shared/index.ts';
 import { connectPatient, openSession, readWallet } from '../connect.ts';
 import { type Terminal, table } from '../terminal.ts';
@@ -27,31 +27,59 @@ export async function showAccesses(
 ): Promise<void> {
   const { client, identity, chainId } = await connectPatient(options.node, await readWallet(options.wallet));
   const token = await openSession(client, identity, 'PATRQT');
-  const answer = await client.call(`/wallet/accesses?limit=${encodeURIComponent(options.limit)}`, { token });
+  const page = await fetchAccesses(client, token, `limit=${encodeURIComponent(options.limit)}`);
+  const emergencies = await fetchAccesses(client, token, 'breakGlass=true');
+  const proven = (accesses: Access[]): ProvenAccess[] =>
+    accesses.map((access) => ({ ...access, proof: proofOf(access, chainId) }));
+  const accesses = proven(page.accesses);
+  const breakGlass = proven(emergencies.accesses);
+  saveNewest(options.receipt, page.accesses);
+  terminal.answer(
+    { total: page.total, breakGlass, accesses },
+    [...noticeOf(breakGlass), listOf(accesses)].join('\n'),
+  );
+  if ([...accesses, ...breakGlass].some(({ proof }) => proof === 'REFUSED'))
+    throw new AppError(
+      'proof-refused',
+      'The proof of an entry does not hold. Keep this output: it is evidence against the node.',
+    );
+}
+
+interface ProvenAccess extends Access {
+  proof: ReturnType<typeof proofOf>;
+}
+
+async function fetchAccesses(
+  client: NodeClient,
+  token: string,
+  query: string,
+): Promise<{ total?: number; accesses: Access[] }> {
+  const answer = await client.call(`/wallet/accesses?${query}`, { token });
   const page = JSON.parse(fromUtf8(answer.bytes) ?? '{}') as {
     total?: number;
     accesses?: Access[];
     detail?: string;
   };
-  if (answer.status !== 200 || page.accesses === undefined)
-    throw new AppError('unavailable', page.detail ?? 'The node did not give the log.');
-  const lines = page.accesses.map((access) => ({ access, proof: proofOf(access, chainId) }));
-  const broken = lines.find(({ proof }) => proof === 'REFUSED');
-  saveNewest(options.receipt, page.accesses);
-  const rows = lines.map(({ access, proof }) => [...describe(access), proof]);
-  const text =
-    rows.length === 0
-      ? 'Nobody has accessed this record.'
-      : table([['when', 'what', 'who', 'why', 'record', 'decision', 'proof'], ...rows]);
-  terminal.answer(
-    { total: page.total, accesses: lines.map(({ access, proof }) => ({ ...access, proof })) },
-    text,
-  );
-  if (broken !== undefined)
-    throw new AppError(
-      'proof-refused',
-      'The proof of an entry does not hold. Keep this output: it is evidence against the node.',
-    );
+  if (answer.status === 200 && page.accesses !== undefined) return { ...page, accesses: page.accesses };
+  throw new AppError('unavailable', page.detail ?? 'The node did not give the log.');
+}
+
+/** Stands before everything else: somebody stated an emergency to see this record. */
+function noticeOf(breakGlass: ProvenAccess[]): string[] {
+  if (breakGlass.length === 0) return [];
+  const count = breakGlass.length === 1 ? 'An emergency access' : `${breakGlass.length} emergency accesses`;
+  return [
+    `ATTENTION: ${count} to your record (break the glass). Ask the hospital why, if you do not know.`,
+    listOf(breakGlass),
+    '',
+    'All accesses:',
+  ];
+}
+
+function listOf(accesses: ProvenAccess[]): string {
+  if (accesses.length === 0) return 'Nobody has accessed this record.';
+  const rows = accesses.map((access) => [...describe(access), access.proof]);
+  return table([['when', 'what', 'who', 'why', 'record', 'decision', 'proof'], ...rows]);
 }
 
 function proofOf({ receipt }: Access, chainId: Uint8Array): 'verified' | 'not anchored yet' | 'REFUSED' {

@@ -50,7 +50,7 @@ async function get(path: string, options: ReadOptions, terminal: Terminal): Prom
     headers: { accept: 'application/fhir+json' },
   });
   const resource = parse(fromUtf8(answer.bytes) ?? '');
-  // A denial comes with a promise as well: it is logged as what was permitted is.
+  // A denial comes with a promise too, where the requester may know that there is something to be denied.
   if (options.promise !== undefined) savePromise(answer, options.promise);
   if (answer.status >= 400) throw refusal(answer.status, resource);
   if (options.receipt !== undefined) await saveReceipt(client, path, token, options.receipt);
@@ -63,8 +63,9 @@ async function get(path: string, options: ReadOptions, terminal: Terminal): Prom
 
 function savePromise(answer: ExchangeAnswer, file: string): void {
   const promise = answer.headers.get('careledger-log-promise');
-  if (promise === null) throw new AppError('not-found', 'The answer carries no promise to log.');
-  writeFileSync(file, `${promise}\n`, { mode: 0o600 });
+  if (promise === null && answer.status < 400)
+    throw new AppError('not-found', 'The answer carries no promise to log.');
+  if (promise !== null) writeFileSync(file, `${promise}\n`, { mode: 0o600 });
 }
 
 async function saveReceipt(

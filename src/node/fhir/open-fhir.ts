@@ -24,6 +24,8 @@ interface Parts {
   config: NodeConfig;
   nowMs: () => number;
   baseUrl: () => string;
+  /** A record was opened, or asked for, by breaking the glass. Whose and by whom is in the patient's access log alone. */
+  onBreakGlass: () => void;
 }
 
 /** The gate over this node's ledger and vault, the FHIR surface behind it, and the door in front. */
@@ -36,6 +38,7 @@ export function openFhir(parts: Parts): { fhir: FhirDoor; fhirHandler: FhirHandl
       const promise = promiseOfEntry(custodian.accountId, receipt);
       return promise === undefined ? '' : encodePromise(promise);
     },
+    notifyPatient: parts.onBreakGlass,
   });
   const fhirHandler = createFhirHandler({
     vault,

@@ -4,7 +4,7 @@ import { bytesOfHex } from '../account-hex.ts';
 import { authenticate } from '../fhir/fhir-door.ts';
 import { bodyObject, json, type NodeApp, textField } from '../http/app.ts';
 import type { NodeRuntime } from '../runtime.ts';
-import { listAccesses } from '../wallet/accesses.ts';
+import { listAccesses, listBreakGlass } from '../wallet/accesses.ts';
 
 const MAX_ENROL_BYTES = 8 * 1024;
 const MAX_CONSENT_BYTES = 512 * 1024;
@@ -36,6 +36,8 @@ export function addWalletRoutes(app: NodeApp, runtime: NodeRuntime): void {
     if (session.kind !== 'patient' || session.patientId === undefined) {
       throw new AppError('forbidden', 'Only a patient reads the log of their own record.');
     }
+    if (context.req.query('breakGlass') === 'true')
+      return json(await listBreakGlass(runtime, session.patientId));
     return json(await listAccesses(runtime, session.patientId, context.req.query()));
   });
 

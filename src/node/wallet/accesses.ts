@@ -1,10 +1,12 @@
-import { decodeAccessEntry, toAuditEvent } from '../../fhir/index.ts';
+import { type AccessLogEntry, decodeAccessEntry, toAuditEvent } from '../../fhir/index.ts';
 import { AppError, toHex } from '../../shared/index.ts';
 import type { AccessEntry } from '../../vault/index.ts';
 import type { NodeRuntime } from '../runtime.ts';
 
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 200;
+/** How far back a patient's log is looked through for accesses that broke the glass. */
+const MAX_SCANNED = 2000;
 
 /** One access to a patient's record, as the patient sees it. */
 export interface AccessAnswer {
@@ -13,6 +15,8 @@ export interface AccessAnswer {
   /** FHIR AuditEvent (IHE BALP); null when the entry's key was erased. */
   auditEvent: unknown;
   reason: string | null;
+  /** Somebody stated an emergency to see this record: the patient is to be told. */
+  breakGlass: boolean;
   /** The proof that the entry is in the log whose root is on the ledger; null until it is anchored. */
   receipt: string | null;
 }
@@ -32,16 +36,42 @@ export async function listAccesses(
   return { total: runtime.vault.accessLog.countBySubject(patientId), accesses, next };
 }
 
+/** The accesses that broke the glass among the patient's newest, however many ordinary ones came after. */
+export async function listBreakGlass(
+  runtime: NodeRuntime,
+  patientId: string,
+): Promise<{ scanned: number; accesses: AccessAnswer[] }> {
+  const found: AccessEntry[] = [];
+  let scanned = 0;
+  let before: number | undefined;
+  while (scanned < MAX_SCANNED && found.length < MAX_LIMIT) {
+    const page = { limit: MAX_LIMIT, ...(before !== undefined && { beforeLeafIndex: before }) };
+    const entries = await runtime.vault.accessLog.listBySubject(patientId, page);
+    found.push(
+      ...entries.filter(({ bytes }) => bytes !== undefined && isBreakGlass(decodeAccessEntry(bytes))),
+    );
+    scanned += entries.length;
+    before = entries.at(-1)?.leafIndex;
+    if (entries.length < MAX_LIMIT) break;
+  }
+  const accesses = await Promise.all(found.slice(0, MAX_LIMIT).map((entry) => toAnswer(runtime, entry)));
+  return { scanned, accesses };
+}
+
+function isBreakGlass({ obligations }: AccessLogEntry): boolean {
+  return obligations.some(({ kind }) => kind === 'notify-patient');
+}
+
 async function toAnswer(runtime: NodeRuntime, entry: AccessEntry): Promise<AccessAnswer> {
   const receipt = (await runtime.receipts.ofAccessEntry(entry)) ?? null;
   const place = { leafIndex: entry.leafIndex, leafHash: toHex(entry.leafHash), receipt };
-  if (entry.bytes === undefined) return { ...place, auditEvent: null, reason: null };
+  if (entry.bytes === undefined) return { ...place, auditEvent: null, reason: null, breakGlass: false };
   const decision = decodeAccessEntry(entry.bytes);
   const auditEvent = toAuditEvent(decision, {
     id: String(entry.leafIndex),
     baseUrl: `${runtime.baseUrl}/fhir/R4`,
   });
-  return { ...place, auditEvent, reason: decision.reason };
+  return { ...place, auditEvent, reason: decision.reason, breakGlass: isBreakGlass(decision) };
 }
 
 function numberOf(text: string | undefined): number | undefined {
