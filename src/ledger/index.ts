@@ -25,6 +25,7 @@ export {
 export { type BlockInput, type BlockOutput, executeBlock } from './block/execute-block.ts';
 export { decodeLogLeaf, type LeafPlace, type LogLeaf, logLeaf } from './block/log-leaf.ts';
 export * from './checkpoint/index.ts';
+export * from './consensus/index.ts';
 export { chainIdOf, decodeGenesis, encodeGenesis, type Genesis } from './genesis.ts';
 export * from './promise/index.ts';
 export {
