@@ -36,8 +36,7 @@ export async function replaceKeys(
     renewed.set(keyId, await context.keys.startEpoch(session, subject, old.keyClass, true, staged));
   }
   await moveRecords(context, session, subject, renewed);
-  await moveEntries(context, session, subject, renewed);
-  await moveGrants(context, session, subject, renewed);
+  for (const table of BOXED_TABLES) await moveBoxes(context, session, table, subject, renewed);
   if (patientId !== null) await shareRenewed(context, session, staged, patientId, [...renewed.values()]);
   for (const keyId of keyIds) {
     await session.run('DELETE FROM category_keys WHERE key_id = ?', [keyId]);
@@ -109,65 +108,59 @@ async function movedMeta(
   return sealMeta(meta, place, to, context.random);
 }
 
-async function moveEntries(
-  context: VaultContext,
-  session: SqlSession,
-  subject: Uint8Array,
-  renewed: ReadonlyMap<number, CategoryKey>,
-): Promise<void> {
-  for (const row of await session.all('SELECT * FROM entries WHERE subject = ?', [subject])) {
-    const to = renewed.get(Number(row.key_id));
-    if (to === undefined) continue;
-    const from = await context.keys.byId(session, Number(row.key_id));
-    const value = reseal(
-      context,
-      row.value as Uint8Array,
-      from,
-      entryBinding(row),
-      to,
-      entryBinding(row, to.keyId),
-    );
-    if (value === undefined)
-      throw new AppError(
-        'damaged',
-        `A stored value is damaged (${describeEntry(row)}). Run the audit before you erase.`,
-      );
-    await session.run('UPDATE entries SET key_id = ?, value = ? WHERE tab = ? AND name = ?', [
-      to.keyId,
-      value,
-      row.tab ?? null,
-      row.name ?? null,
-    ]);
-  }
-}
+/** A table whose rows hold one box under one of the subject's keys. */
+type BoxedTable = {
+  readonly name: string;
+  readonly keyColumn: string;
+  readonly boxColumn: string;
+  readonly primaryKey: readonly string[];
+  readonly binding: (row: SqlRow, keyId?: number) => Uint8Array;
+  readonly describe: (row: SqlRow) => string;
+};
 
-async function moveGrants(
+const BOXED_TABLES: readonly BoxedTable[] = [
+  {
+    name: 'entries',
+    keyColumn: 'key_id',
+    boxColumn: 'value',
+    primaryKey: ['tab', 'name'],
+    binding: entryBinding,
+    describe: describeEntry,
+  },
+  {
+    name: 'grants',
+    keyColumn: 'info_key_id',
+    boxColumn: 'info',
+    primaryKey: ['subject', 'grantee', 'category', 'key_id'],
+    binding: grantBinding,
+    describe: describeGrant,
+  },
+];
+
+async function moveBoxes(
   context: VaultContext,
   session: SqlSession,
+  table: BoxedTable,
   subject: Uint8Array,
   renewed: ReadonlyMap<number, CategoryKey>,
 ): Promise<void> {
-  for (const row of await session.all('SELECT * FROM grants WHERE subject = ?', [subject])) {
-    const to = renewed.get(Number(row.info_key_id));
+  const { name, keyColumn, boxColumn, primaryKey, binding, describe } = table;
+  const place = primaryKey.map((column) => `${column} = ?`).join(' AND ');
+  for (const row of await session.all(`SELECT * FROM ${name} WHERE subject = ?`, [subject])) {
+    const to = renewed.get(Number(row[keyColumn]));
     if (to === undefined) continue;
-    const from = await context.keys.byId(session, Number(row.info_key_id));
-    const info = reseal(
-      context,
-      row.info as Uint8Array,
-      from,
-      grantBinding(row),
-      to,
-      grantBinding(row, to.keyId),
-    );
-    if (info === undefined)
+    const from = await context.keys.byId(session, Number(row[keyColumn]));
+    const box = reseal(context, row[boxColumn] as Uint8Array, from, binding(row), to, binding(row, to.keyId));
+    if (box === undefined)
       throw new AppError(
         'damaged',
-        `A grant is damaged (${describeGrant(row)}). Run the audit before you erase.`,
+        `A stored value is damaged (${describe(row)}). Run the audit before you erase.`,
       );
-    await session.run(
-      'UPDATE grants SET info_key_id = ?, info = ? WHERE subject = ? AND grantee = ? AND category = ? AND key_id = ?',
-      [to.keyId, info, subject, row.grantee ?? null, row.category ?? null, row.key_id ?? null],
-    );
+    await session.run(`UPDATE ${name} SET ${keyColumn} = ?, ${boxColumn} = ? WHERE ${place}`, [
+      to.keyId,
+      box,
+      ...primaryKey.map((column) => row[column] ?? null),
+    ]);
   }
 }
 
