@@ -9,11 +9,24 @@ export {
   writeManifest,
 } from './backup-manifest.ts';
 export type { Recovery } from './block-log.ts';
+export { type AbciAddress, proxyAppOf } from './cometbft/abci/abci-server.ts';
 export {
   type CometBftEngine,
   type CometBftEngineOptions,
   openCometBftEngine,
 } from './cometbft/cometbft-engine.ts';
+export {
+  configureHome,
+  consensusGenesis,
+  createHome,
+  type HomeSettings,
+  type ValidatorCard,
+} from './cometbft/cometbft-home.ts';
+export {
+  type CometBftProcess,
+  runCometBft,
+} from './cometbft/cometbft-process.ts';
+export { COMETBFT_VERSION, findCometBft } from './cometbft/find-cometbft.ts';
 export { type DamagePlace, LedgerDamageError } from './damage.ts';
 export { type EmbeddedEngineOptions, openEmbeddedEngine } from './embedded-engine.ts';
 export type {

@@ -57,7 +57,7 @@ export async function openCometBftEngine(options: CometBftEngineOptions): Promis
   const lock = lockFolder(folder);
   try {
     const chainId = chainIdOf(genesis);
-    const signHead = consensusHeadSigner(chainId, genesis.operatorKey, nodeSeed);
+    const signHead = consensusHeadSigner(chainId, nodeSeed);
     const rules = consortiumRules(genesis, signHead);
     const opened = await openLedger(folderStorage(folder), rules, (fresh) => {
       if (fresh) discardIndex(folder);

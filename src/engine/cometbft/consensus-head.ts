@@ -7,7 +7,7 @@ import {
   operatorVerifierKey,
   parseNote,
 } from '../../ledger/index.ts';
-import { CanonicalReader, CanonicalWriter, equalBytes, sha256Concat, utf8 } from '../../shared/index.ts';
+import { CanonicalReader, CanonicalWriter, sha256Concat, utf8 } from '../../shared/index.ts';
 import type { UnsignedSeal } from '../ledger-state.ts';
 
 const SIGNATURE_BYTES = 64;
@@ -19,31 +19,21 @@ const SIGNATURE_TYPE = utf8('\u00ffcareledger-consensus-head');
 export type ConsensusHeadSigner = (height: number, seal: UnsignedSeal, consensusHeight: number) => string;
 
 /**
- * A node's own note over a head: the checkpoint, and a line by which the node states the consensus height it stands for
- * (docs/consortium.md, "Heights"). It proves nothing by itself; what the consortium agreed on is proven by its commits.
+ * A node's own note over a head: the checkpoint signed by the node, and a line by which it states the consensus height it stands
+ * for (docs/consortium.md, "Heights"). It is the word of one node; what the consortium agreed on is proven by its commits.
  */
-export function consensusHeadSigner(
-  chainId: Uint8Array,
-  operatorKey: Uint8Array,
-  nodeSeed: Uint8Array,
-): ConsensusHeadSigner {
+export function consensusHeadSigner(chainId: Uint8Array, nodeSeed: Uint8Array): ConsensusHeadSigner {
   const name = checkpointOrigin(chainId) + NAME_SUFFIX;
   const publicKey = publicKeyOf(nodeSeed);
   const keyId = new DataView(sha256Concat(utf8(`${name}\n`), SIGNATURE_TYPE, publicKey).buffer).getUint32(0);
-  const operator = equalBytes(publicKey, operatorKey) ? operatorVerifierKey(chainId, publicKey) : undefined;
-  const operatorKeyId = operator === undefined ? 0 : noteKeyId(operator);
+  const ownKey = operatorVerifierKey(chainId, publicKey);
+  const ownKeyId = noteKeyId(ownKey);
   return (height, { timeMs, logSize, logRoot, stateRoot }, consensusHeight) => {
     const text = formatCheckpoint({ chainId, height, timeMs, logSize, logRoot, stateRoot });
     const signature = signMessage(nodeSeed, headMessage(text, consensusHeight));
     const stated = new CanonicalWriter().u64(consensusHeight).fixed(signature, SIGNATURE_BYTES).finish();
-    const byNode = { name, keyId, signature: stated };
-    if (operator === undefined) return formatNote({ text, signatures: [byNode] });
-    const byOperator = {
-      name: operator.name,
-      keyId: operatorKeyId,
-      signature: signMessage(nodeSeed, utf8(text)),
-    };
-    return formatNote({ text, signatures: [byOperator, byNode] });
+    const ofHead = { name: ownKey.name, keyId: ownKeyId, signature: signMessage(nodeSeed, utf8(text)) };
+    return formatNote({ text, signatures: [ofHead, { name, keyId, signature: stated }] });
   };
 }
 

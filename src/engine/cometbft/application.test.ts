@@ -1,0 +1,339 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import type { Response } from 'cosmjs-types/tendermint/abci/types';
+import { encodeRevokeConsent } from '../../contracts/index.ts';
+import { HEADER_BYTES, RESULT_CODES } from '../../ledger/index.ts';
+import { toHex, utf8 } from '../../shared/index.ts';
+import { openEmbeddedEngine } from '../embedded-engine.ts';
+import {
+  consentGrant,
+  enrolment,
+  SAMPLE_TIME_MS,
+  type SampleChain,
+  type SampleSigner,
+  sampleBytes,
+  sampleChain,
+  sampleSigner,
+  signedAction,
+} from '../sample-chain.ts';
+import { type CometBftEngine, openCometBftEngine } from './cometbft-engine.ts';
+import { appStateOf, consensusChainName } from './consensus-genesis.ts';
+import { AbciClient, timestampOf } from './testing/abci-client.ts';
+
+const ACCEPT = 1;
+const REJECT = 2;
+const root = mkdtempSync(join(tmpdir(), 'careledger-app-'));
+after(() => rmSync(root, { recursive: true, force: true }));
+
+/** Plays the consensus engine: one block after another. */
+class Consensus {
+  readonly client: AbciClient;
+  readonly chain: SampleChain;
+  height = 0;
+
+  constructor(client: AbciClient, chain: SampleChain) {
+    this.client = client;
+    this.chain = chain;
+  }
+
+  initChain(change: { chainId?: string; timeMs?: number; appState?: unknown } = {}): Promise<Response> {
+    const { genesis } = this.chain;
+    return this.client.ask({
+      initChain: {
+        chainId: change.chainId ?? consensusChainName(genesis),
+        time: timestampOf(change.timeMs ?? genesis.timeMs),
+        appStateBytes: utf8(JSON.stringify(change.appState ?? appStateOf(genesis))),
+        initialHeight: 1n,
+      },
+    });
+  }
+
+  async prepare(txs: Uint8Array[], maxTxBytes = 20_000_000): Promise<Uint8Array[]> {
+    const answer = await this.client.ask({
+      prepareProposal: { ...this.#next(txs), maxTxBytes: BigInt(maxTxBytes) },
+    });
+    return answer.prepareProposal?.txs ?? [];
+  }
+
+  async process(txs: Uint8Array[]): Promise<number | undefined> {
+    return (await this.client.ask({ processProposal: this.#next(txs) })).processProposal?.status;
+  }
+
+  async finalize(txs: Uint8Array[]): Promise<{ codes: number[]; appHash: string }> {
+    const { finalizeBlock, exception } = await this.client.ask({ finalizeBlock: this.#next(txs) });
+    assert(finalizeBlock !== undefined, exception?.error);
+    return { codes: finalizeBlock.txResults.map(({ code }) => code), appHash: toHex(finalizeBlock.appHash) };
+  }
+
+  async commit(): Promise<void> {
+    const answer = await this.client.ask({ commit: {} });
+    assert(answer.commit !== undefined, answer.exception?.error);
+    this.height += 1;
+  }
+
+  async block(txs: Uint8Array[]): Promise<{ codes: number[]; appHash: string }> {
+    const finalized = await this.finalize(txs);
+    await this.commit();
+    return finalized;
+  }
+
+  async checkTx(tx: Uint8Array): Promise<number | undefined> {
+    return (await this.client.ask({ checkTx: { tx } })).checkTx?.code;
+  }
+
+  async info(): Promise<{ height: number; appHash: string }> {
+    const { info } = await this.client.ask({ info: {} });
+    return {
+      height: Number(info?.lastBlockHeight),
+      appHash: toHex(info?.lastBlockAppHash ?? new Uint8Array()),
+    };
+  }
+
+  #next(txs: Uint8Array[]): { txs: Uint8Array[]; height: bigint; time: { seconds: bigint; nanos: number } } {
+    const height = this.height + 1;
+    return { txs, height: BigInt(height), time: timestampOf(SAMPLE_TIME_MS + height * 1000) };
+  }
+}
+
+async function withConsensus(
+  body: (consensus: Consensus, chain: SampleChain, engine: CometBftEngine) => Promise<void>,
+): Promise<void> {
+  const chain = sampleChain();
+  const folder = mkdtempSync(join(root, 'app-'));
+  const engine = await openCometBftEngine({
+    folder,
+    genesis: chain.genesis,
+    nodeSeed: chain.operatorSeed,
+    rpcUrl: 'http://127.0.0.1:1',
+    log: () => undefined,
+    verifyWorkers: 0,
+  });
+  const client = await AbciClient.open(join(folder, 'abci.sock'));
+  try {
+    const consensus = new Consensus(client, chain);
+    await consensus.initChain();
+    await body(consensus, chain, engine);
+  } finally {
+    client.close();
+    await engine.close();
+  }
+}
+
+async function withPatients(
+  consensus: Consensus,
+  chain: SampleChain,
+  count: number,
+): Promise<SampleSigner[]> {
+  const patients = Array.from({ length: count }, (_, at) => sampleSigner(1, `patient ${at}`));
+  await consensus.block(patients.map((patient) => enrolment(chain, patient)));
+  return patients;
+}
+
+function withForgedSignature(transaction: Uint8Array): Uint8Array {
+  return transaction.map((byte, index) => (index === HEADER_BYTES ? byte ^ 1 : byte));
+}
+
+function revocation(chain: SampleChain, patient: SampleSigner): Uint8Array {
+  const consentId = sampleBytes(1, `consent 0 ${toHex(patient.accountId)}`);
+  return signedAction(chain, patient, 'revoke-consent', [
+    encodeRevokeConsent({ consentId, expectedVersion: 1 }),
+  ]);
+}
+
+describe('the application', () => {
+  test('refuses a genesis that is not its ledger’s', () =>
+    withConsensus(async (consensus) => {
+      const wrong = [
+        { chainId: 'another' },
+        { timeMs: SAMPLE_TIME_MS + 1 },
+        { appState: {} },
+        { appState: 7 },
+      ];
+      for (const change of wrong)
+        assert.match((await consensus.initChain(change)).exception?.error ?? '', /genesis file of CometBFT/);
+    }));
+
+  test('admits to the mempool by the predicate of the ledger, with what waits already', () =>
+    withConsensus(async (consensus, chain) => {
+      const [patient, other] = (await withPatients(consensus, chain, 2)) as [SampleSigner, SampleSigner];
+      const first = consentGrant(chain, patient);
+      const second = consentGrant(chain, patient);
+      const gap = consentGrant(chain, { ...other, nextSequence: 3 });
+      const forged = withForgedSignature(consentGrant(chain, { ...other }));
+      const codes = [
+        consensus.checkTx(first),
+        consensus.checkTx(second),
+        consensus.checkTx(first),
+        consensus.checkTx(gap),
+        consensus.checkTx(forged),
+        consensus.checkTx(new Uint8Array(2 << 20)),
+      ];
+      const { ok } = RESULT_CODES;
+      assert.deepEqual(await Promise.all(codes), [
+        ok,
+        ok,
+        RESULT_CODES['sequence-replayed'],
+        RESULT_CODES['sequence-gap'],
+        RESULT_CODES['bad-signature'],
+        RESULT_CODES['malformed-transaction'],
+      ]);
+      await consensus.block([first]);
+      assert.deepEqual(
+        [await consensus.checkTx(first), await consensus.checkTx(second)],
+        [RESULT_CODES['sequence-replayed'], ok],
+      );
+    }));
+
+  test('puts revocations first, each signer’s transactions in order, and leaves out what may not enter', () =>
+    withConsensus(async (consensus, chain) => {
+      const [a, b] = (await withPatients(consensus, chain, 2)) as [SampleSigner, SampleSigner];
+      const grantA = consentGrant(chain, a);
+      const [grantB, revokeB, laterB] = [
+        consentGrant(chain, b),
+        revocation(chain, b),
+        consentGrant(chain, b),
+      ];
+      const gap = consentGrant(chain, { ...a, nextSequence: 9 });
+      const packed = await consensus.prepare([grantA, gap, sampleBytes(1, 'noise'), grantB, revokeB, laterB]);
+      assert.deepEqual(packed.map(toHex), [grantB, revokeB, grantA, laterB].map(toHex));
+      assert.equal(await consensus.process(packed), ACCEPT);
+      const { length } = grantB;
+      const fewer = await consensus.prepare([grantA, grantB], length + 10);
+      assert.deepEqual(fewer.map(toHex), [toHex(grantA)]);
+    }));
+
+  test('refuses a proposal with anything that may not enter, too many or too large', () =>
+    withConsensus(async (consensus, chain, engine) => {
+      const [a, b] = (await withPatients(consensus, chain, 2)) as [SampleSigner, SampleSigner];
+      const before = toHex(engine.head().appHash);
+      const good = consentGrant(chain, { ...a });
+      const forged = withForgedSignature(consentGrant(chain, { ...b }));
+      const bad = [
+        [forged],
+        [good, good],
+        [consentGrant(chain, { ...a, nextSequence: 1 })],
+        [sampleBytes(1, 'noise')],
+        [good, new Uint8Array(0)],
+        Array.from({ length: 4097 }, () => good),
+        Array.from({ length: 5 }, () => new Uint8Array(1 << 20)),
+      ];
+      for (const transactions of bad) assert.equal(await consensus.process(transactions), REJECT);
+      assert.equal(await consensus.process([good, revocation(chain, { ...b })]), ACCEPT);
+      assert.equal(await consensus.process([]), ACCEPT);
+      assert.equal(toHex(engine.head().appHash), before, 'a proposal changes nothing');
+    }));
+
+  test('stops where such a block is decided all the same, and has recorded nothing of it', () =>
+    withConsensus(async (consensus, chain, engine) => {
+      const [a] = (await withPatients(consensus, chain, 1)) as [SampleSigner];
+      const gap = consentGrant(chain, { ...a, nextSequence: 5 });
+      await assert.rejects(consensus.finalize([gap]), /may not stand in a block/);
+      assert.equal(engine.head().height, 1);
+      await consensus.block([consentGrant(chain, a)]);
+    }));
+
+  test('changes nothing before commit, and gives the same block the same hash however often it is finalized', () =>
+    withConsensus(async (consensus, chain, engine) => {
+      const [a, b] = (await withPatients(consensus, chain, 2)) as [SampleSigner, SampleSigner];
+      const first = [consentGrant(chain, { ...a })];
+      const second = [consentGrant(chain, { ...b }), consentGrant(chain, { ...a })];
+      const once = await consensus.finalize(first);
+      assert.notEqual((await consensus.finalize(second)).appHash, once.appHash);
+      const head = engine.head();
+      assert.equal(head.height, 1);
+      assert.equal(head.logSize, 2);
+      assert.deepEqual(await consensus.finalize(first), once);
+      await consensus.commit();
+      assert.equal(toHex(engine.head().appHash), once.appHash);
+    }));
+
+  test('takes a block without transactions as none, so an idle chain rests', () =>
+    withConsensus(async (consensus, chain, engine) => {
+      await withPatients(consensus, chain, 1);
+      const { appHash } = await consensus.info();
+      for (const _ of [1, 2, 3]) assert.equal((await consensus.block([])).appHash, appHash);
+      assert.equal(engine.head().height, 1);
+      assert.equal((await consensus.info()).height, 4);
+    }));
+
+  test('answers queries with proofs', () =>
+    withConsensus(async (consensus, chain) => {
+      await withPatients(consensus, chain, 1);
+      const ask = async (path: string, data: Uint8Array = new Uint8Array()): Promise<unknown> => {
+        const { query } = await consensus.client.ask({ query: { path, data } });
+        return query?.code === 0 ? JSON.parse(Buffer.from(query.value).toString()) : query?.code;
+      };
+      const head = (await ask('/head')) as { height: number; appHash: string };
+      assert.deepEqual([head.height, head.appHash], [1, (await consensus.info()).appHash]);
+      const absent = (await ask('/state', sampleBytes(1, 'no key'))) as { value: null; appHash: string };
+      assert.deepEqual([absent.value, absent.appHash], [null, head.appHash]);
+      assert.equal(await ask('/state', new Uint8Array(3)), 2);
+      assert.equal(await ask('/nothing'), 1);
+    }));
+});
+
+/** An application in a process of its own, and the consensus engine's end of its socket. */
+async function startChild(
+  folder: string,
+  height: number,
+): Promise<{ child: ChildProcess; consensus: Consensus }> {
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'testing/app-child.ts'), folder], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  assert(child.stdout !== null);
+  await once(child.stdout, 'data');
+  const consensus = new Consensus(await AbciClient.open(join(folder, 'abci.sock')), sampleChain());
+  consensus.height = height;
+  return { child, consensus };
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  child.kill('SIGKILL');
+  await once(child, 'close');
+}
+
+test('killed between FinalizeBlock and the end of Commit, the application recovers to one side of the block', async () => {
+  const folder = mkdtempSync(join(root, 'killed-'));
+  const chain = sampleChain();
+  const embedded = await openEmbeddedEngine({
+    folder: mkdtempSync(join(root, 'embedded-')),
+    genesis: chain.genesis,
+    operatorSeed: chain.operatorSeed,
+    now: () => SAMPLE_TIME_MS + (embedded.head().height + 1) * 1000,
+    verifyWorkers: 0,
+  });
+  const sides = new Set<string>();
+  let { child, consensus } = await startChild(folder, 0);
+  await consensus.initChain();
+  for (let round = 0; round < 6; round++) {
+    const transactions = [enrolment(chain, sampleSigner(1, `patient ${round}`))];
+    const before = await consensus.info();
+    await consensus.finalize(transactions);
+    if (round > 0) {
+      // The write takes about a millisecond: the later rounds are killed within it, or just after.
+      consensus.commit().catch(() => undefined);
+      await new Promise((resolve) => setTimeout(resolve, round - 1));
+    }
+    await kill(child);
+    consensus.client.close();
+    ({ child, consensus } = await startChild(folder, consensus.height));
+    const found = await consensus.info();
+    consensus.height = found.height;
+    sides.add(found.height === round ? 'before' : 'after');
+    if (found.height === round) {
+      assert.deepEqual(found.appHash, before.appHash, 'nothing of the block is there');
+      await consensus.block(transactions);
+    }
+    await Promise.all(transactions.map((bytes) => embedded.submit(bytes)));
+    assert.deepEqual(await consensus.info(), { height: round + 1, appHash: toHex(embedded.head().appHash) });
+  }
+  await kill(child);
+  consensus.client.close();
+  await embedded.close();
+  assert.deepEqual([...sides].sort(), ['after', 'before']);
+});
