@@ -11,6 +11,7 @@ import { capabilityStatement } from '../metadata.ts';
 import { CareRepository } from '../repository/care-repository.ts';
 import { responseEntry, runTransaction } from '../repository/run-transaction.ts';
 import { translatingErrors } from '../repository/translate-errors.ts';
+import { effectOf } from '../repository/write-effect.ts';
 import { createCursorSeal } from '../search/page-cursor.ts';
 import { createValidator } from '../validation/validate.ts';
 import type { FhirHttpReply, FhirHttpRequest } from './message.ts';
@@ -187,8 +188,7 @@ async function routed(
   const status = getStatus(outcome);
   if (status >= 400) return { status, resource: outcome };
   if (request.method === 'DELETE') return { status: 204 };
-  const isNew = resource?.meta?.versionId === '1' && request.method === 'PUT';
-  const created = (status === 201 || isNew) && resource !== undefined;
+  const created = effectOf(resource) === 'created' && resource !== undefined;
   return {
     status: created ? 201 : status === 304 ? 200 : status,
     resource: resource ?? outcome,

@@ -29,6 +29,7 @@ import { denialError, goneError, notFoundError } from './denial.ts';
 import { historyBundle, parseHistoryQuery } from './read-history.ts';
 import { directStore, type PendingStore, pendingStore, type RecordStore } from './record-store.ts';
 import { translatingErrors } from './translate-errors.ts';
+import { withEffect } from './write-effect.ts';
 import {
   isSameContent,
   type WriteContext,
@@ -79,7 +80,10 @@ export class CareRepository extends FhirRepository {
   ): Promise<WithId<T>> {
     const { id, ...rest } = resource;
     const next = options?.assignedId === true && id !== undefined ? resource : (rest as T);
-    return (await writeVersion(this.#writeContext, next, undefined, 'create')) as WithId<T>;
+    return withEffect(
+      (await writeVersion(this.#writeContext, next, undefined, 'create')) as WithId<T>,
+      'created',
+    );
   }
 
   override async readResource<T extends Resource>(resourceType: string, id: string): Promise<WithId<T>> {
@@ -246,14 +250,11 @@ export class CareRepository extends FhirRepository {
     await this.#checkIfMatch(existing, options?.ifMatch, kind);
     if (existing !== undefined && !existing.deleted) {
       const current = await this.#peek(existing, kind);
-      if (current !== undefined && isSameContent(current, resource)) return current;
+      if (current !== undefined && isSameContent(current, resource)) return withEffect(current, 'unchanged');
     }
-    return writeVersion(
-      this.#writeContext,
-      resource,
-      existing,
-      existing === undefined || existing.deleted ? 'create' : kind,
-    );
+    const isNew = existing === undefined || existing.deleted;
+    const written = await writeVersion(this.#writeContext, resource, existing, isNew ? 'create' : kind);
+    return withEffect(written, isNew ? 'created' : 'changed');
   }
 
   get #writeContext(): WriteContext {

@@ -1,9 +1,16 @@
 import { getStatus, isOk, OperationOutcomeError } from '@medplum/core';
-import type { Bundle, BundleEntry, OperationOutcomeIssue, Resource } from '@medplum/fhirtypes';
+import type {
+  Bundle,
+  BundleEntry,
+  OperationOutcome,
+  OperationOutcomeIssue,
+  Resource,
+} from '@medplum/fhirtypes';
 import { AppError } from '../../shared/index.ts';
 import { InvalidResourceError } from '../http/outcome.ts';
 import type { CareRepository } from './care-repository.ts';
 import { toIdempotentBundle } from './transaction-ids.ts';
+import { effectOf } from './write-effect.ts';
 
 /** Answers one entry as if it were a request of its own, inside the transaction. */
 export type RunEntry = (repository: CareRepository, entry: BundleEntry) => Promise<BundleEntry>;
@@ -102,6 +109,18 @@ function withEntry(issue: OperationOutcomeIssue, place: number): OperationOutcom
   return { ...issue, expression: (issue.expression ?? ['']).map(within) };
 }
 
+/** R4 http, "update": nothing changed, so there is no new version; whoever counts wants to know. */
+const UNCHANGED: OperationOutcome = {
+  resourceType: 'OperationOutcome',
+  issue: [
+    {
+      severity: 'information',
+      code: 'informational',
+      details: { text: 'The resource was already as sent. It has no new version.' },
+    },
+  ],
+};
+
 /** An outcome of the router that is an error ends the transaction too. */
 export function responseEntry(
   outcome: Parameters<typeof getStatus>[0],
@@ -109,10 +128,12 @@ export function responseEntry(
 ): BundleEntry {
   if (!isOk(outcome)) throw new OperationOutcomeError(outcome);
   const versionId = resource?.meta?.versionId;
+  const effect = effectOf(resource);
   return {
     ...(resource !== undefined && { resource }),
     response: {
-      status: String(getStatus(outcome)),
+      status: effect === 'created' ? '201' : String(getStatus(outcome)),
+      ...(effect === 'unchanged' && { outcome: UNCHANGED }),
       ...(resource?.id !== undefined && {
         location: `${resource.resourceType}/${resource.id}${versionId === undefined ? '' : `/_history/${versionId}`}`,
       }),

@@ -31,13 +31,12 @@ const PRECONDITION_FAILED = 412;
 /** Takes a Bundle in as one transaction. Resources keep their ids, so that importing it again changes nothing. */
 export async function importBundle(runtime: NodeRuntime, bundle: Json): Promise<ImportResult> {
   const body = Buffer.from(JSON.stringify(toIdempotentBundle(checkedBundle(bundle))));
-  const startedMs = runtime.nowMs();
   for (let attempt = 1; ; attempt++) {
     const session = custodianSession(runtime);
     const headers = { 'content-type': 'application/fhir+json' };
     const reply = await runtime.fhirHandler({ method: 'POST', path: '/', query: '', headers, body, session });
     const answer = bodyOf(reply.body);
-    if (reply.status < 400) return countResults(answer, startedMs);
+    if (reply.status < 400) return countResults(answer);
     // Bundles that are taken in side by side may share a resource; who came second tries again on what is there now.
     const isConflict = reply.status === CONFLICT || reply.status === PRECONDITION_FAILED;
     if (!isConflict || attempt === MAX_ATTEMPTS) throw new AppError('invalid-resource', outcomeText(answer));
@@ -69,14 +68,13 @@ function outcomeText(outcome: Json): string {
   return `The bundle was refused. ${texts.join(' ')}`;
 }
 
-/** What a version and its time tell: the first of its id is new, one from before this import was there already. */
-function countResults(answer: Json, startedMs: number): ImportResult {
+function countResults(answer: Json): ImportResult {
   const result: ImportResult = { created: 0, updated: 0, unchanged: 0 };
   for (const entry of (answer.entry as Json[] | undefined) ?? []) {
-    const { etag, lastModified } = (entry.response ?? {}) as { etag?: string; lastModified?: string };
-    if (Date.parse(lastModified ?? '') < startedMs) result.unchanged++;
-    else if (etag === 'W/"1"') result.created++;
-    else result.updated++;
+    const { status, outcome } = (entry.response ?? {}) as { status?: string; outcome?: unknown };
+    if (status === '201') result.created++;
+    else if (outcome === undefined) result.updated++;
+    else result.unchanged++;
   }
   return result;
 }
