@@ -42,7 +42,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'audit-after-reply',
     promise: 'the answer waits until the access is in the log',
-    file: 'src/fhir/gate/gate.ts',
+    file: 'src/fhir/gate/log-decision.ts',
     find: 'const receipt = await append(deps, entry);',
     replace: 'void append(deps, entry); const receipt = {} as AccessReceipt;',
     tests: GATE,
@@ -51,7 +51,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'denials-not-logged',
     promise: 'denials are in the access log too',
-    file: 'src/fhir/gate/gate.ts',
+    file: 'src/fhir/gate/log-decision.ts',
     find: 'const receipt = await append(deps, entry);',
     replace: "const receipt = entry.effect === 'deny' ? ({} as AccessReceipt) : await append(deps, entry);",
     tests: GATE,
