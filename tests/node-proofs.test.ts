@@ -44,7 +44,8 @@ function clientOf(of: TestNode, name: string) {
 
 test('the state at a place, present or absent, in every table', async () => {
   const client = clientOf(node, 'state.json');
-  const { custodian } = node.node.runtime;
+  const { custodian, accessAnchor } = node.node.runtime;
+  await accessAnchor.confirm();
   const nobody = new Uint8Array(32).fill(7);
   const said = async (...subject: Parameters<typeof client.proveState>): Promise<string> =>
     verifyReceipt(await client.proveState(...subject)).statements.join('\n');
