@@ -27,6 +27,8 @@ import { folderStorage, storageError } from './storage.ts';
 export type VerifyLedgerOptions = {
   /** When given, the ledger has to begin with it. */
   readonly chainId?: Uint8Array;
+  /** Who signs the heads in this copy; the genesis' operator when absent. */
+  readonly headKey?: Uint8Array | undefined;
   readonly onProgress?: (height: number, done: number, total: number) => void;
   /** Called for each block that led to the state that was recorded. */
   readonly onBlock?: (height: number, transactions: readonly CheckedTransaction[]) => void;
@@ -189,7 +191,9 @@ class Audit {
   }
 
   *#checkCheckpoint(frame: Frame, seal: Seal, genesis: Genesis): Generator<Finding> {
-    const verified = verifyCheckpoint(seal.checkpoint, this.#chainId, { operatorKey: genesis.operatorKey });
+    const verified = verifyCheckpoint(seal.checkpoint, this.#chainId, {
+      operatorKey: this.#options.headKey ?? genesis.operatorKey,
+    });
     if (!verified.ok) {
       yield finding('checkpoint-invalid', frame, `the checkpoint is not valid: ${verified.error}`);
       return;

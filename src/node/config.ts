@@ -41,5 +41,9 @@ export const DEFAULT_ANCHOR_EVERY_MS = 10_000;
 export const DEFAULT_COSIGN_EVERY_MS = 10_000;
 /** Within this every entry of the access log is anchored; what the signed promise to log says. */
 export const ANCHOR_DEADLINE_MS = 60_000;
+/** In a consortium: nothing is read from a ledger that may be older than this. */
+export const MAX_LEDGER_AGE_MS = 10_000;
+/** How long a reader waits until the consortium has confirmed that it is not. */
+export const FRESHNESS_PATIENCE_MS = 8_000;
 export const DEFAULT_MAX_FHIR_BODY_BYTES = 10 * 1024 * 1024;
 export const DEFAULT_MAX_FAILURES_PER_MINUTE = 30;

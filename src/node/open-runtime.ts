@@ -6,7 +6,7 @@ import { signMessage } from '../identity/index.ts';
 import { chainIdOf, encodeGenesis, signBatchPromise } from '../ledger/index.ts';
 import { AppError, equalBytes, toHex } from '../shared/index.ts';
 import { openPassphraseKeys, openVault, type Vault } from '../vault/index.ts';
-import { startAccessAnchor } from './anchoring/access-anchor.ts';
+import { type AccessAnchorTimer, startAccessAnchor } from './anchoring/access-anchor.ts';
 import { createRecordAnchor } from './anchoring/record-anchor.ts';
 import { createFailureLimit } from './auth/failure-limit.ts';
 import { createRegistryView, type RegistryView } from './auth/registry-view.ts';
@@ -17,6 +17,8 @@ import {
   DEFAULT_ANCHOR_EVERY_MS,
   DEFAULT_COSIGN_EVERY_MS,
   DEFAULT_MAX_FAILURES_PER_MINUTE,
+  FRESHNESS_PATIENCE_MS,
+  MAX_LEDGER_AGE_MS,
   type NodeConfig,
 } from './config.ts';
 import { createConsentDesk } from './consents/consent-submission.ts';
@@ -25,11 +27,13 @@ import { readLedgerConsent } from './consents/ledger-consent.ts';
 import { startCosigner } from './cosigning/cosigner.ts';
 import { openFhir } from './fhir/open-fhir.ts';
 import type { OpenedFolder } from './folder/init-folder.ts';
-import { openLog } from './http/log.ts';
+import { type Log, openLog } from './http/log.ts';
 import { createMetrics } from './http/metrics.ts';
 import { type AccountSigner, createAccountSigner } from './ledger/account-signer.ts';
 import { changesOf } from './ledger/commit-watch.ts';
+import { createFreshness, type Freshness } from './ledger/freshness.ts';
 import { createReceiptDesk } from './ledger/receipts.ts';
+import { type Consortium, openConsortium } from './network/open-consortium.ts';
 import { addNodeGauges } from './node-gauges.ts';
 import type { NodeRuntime } from './runtime.ts';
 import { createEnrolment } from './wallet/enrolment.ts';
@@ -37,21 +41,25 @@ import { createEnrolment } from './wallet/enrolment.ts';
 /** Opens ledger and vault of a data folder and wires the node's parts together. Nothing listens yet. */
 export async function openRuntime(opened: OpenedFolder, config: NodeConfig): Promise<NodeRuntime> {
   const nowMs = config.now ?? Date.now;
-  const { folder, genesis, keys } = opened;
-  const engine = await openEmbeddedEngine({
-    folder: folder.ledger,
-    genesis,
-    operatorSeed: keys.operatorSeed,
-    now: nowMs,
+  const { genesis, keys } = opened;
+  const log = openLog({
+    level: config.logLevel ?? 'info',
+    nowMs,
+    ...(config.logSink !== undefined && { sink: config.logSink }),
   });
+  const consortium =
+    opened.description.engine === 'cometbft'
+      ? await openConsortium(opened, (line) => log.write('info', 'consensus', { line }))
+      : undefined;
+  const engine = consortium ?? (await openEmbedded(opened, nowMs));
   const chainId = chainIdOf(genesis);
   const custodian = createAccountSigner({ engine, chainId, seed: keys.custodianSeed });
   let vault: Vault | undefined;
   try {
     vault = await openNodeVault(opened, config, custodian);
     refuseAnotherAccessLog(engine, custodian, vault);
-    const runtime = wire({ opened, config, engine, vault, custodian, chainId, nowMs });
-    await runtime.recordAnchor.anchorPending();
+    const runtime = wire({ opened, config, engine, consortium, vault, custodian, chainId, nowMs, log });
+    await anchorLeftOvers(runtime);
     return runtime;
   } catch (error) {
     await vault?.close().catch(() => undefined);
@@ -73,6 +81,36 @@ function refuseAnotherAccessLog(
     'damaged',
     `The access log is not the one whose first ${anchor.logSize} entries were anchored on the ledger at height ${anchor.height}. Nothing was touched. Run the audit, and restore the last backup to a new folder.`,
   );
+}
+
+function openEmbedded({ folder, genesis, keys }: OpenedFolder, now: () => number): Promise<Engine> {
+  return openEmbeddedEngine({ folder: folder.ledger, genesis, operatorSeed: keys.operatorSeed, now });
+}
+
+/** What a crash left between vault and ledger. A consortium may have no majority yet: then it is anchored when it has. */
+async function anchorLeftOvers({ consortium, recordAnchor, log }: NodeRuntime): Promise<void> {
+  const anchored = recordAnchor.anchorPending();
+  if (consortium === undefined) await anchored;
+  else anchored.catch(() => log.write('error', 'record-anchor-failed'));
+}
+
+function freshnessOf(
+  consortium: Consortium,
+  accessAnchor: AccessAnchorTimer,
+  nowMs: () => number,
+): Freshness {
+  return createFreshness({
+    nowMs,
+    headTimeMs: () => consortium.head().timeMs,
+    maxAgeMs: MAX_LEDGER_AGE_MS,
+    waitMs: FRESHNESS_PATIENCE_MS,
+    confirm: () => accessAnchor.confirm(),
+    async lag() {
+      const { height, peers, isCatchingUp } = await consortium.consensusStatus();
+      const behind = height - consortium.consensusHeight();
+      return `${peers} peers, ${behind} blocks to take over, ${isCatchingUp ? 'still fetching others' : 'no more known'}`;
+    },
+  });
 }
 
 /** Opens the vault alone, for a node and for an audit of a stopped one. */
@@ -122,15 +160,12 @@ interface Opened {
   custodian: AccountSigner;
   chainId: Uint8Array;
   nowMs: () => number;
+  consortium: Consortium | undefined;
+  log: Log;
 }
 
 function wire(parts: Opened): NodeRuntime {
-  const { opened, config, engine, vault, custodian, chainId, nowMs } = parts;
-  const log = openLog({
-    level: config.logLevel ?? 'info',
-    nowMs,
-    ...(config.logSink !== undefined && { sink: config.logSink }),
-  });
+  const { opened, config, engine, consortium, vault, custodian, chainId, nowMs, log } = parts;
   const genesisBytes = encodeGenesis(opened.genesis);
   const registry = createRegistryView(engine.state);
   const sessions = createSessionStore<NodeSession>(nowMs);
@@ -148,6 +183,7 @@ function wire(parts: Opened): NodeRuntime {
   const recordAnchor = createRecordAnchor({ vault, bindings: vault.bindings, custodian });
   const everyMs = config.anchorEveryMs ?? DEFAULT_ANCHOR_EVERY_MS;
   const accessAnchor = startAccessAnchor({ accessLog: vault.accessLog, custodian, everyMs, nowMs, log });
+  const freshness = consortium && freshnessOf(consortium, accessAnchor, nowMs);
   const metrics = createMetrics();
   const cosigner = startCosigner({
     engine,
@@ -163,6 +199,8 @@ function wire(parts: Opened): NodeRuntime {
     chainId,
     genesisBytes,
     engine,
+    consortium,
+    freshness,
     vault,
     custodian,
     registry,
@@ -197,6 +235,7 @@ function wire(parts: Opened): NodeRuntime {
       recordAnchor,
       config,
       nowMs,
+      freshness,
       baseUrl: () => runtime.baseUrl,
       onBreakGlass() {
         metrics.count('careledger_break_glass_total');

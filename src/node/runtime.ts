@@ -15,7 +15,9 @@ import type { OpenedFolder } from './folder/init-folder.ts';
 import type { Log } from './http/log.ts';
 import type { Metrics } from './http/metrics.ts';
 import type { AccountSigner } from './ledger/account-signer.ts';
+import type { Freshness } from './ledger/freshness.ts';
 import type { ReceiptDesk } from './ledger/receipts.ts';
+import type { Consortium } from './network/open-consortium.ts';
 import type { Enrolment } from './wallet/enrolment.ts';
 
 /** Everything a running node is made of; the routes take from it what they need. */
@@ -24,6 +26,9 @@ export interface NodeRuntime {
   readonly chainId: Uint8Array;
   readonly genesisBytes: Uint8Array;
   readonly engine: Engine;
+  /** The same engine where consensus drives it; undefined where one operator does. */
+  readonly consortium: Consortium | undefined;
+  readonly freshness: Freshness | undefined;
   readonly vault: Vault;
   readonly custodian: AccountSigner;
   readonly registry: RegistryView;

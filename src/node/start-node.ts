@@ -17,6 +17,8 @@ import { addRecordRoutes } from './routes/record-routes.ts';
 import { addWalletRoutes } from './routes/wallet-routes.ts';
 import type { NodeRuntime } from './runtime.ts';
 
+const STOP_PATIENCE_MS = 5_000;
+
 /** A node that serves. */
 export interface RunningNode {
   url: string;
@@ -126,8 +128,9 @@ async function shutDown(runtime: NodeRuntime, servers: HttpServer[]): Promise<vo
   const [admin, ...others] = servers;
   await Promise.all(others.map((server) => server.close()));
   await runtime.cosigner.stop();
-  await runtime.recordAnchor.idle();
-  await runtime.accessAnchor.stop().catch(() => runtime.log.write('error', 'access-anchor-failed'));
+  await withinPatience(runtime, runtime.recordAnchor.idle());
+  const stopped = runtime.accessAnchor.stop();
+  await withinPatience(runtime, stopped).catch(() => runtime.log.write('error', 'access-anchor-failed'));
   await runtime.vault.close();
   await runtime.engine.close();
   await sealFolder(runtime.opened);
@@ -135,6 +138,18 @@ async function shutDown(runtime: NodeRuntime, servers: HttpServer[]): Promise<vo
   await admin?.close();
   runtime.log.write('info', 'stopped');
   runtime.log.flush();
+}
+
+/** A consortium without a majority confirms nothing: what is left is anchored after the next start. */
+async function withinPatience({ consortium }: NodeRuntime, work: Promise<void>): Promise<void> {
+  if (consortium === undefined) return work;
+  work.catch(() => undefined);
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, STOP_PATIENCE_MS);
+  });
+  await Promise.race([work, patience]);
+  clearTimeout(timer);
 }
 
 function once(work: () => Promise<void>): () => Promise<void> {

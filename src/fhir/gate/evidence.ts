@@ -43,6 +43,8 @@ export interface EvidencePorts {
   isDelegate(patientId: string, accountId: string): Promise<boolean>;
   /** Whether the registry has suspended the account or its organisation, or does not know it. */
   isSuspended(accountId: string): boolean;
+  /** Throws when the ledger that is known here may be older than allowed: consents may have been revoked since. */
+  ensureFresh?(): Promise<void>;
   head(): { readonly height: number; readonly timeMs: number };
   now(): number;
   /**
@@ -74,6 +76,7 @@ export async function gatherEvidence(
   patientId: string | null,
   named: NamedPatients = NOBODY_ELSE,
 ): Promise<Evidence> {
+  await ports.ensureFresh?.();
   const others: Evidence[] = [];
   for (const other of named.others) others.push(await gatherEvidence(ports, session, other));
   const isDelegate = patientId !== null && (await ports.isDelegate(patientId, session.accountId));

@@ -5,6 +5,7 @@ import {
   chainIdOf,
   decodeGenesis,
   decodeTransaction,
+  type Genesis,
   type ResultCode,
   type Transaction,
   type TransactionResult,
@@ -15,6 +16,7 @@ import { readFileIfThere } from '../folder/files.ts';
 import { folderSealFindings } from '../folder/folder-seal.ts';
 import { isInitialised, type OpenedFolder, openFolder, readDescription } from '../folder/init-folder.ts';
 import { type DataFolder, dataFolder } from '../folder/layout.ts';
+import { headKeyOf } from '../network/head-key.ts';
 import { openNodeVault } from '../open-runtime.ts';
 import type { NodeRuntime } from '../runtime.ts';
 import { accessLogDiscrepancies, erasureDiscrepancies, WalkedRecords } from './compare-with-ledger.ts';
@@ -39,10 +41,10 @@ type Tell = (line: Record<string, unknown>) => void;
 
 /** Audits a running node: its files as they are on disk, its vault through the open one. */
 export async function auditNode(runtime: NodeRuntime, tell: Tell): Promise<AuditSummary> {
-  const { engine, custodian, vault, chainId, opened } = runtime;
+  const { engine, custodian, vault, opened } = runtime;
   const facts = new LedgerFactsGatherer(custodian.accountId);
   return collect(tell, async (found, progress) => {
-    const isWhole = await auditLedger(opened.folder, chainId, facts, found, progress);
+    const isWhole = await auditLedger(opened.folder, opened.genesis, facts, found, progress);
     // What is written while the vault is walked is on the ledger, though not among the facts yet.
     const catchUp = async (): Promise<void> => {
       for await (const { block, results } of engine.blocks(facts.height + 1))
@@ -66,7 +68,7 @@ export async function auditFolder(
     const publicKey = publicKeyOf(opened.keys.custodianSeed);
     const custodian = { publicKey, accountId: accountIdOf(publicKey) };
     const facts = new LedgerFactsGatherer(custodian.accountId);
-    const isWhole = await auditLedger(folder, chainIdOf(opened.genesis), facts, found, progress);
+    const isWhole = await auditLedger(folder, opened.genesis, facts, found, progress);
     try {
       const opening = openNodeVault(opened, { ...options, tolerateDamage: true }, custodian);
       await auditVaultOf(opening, isWhole ? facts : undefined, found, progress);
@@ -81,7 +83,10 @@ export async function auditFolder(
 /** Compares what the node stopped with. Answers whether anything is not as it was. */
 async function auditSeal(folder: DataFolder, found: Found): Promise<boolean> {
   const genesis = decodeGenesis(readFileIfThere(folder.genesis) ?? new Uint8Array(0));
-  const findings = await folderSealFindings(folder, genesis.ok ? genesis.value.operatorKey : undefined);
+  const findings = await folderSealFindings(
+    folder,
+    genesis.ok ? headKeyOf(folder, genesis.value) : undefined,
+  );
   for (const { severity, file, offset, message } of findings) {
     const place = offset === undefined ? {} : { offset };
     found({ part: 'folder', severity, where: file, what: message, ...place });
@@ -142,7 +147,7 @@ async function collect(
 /** Answers whether the ledger is whole, so that the vault can be held against it. */
 async function auditLedger(
   folder: DataFolder,
-  chainId: Uint8Array,
+  genesis: Genesis,
   facts: LedgerFactsGatherer,
   found: Found,
   progress: Tell,
@@ -151,7 +156,8 @@ async function auditLedger(
     progress({ progress: 'ledger', height, done, total });
   let isWhole = true;
   for await (const finding of verifyLedgerFolder(folder.ledger, {
-    chainId,
+    chainId: chainIdOf(genesis),
+    headKey: headKeyOf(folder, genesis),
     onProgress: everyNth(1000, onProgress),
     onBlock: (height, transactions) => facts.take(height, transactions),
   })) {

@@ -9,6 +9,7 @@ import { openPassphraseKeys, restoreVault } from '../../vault/index.ts';
 import { fileError, makePrivateFolder, readFileIfThere } from '../folder/files.ts';
 import { type DataFolder, dataFolder } from '../folder/layout.ts';
 import { findPassphrase } from '../folder/passphrase.ts';
+import { headKeyOf } from '../network/head-key.ts';
 import type { NodeRuntime } from '../runtime.ts';
 
 type Line = Record<string, unknown>;
@@ -16,6 +17,8 @@ type Tell = (line: Line) => void;
 
 /** What a backup holds beside ledger and vault. Keys are not in it, so that an erasure reaches every backup. */
 const PLAIN_FILES = ['genesis.bin', 'node.json'];
+/** Of a node in a consortium. The keys of its consensus engine are not among them: a copy that votes again would be punished. */
+const NETWORK_FILES = ['network.json', 'network-card.json', 'network-settings.json'];
 
 /** Copies a running node into a new folder, with a manifest that names any byte that changes later. */
 export async function backupNode(runtime: NodeRuntime, target: string, tell: Tell): Promise<Line> {
@@ -70,7 +73,7 @@ export async function restoreNode(options: {
 export async function backupFindings(folder: string): Promise<{ where: string; what: string }[]> {
   const findings: { where: string; what: string }[] = [];
   const genesis = decodeGenesis(readFileIfThere(join(folder, 'genesis.bin')) ?? new Uint8Array(0));
-  const signer = genesis.ok ? genesis.value.operatorKey : undefined;
+  const signer = genesis.ok ? headKeyOf(dataFolder(folder), genesis.value) : undefined;
   for await (const { file, offset, message } of verifyManifest(resolve(folder), { signer })) {
     findings.push({ where: offset === undefined ? file : `${file} at byte ${offset}`, what: message });
   }
@@ -108,6 +111,7 @@ function copyKeys(from: string, to: string): void {
 function copyPlainFiles(from: string, to: string): void {
   mkdirSync(to, { recursive: true, mode: 0o700 });
   for (const name of PLAIN_FILES) copy(join(from, name), join(to, name));
+  for (const name of NETWORK_FILES) if (existsSync(join(from, name))) copy(join(from, name), join(to, name));
 }
 
 function copy(from: string, to: string): void {

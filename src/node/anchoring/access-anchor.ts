@@ -6,6 +6,8 @@ import type { AccountSigner } from '../ledger/account-signer.ts';
 /** Puts the access log's root on the ledger while there is something new to anchor. */
 export interface AccessAnchorTimer {
   anchorNow(): Promise<void>;
+  /** Anchors even when there is nothing new: what comes back shows that the ledger here is not older than the question. */
+  confirm(): Promise<void>;
   /** Milliseconds that the oldest entry without an anchor has waited; 0 when all are anchored. */
   lagMs(): number;
   stop(): Promise<void>;
@@ -24,10 +26,10 @@ export function startAccessAnchor(options: {
   let behindSinceMs: number | undefined;
   let running: Promise<void> | undefined;
 
-  const anchor = async (): Promise<void> => {
+  const anchor = async (evenUnchanged = false): Promise<void> => {
     anchoredSize = Math.max(anchoredSize, (await accessLog.anchored())?.size ?? 0);
     const logSize = accessLog.size;
-    if (logSize === anchoredSize) return;
+    if (logSize === anchoredSize && !evenUnchanged) return;
     const logRoot = accessLog.root(logSize);
     const committed = await custodian.submit('anchor-access-log', [
       encodeAnchorAccessLog({ logSize, logRoot }),
@@ -49,6 +51,10 @@ export function startAccessAnchor(options: {
   const timer = setInterval(() => void tick(), options.everyMs).unref();
   return {
     anchorNow,
+    async confirm() {
+      await running?.catch(() => undefined);
+      await anchor(true);
+    },
     lagMs: () => (behindSinceMs === undefined ? 0 : options.nowMs() - behindSinceMs),
     async stop() {
       clearInterval(timer);

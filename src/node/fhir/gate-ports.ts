@@ -5,6 +5,7 @@ import type { Vault } from '../../vault/index.ts';
 import { bytesOfHex } from '../account-hex.ts';
 import type { RegistryView } from '../auth/registry-view.ts';
 import type { ConsentView } from '../consents/consent-view.ts';
+import type { Freshness } from '../ledger/freshness.ts';
 
 /** The registry roles of people who treat. */
 const CLINICIAN_ROLES = [
@@ -34,6 +35,7 @@ export function gatePorts(deps: {
   registry: RegistryView;
   custodian: string;
   nowMs: () => number;
+  freshness?: Freshness | undefined;
 }): EvidencePorts {
   const { engine, consents, registry } = deps;
   return {
@@ -45,6 +47,7 @@ export function gatePorts(deps: {
       return patient !== undefined && isDelegate(engine.state, bytesOfHex(patient), bytesOfHex(accountId));
     },
     isSuspended: (accountId) => registry.lookUp(accountId)?.status !== 'active',
+    ...(deps.freshness !== undefined && { ensureFresh: deps.freshness.ensure }),
     head: () => engine.head(),
     now: deps.nowMs,
     referencesFrom: storedReferences(deps.vault),

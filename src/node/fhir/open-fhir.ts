@@ -10,6 +10,7 @@ import type { NodeSession } from '../auth/token-endpoint.ts';
 import { DEFAULT_MAX_FHIR_BODY_BYTES, type NodeConfig } from '../config.ts';
 import type { ConsentView } from '../consents/consent-view.ts';
 import type { AccountSigner } from '../ledger/account-signer.ts';
+import type { Freshness } from '../ledger/freshness.ts';
 import { createFhirDoor, FHIR_PREFIX, type FhirDoor } from './fhir-door.ts';
 import { gatePorts } from './gate-ports.ts';
 
@@ -23,6 +24,7 @@ interface Parts {
   recordAnchor: RecordAnchor;
   config: NodeConfig;
   nowMs: () => number;
+  freshness: Freshness | undefined;
   baseUrl: () => string;
   /** A record was opened, or asked for, by breaking the glass. Whose and by whom is in the patient's access log alone. */
   onBreakGlass: () => void;

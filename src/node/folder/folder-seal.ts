@@ -24,7 +24,10 @@ const CHECKED_AT_START = ['node.json', 'genesis.bin', 'keys/signing.json', 'keys
 /** The owner may move these elsewhere while the node is stopped; what is there has to be as it was. */
 const MAY_BE_TAKEN_AWAY = /^(demo\/|keys\/passphrase$)/;
 
-const covers = (name: string): boolean => !VOUCHED_FOR_ELSEWHERE.has(name);
+/** The consensus engine looks after its own folder; its operator may rotate keys and change settings in it. */
+const OF_CONSENSUS = 'consensus/';
+
+const covers = (name: string): boolean => !VOUCHED_FOR_ELSEWHERE.has(name) && !name.startsWith(OF_CONSENSUS);
 
 /** When a node has stopped: a hash of every 64 KiB of every file in its folder, signed by its operator's key. */
 export async function sealFolder({ folder, keys }: Pick<OpenedFolder, 'folder' | 'keys'>): Promise<void> {

@@ -79,6 +79,15 @@ export function prepareFolder(path: string, passphraseGiven: string | undefined)
   return { folder, keys, passphrase };
 }
 
+/** Opens a folder that has keys and waits for what its ledger begins with. */
+export function reopenPrepared(path: string, passphraseGiven: string | undefined): PreparedFolder {
+  const folder = dataFolder(path);
+  if (existsSync(folder.description))
+    throw new AppError('folder-not-empty', `${path} belongs to a ledger already. Start it.`);
+  const passphrase = findPassphrase(folder, passphraseGiven);
+  return { folder, keys: readSigningKeys(folder.signingKeys, passphrase.text), passphrase };
+}
+
 /** Settles what the ledger begins with. The description is written last: with it the folder is a data folder. */
 export function completeFolder(
   prepared: PreparedFolder,

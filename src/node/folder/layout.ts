@@ -14,6 +14,11 @@ export interface DataFolder {
   vaultKeys: string;
   passphrase: string;
   adminSocket: string;
+  /** In a consortium: what it began with, this organisation's card, and the folder of its consensus engine. */
+  network: string;
+  networkCard: string;
+  networkSettings: string;
+  consensus: string;
 }
 
 /** The paths below a data folder. */
@@ -31,5 +36,9 @@ export function dataFolder(path: string): DataFolder {
     vaultKeys: join(root, 'keys', 'vault.keys'),
     passphrase: join(root, 'keys', 'passphrase'),
     adminSocket: join(root, 'admin.sock'),
+    network: join(root, 'network.json'),
+    networkCard: join(root, 'network-card.json'),
+    networkSettings: join(root, 'network-settings.json'),
+    consensus: join(root, 'consensus'),
   };
 }

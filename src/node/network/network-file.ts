@@ -1,5 +1,6 @@
+import { type PublicKey, parsePublicKey } from '../../identity/index.ts';
 import { chainIdOf, type Genesis } from '../../ledger/index.ts';
-import { AppError, compareBytes, equalBytes, toHex } from '../../shared/index.ts';
+import { AppError, compareBytes, equalBytes, sha256, toHex, utf8 } from '../../shared/index.ts';
 import { decodeCard, type NetworkCard, plain } from './network-card.ts';
 
 const FORMAT = 'careledger-network/v1';
@@ -55,15 +56,20 @@ export function decodeNetwork(text: string): NetworkFile {
 
 /** The genesis that a network file stands for. */
 export function genesisOfNetwork({ networkName, timeMs, cards }: NetworkFile): Genesis {
-  const [first] = cards;
-  if (first === undefined) throw badFile();
   return {
     networkName,
     timeMs,
-    // Signs nothing that a verifier of this network believes: its blocks are proven by the validators.
-    operatorKey: first.nodeKey,
+    operatorKey: keyOfNobody(),
     organisationKeys: cards.map(({ custodianKey }) => custodianKey),
   };
+}
+
+/** A point that a hash chose, so that nobody has its private key: a consortium has no operator whose signature would do. */
+function keyOfNobody(): PublicKey {
+  for (let counter = 0; ; counter += 1) {
+    const key = parsePublicKey(sha256(utf8(`careledger/no-operator/v1\0${counter}`)));
+    if (key.ok) return key.value;
+  }
 }
 
 /** What the founders read to each other before they start: equal only for the same file. */

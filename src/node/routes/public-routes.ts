@@ -39,7 +39,10 @@ export function describe(
     height: head.height,
     logSize: head.logSize,
     headTime: new Date(head.timeMs).toISOString(),
-    engine: 'embedded, run by one operator',
+    engine:
+      runtime.consortium === undefined
+        ? 'embedded, run by one operator'
+        : `a consortium of ${runtime.opened.genesis.organisationKeys.length} organisations, CometBFT`,
     witnesses: runtime.cosigner.status(),
     baseUrl: runtime.baseUrl,
     tokenEndpoint: `${runtime.baseUrl}/auth/token`,

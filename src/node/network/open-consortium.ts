@@ -1,0 +1,80 @@
+import { type CometBftEngine, findCometBft, openCometBftEngine, runCometBft } from '../../engine/index.ts';
+import { AppError } from '../../shared/index.ts';
+import type { OpenedFolder } from '../folder/init-folder.ts';
+import { abciAddress, readSettings } from './network-settings.ts';
+
+const RPC_TIMEOUT_MS = 3000;
+
+/** The ledger of a consortium as this node takes part in it: its engine, and the CometBFT that drives it. */
+export type Consortium = CometBftEngine & {
+  /** Who votes, who is connected and how far this node is, as its CometBFT says. Throws `unavailable` when it does not answer. */
+  consensusStatus(): Promise<ConsensusStatus>;
+  readonly rpcUrl: string;
+};
+
+export interface ConsensusStatus {
+  height: number;
+  timeMs: number;
+  /** Whether it is still fetching blocks that the others have. */
+  isCatchingUp: boolean;
+  peers: number;
+}
+
+/** Opens this node's copy of the ledger and starts its CometBFT; closing stops both. */
+export async function openConsortium(
+  { folder, genesis, keys }: OpenedFolder,
+  log: (line: string) => void,
+): Promise<Consortium> {
+  const binary = await findCometBft({ log });
+  const settings = readSettings(folder);
+  const rpcUrl = `http://127.0.0.1:${settings.rpcPort}`;
+  const engine = await openCometBftEngine({
+    folder: folder.ledger,
+    genesis,
+    nodeSeed: keys.operatorSeed,
+    rpcUrl,
+    abci: abciAddress(folder, settings),
+    log,
+  });
+  const consensus = runCometBft(binary, folder.consensus, log);
+  let closing: Promise<void> | undefined;
+  return {
+    ...engine,
+    rpcUrl,
+    consensusStatus: () => consensusStatus(rpcUrl),
+    close: () => {
+      closing ??= consensus.stop().then(() => engine.close());
+      return closing;
+    },
+  };
+}
+
+async function consensusStatus(rpcUrl: string): Promise<ConsensusStatus> {
+  const [status, net] = await Promise.all([ask(rpcUrl, 'status'), ask(rpcUrl, 'net_info')]);
+  const sync = (status.sync_info ?? {}) as Record<string, unknown>;
+  return {
+    height: Number(sync.latest_block_height),
+    timeMs: Date.parse(String(sync.latest_block_time)),
+    isCatchingUp: sync.catching_up === true,
+    peers: Number(net.n_peers),
+  };
+}
+
+async function ask(rpcUrl: string, method: string): Promise<Record<string, unknown>> {
+  try {
+    const reply = await fetch(`${rpcUrl}/${method}`, { signal: AbortSignal.timeout(RPC_TIMEOUT_MS) });
+    const { result } = (await reply.json()) as { result?: Record<string, unknown> };
+    if (result !== undefined) return result;
+  } catch (cause) {
+    throw unavailable(cause);
+  }
+  throw unavailable(undefined);
+}
+
+function unavailable(cause: unknown): AppError {
+  return new AppError(
+    'unavailable',
+    'The consensus engine of this node does not answer. It may be starting: ask again in a moment.',
+    { cause },
+  );
+}
