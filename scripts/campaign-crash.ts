@@ -1,6 +1,7 @@
 /**
- * `npm run campaign:crash -- [--runs N] [--seed S] [--json]`: kills a loaded node at random moments, and cuts the power of
- * a simulated disk as often; nothing acknowledged may be lost, and the log has to replay to the same appHash.
+ * `npm run campaign:crash -- [--runs N] [--seed S] [--replay-with NODE]… [--json]`: kills a loaded node at random moments, and
+ * cuts the power of a simulated disk as often; nothing acknowledged may be lost, and the log has to replay to the same
+ * appHash, here and on every other Node that is named.
  */
 import { parseArgs } from 'node:util';
 import { otherNodes, runCrashCampaign } from './crash-campaign.ts';
@@ -10,12 +11,13 @@ const { values } = parseArgs({
   options: {
     runs: { type: 'string', default: '200' },
     seed: { type: 'string', default: '1' },
+    'replay-with': { type: 'string', multiple: true, default: [] },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 });
 if (values.help) {
-  console.log('npm run campaign:crash -- [--runs N] [--seed S] [--json]');
+  console.log('npm run campaign:crash -- [--runs N] [--seed S] [--replay-with NODE]… [--json]');
   process.exit(0);
 }
 const [runs, seed] = [Number(values.runs), Number(values.seed)];
@@ -23,10 +25,15 @@ if (!Number.isSafeInteger(runs) || runs < 1 || !Number.isSafeInteger(seed)) {
   console.error('--runs takes a whole number from 1, --seed a whole number.');
   process.exit(2);
 }
-if (otherNodes().length === 0)
-  console.error('No "node22" is on the PATH: appHash is compared on this Node only.');
+const replayWith = otherNodes(values['replay-with']);
+if (replayWith === undefined) {
+  console.error('--replay-with takes the path of a Node that runs here.');
+  process.exit(2);
+}
+if (replayWith.length === 0)
+  console.error('No other Node was named (--replay-with): appHash is compared on this one only.');
 
-const options = { runs, seed, progress: (line: string) => console.error(line) };
+const options = { runs, seed, replayWith, progress: (line: string) => console.error(line) };
 const kills = await runCrashCampaign(options);
 const powerCuts = await runPowerLossCampaign(options);
 const failures = [...kills.failures, ...powerCuts.failures];

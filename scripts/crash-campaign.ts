@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openEmbeddedEngine, verifyLedgerFolder } from '../src/engine/index.ts';
 import { type Random, seededRandom } from '../src/engine/power-loss-storage.ts';
@@ -11,8 +11,11 @@ import { fromHex, toHex } from '../src/shared/index.ts';
 export type CampaignOptions = {
   readonly runs: number;
   readonly seed: number;
+  /** Other Nodes, on which the log has to replay to the same appHash. */
+  readonly replayWith?: readonly OtherNode[];
   readonly progress: (line: string) => void;
 };
+export type OtherNode = { readonly path: string; readonly version: string };
 export type CampaignReport = {
   readonly kills: number;
   readonly acknowledged: number;
@@ -49,7 +52,7 @@ export async function runCrashCampaign(options: CampaignOptions): Promise<Campai
         );
       }
       acknowledged += known.length;
-      failures.push(...(await replayProblems(folder)));
+      failures.push(...(await replayProblems(folder, options.replayWith ?? [])));
     }
   } finally {
     rmSync(root, { recursive: true, force: true });
@@ -58,7 +61,7 @@ export async function runCrashCampaign(options: CampaignOptions): Promise<Campai
     kills: options.runs,
     acknowledged,
     failures,
-    replayedOn: [process.version, ...otherNodes().map(({ version }) => version)],
+    replayedOn: [process.version, ...(options.replayWith ?? []).map(({ version }) => version)],
   };
 }
 
@@ -124,7 +127,7 @@ async function problemsAfter(folder: string, known: readonly Acknowledgement[]):
 }
 
 /** The log alone has to give the same head as the index did, here and on every other Node there is; and an audit nothing. */
-async function replayProblems(folder: string): Promise<string[]> {
+async function replayProblems(folder: string, replayWith: readonly OtherNode[]): Promise<string[]> {
   const problems: string[] = [];
   for await (const finding of verifyLedgerFolder(folder))
     if (finding.severity === 'damage') problems.push(finding.message);
@@ -132,7 +135,7 @@ async function replayProblems(folder: string): Promise<string[]> {
   rmSync(join(folder, 'index.db'), { force: true });
   const fromLog = await appHashHere(folder);
   if (fromLog !== fromIndex) problems.push(`the index gives appHash ${fromIndex}, the log ${fromLog}`);
-  for (const { path, version } of otherNodes()) {
+  for (const { path, version } of replayWith) {
     rmSync(join(folder, 'index.db'), { force: true });
     const replayed = spawnSync(path, ['--disable-warning=ExperimentalWarning', replayScript, folder], {
       encoding: 'utf8',
@@ -160,10 +163,11 @@ async function appHashHere(folder: string): Promise<string> {
   return hash;
 }
 
-/** A Node 22 named `node22` on the path, where there is one. */
-export function otherNodes(): { path: string; version: string }[] {
-  const folders = (process.env.PATH ?? '').split(delimiter);
-  const path = folders.map((folder) => join(folder, 'node22')).find((candidate) => existsSync(candidate));
-  if (path === undefined) return [];
-  return [{ path, version: spawnSync(path, ['--version'], { encoding: 'utf8' }).stdout.trim() }];
+/** The Nodes at these paths, with their versions; undefined when one of them does not answer. */
+export function otherNodes(paths: readonly string[]): OtherNode[] | undefined {
+  const nodes = paths.map((path) => {
+    const version = spawnSync(path, ['--version'], { encoding: 'utf8' }).stdout ?? '';
+    return { path, version: version.trim() };
+  });
+  return nodes.every(({ version }) => /^v\d+\./.test(version)) ? nodes : undefined;
 }
