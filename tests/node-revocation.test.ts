@@ -211,3 +211,55 @@ test('a code enrols one wallet, once', async () => {
   );
   assert.deepEqual(attempts.map(({ status }) => status).sort(), ['fulfilled', 'rejected', 'rejected']);
 });
+
+test('a revocation gives new keys whichever door it came through', async () => {
+  const { vault } = node.node.runtime;
+  const rotated: string[] = [];
+  const rotateEpoch = vault.rotateEpoch;
+  vault.rotateEpoch = async (subject, options) => {
+    await rotateEpoch(subject, options);
+    rotated.push(subject);
+  };
+  try {
+    const consent = await grant('TREAT');
+    const signed = signRevocation(consent, await client.signingPlace(patient.accountId), patient);
+    await client.submit(signed.transaction);
+    await node.node.runtime.epochs.idle();
+    assert.deepEqual(rotated, ['chi']);
+    await revoke(await grant('TREAT'));
+    assert.deepEqual(rotated, ['chi', 'chi'], 'and before the acknowledgement, where the custodian gives it');
+  } finally {
+    vault.rotateEpoch = rotateEpoch;
+  }
+});
+
+test('terms can be deposited before the transaction comes another way, and count for nothing until then', async () => {
+  const nowMs = Date.now();
+  const researcher = node.demoKey('researcher').accountId;
+  const wish = {
+    patientId: 'chi',
+    to: [researcher],
+    purposes: ['HRESCH'],
+    actions: [],
+    types: [],
+    codes: [],
+  };
+  const consent = consentResource({
+    ...wish,
+    withhold: [],
+    includeSensitive: false,
+    fromMs: nowMs - 60_000,
+    untilMs: nowMs + 3_600_000,
+    nowMs,
+  });
+  const signed = signGrant(consent, patient, await client.signingPlace(patient.accountId));
+  await client.depositTerms(signed);
+  const token = await node.token('researcher', 'HRESCH');
+  const read = async (): Promise<number> => (await node.fhir('Condition/chi-asthma', token)).status;
+  assert.notEqual(await read(), 200);
+  await assert.rejects(() => client.submit(signed.transaction), { code: 'transaction-refused' });
+  await node.node.runtime.engine.submit(signed.transaction);
+  assert.equal(await read(), 200);
+  await revoke({ consentId: signed.consentId, expectedVersion: 1 });
+  assert.notEqual(await read(), 200);
+});

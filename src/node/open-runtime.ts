@@ -23,6 +23,7 @@ import {
 } from './config.ts';
 import { createConsentDesk } from './consents/consent-submission.ts';
 import { createConsentView } from './consents/consent-view.ts';
+import { createEpochWatch } from './consents/epoch-watch.ts';
 import { readLedgerConsent } from './consents/ledger-consent.ts';
 import { startCosigner } from './cosigning/cosigner.ts';
 import { openFhir } from './fhir/open-fhir.ts';
@@ -101,6 +102,7 @@ function freshnessOf(
 ): Freshness {
   return createFreshness({
     nowMs,
+    elapsedMs: () => performance.now(),
     headTimeMs: () => consortium.head().timeMs,
     maxAgeMs: MAX_LEDGER_AGE_MS,
     waitMs: FRESHNESS_PATIENCE_MS,
@@ -173,17 +175,24 @@ function wire(parts: Opened): NodeRuntime {
     ...vault,
     ledgerConsent: (consentId) => readLedgerConsent(engine.state, consentId),
   });
+  const everyMs = config.anchorEveryMs ?? DEFAULT_ANCHOR_EVERY_MS;
+  const accessAnchor = startAccessAnchor({ accessLog: vault.accessLog, custodian, everyMs, nowMs, log });
+  const freshness = consortium && freshnessOf(consortium, accessAnchor, nowMs);
+  const epochs = createEpochWatch({
+    state: engine.state,
+    vault,
+    onFailure: () => log.write('error', 'epoch-rotation-failed'),
+  });
   engine.onCommit((block, results) => {
+    freshness?.committed();
     const changes = changesOf(block, results);
+    epochs.revoked(changes.revoked);
     if (changes.consents !== undefined) consents.changed(changes.consents);
     if (!changes.registry) return;
     registry.changed();
     sessions.end((session) => !isStillGood(session, registry));
   });
   const recordAnchor = createRecordAnchor({ vault, bindings: vault.bindings, custodian });
-  const everyMs = config.anchorEveryMs ?? DEFAULT_ANCHOR_EVERY_MS;
-  const accessAnchor = startAccessAnchor({ accessLog: vault.accessLog, custodian, everyMs, nowMs, log });
-  const freshness = consortium && freshnessOf(consortium, accessAnchor, nowMs);
   const metrics = createMetrics();
   const cosigner = startCosigner({
     engine,
@@ -207,12 +216,8 @@ function wire(parts: Opened): NodeRuntime {
     sessions,
     failures: createFailureLimit({ limit, windowMs: 60_000, nowMs }),
     consents,
-    consentDesk: createConsentDesk({
-      engine,
-      vault,
-      custodian: custodian.accountId,
-      onEpochFailure: () => log.write('error', 'epoch-rotation-failed'),
-    }),
+    consentDesk: createConsentDesk({ engine, vault, epochs }),
+    epochs,
     enrolment: createEnrolment({
       engine,
       vault,

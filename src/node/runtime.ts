@@ -9,6 +9,7 @@ import type { SessionStore } from './auth/sessions.ts';
 import type { NodeSession } from './auth/token-endpoint.ts';
 import type { createConsentDesk } from './consents/consent-submission.ts';
 import type { ConsentView } from './consents/consent-view.ts';
+import type { EpochWatch } from './consents/epoch-watch.ts';
 import type { Cosigner } from './cosigning/cosigner.ts';
 import type { FhirDoor } from './fhir/fhir-door.ts';
 import type { OpenedFolder } from './folder/init-folder.ts';
@@ -36,6 +37,7 @@ export interface NodeRuntime {
   readonly failures: FailureLimit;
   readonly consents: ConsentView;
   readonly consentDesk: ReturnType<typeof createConsentDesk>;
+  readonly epochs: EpochWatch;
   readonly enrolment: Enrolment;
   readonly recordAnchor: RecordAnchor;
   readonly accessAnchor: AccessAnchorTimer;

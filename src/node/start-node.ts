@@ -131,6 +131,7 @@ async function shutDown(runtime: NodeRuntime, servers: HttpServer[]): Promise<vo
   await withinPatience(runtime, runtime.recordAnchor.idle());
   const stopped = runtime.accessAnchor.stop();
   await withinPatience(runtime, stopped).catch(() => runtime.log.write('error', 'access-anchor-failed'));
+  await runtime.epochs.idle();
   await runtime.vault.close();
   await runtime.engine.close();
   await sealFolder(runtime.opened);

@@ -4,14 +4,19 @@ import {
   concealReceipt,
   consentOpening,
   discloseConsent,
+  type NodeClient,
+  type PatientKey,
+  type ProvenTransaction,
+  type SignedConsent,
   signGrant,
   signRevocation,
   verifyReceipt,
+  type Wallet,
   type WalletConsent,
 } from '../../client/index.ts';
 import { AppError, fromHex, toHex } from '../../shared/index.ts';
 import { accountOf } from '../account-argument.ts';
-import { connectPatient, readWallet } from '../connect.ts';
+import { connect, connectPatient, readWallet } from '../connect.ts';
 import { consentResource, LABELS } from '../consent-resource.ts';
 import { type Terminal, table } from '../terminal.ts';
 import { collect, nodeOption, walletOption } from './options.ts';
@@ -22,6 +27,7 @@ const MS_PER_DAY = 86_400_000;
 interface GrantOptions {
   wallet: string;
   node: string;
+  via?: string;
   to: string[];
   purpose: string[];
   action: string[];
@@ -35,6 +41,17 @@ interface GrantOptions {
   open?: boolean;
 }
 
+interface RevokeOptions {
+  wallet: string;
+  node: string;
+  via?: string;
+  all?: boolean;
+  receipt?: string;
+}
+
+const viaOption = (): Option =>
+  new Option('--via <url>', 'submit through this other node of the consortium').env('CARELEDGER_VIA');
+
 /** `consent`: grant, revoke, list, and open a receipt's terms to somebody. */
 export function consentCommand(terminal: Terminal): Command {
   const consent = new Command('consent').description('who may read my record');
@@ -43,6 +60,7 @@ export function consentCommand(terminal: Terminal): Command {
     .description('let somebody read; signed by the wallet and recorded on the ledger')
     .addOption(walletOption())
     .addOption(nodeOption())
+    .addOption(viaOption())
     .option('--to <account>', 'who: an account id or a key file (several: repeat)', collect, [])
     .option('--purpose <code>', 'for what, a code of HL7 v3 ActReason (repeat)', collect, [])
     .option('--action <code>', 'access, use, disclose, collect, correct (repeat)', collect, [])
@@ -66,14 +84,10 @@ export function consentCommand(terminal: Terminal): Command {
     .argument('[consentId]', 'as `consent list` shows it')
     .addOption(walletOption())
     .addOption(nodeOption())
+    .addOption(viaOption())
     .option('--all', 'every active consent')
     .option('--receipt <file>', 'save the receipt (of the last one)')
-    .action(
-      (
-        consentId: string | undefined,
-        options: { wallet: string; node: string; all?: boolean; receipt?: string },
-      ) => revoke(consentId, options, terminal),
-    );
+    .action((consentId: string | undefined, options: RevokeOptions) => revoke(consentId, options, terminal));
   consent
     .command('open')
     .description("put the terms into a receipt of this wallet's consent: who gets it can read and check them")
@@ -108,11 +122,11 @@ export function consentCommand(terminal: Terminal): Command {
 
 async function grant(options: GrantOptions, terminal: Terminal): Promise<void> {
   const wallet = await readWallet(options.wallet);
-  const { client, identity, enrolment, custodian } = await connectPatient(options.node, wallet);
+  const { client, identity, enrolment, custodian, chainId } = await connectPatient(options.node, wallet);
   const consent =
     options.file === undefined ? wishedConsent(options, enrolment.patientId) : readConsent(options.file);
   const signed = signGrant(consent, identity, await client.signingPlace(identity.accountId));
-  const proven = await client.submitConsent(signed);
+  const proven = await submitGrant(signed, client, options.via && connect(options.via, chainId));
   const consentId = toHex(signed.consentId);
   await wallet.saveConsent({
     consentId,
@@ -131,6 +145,17 @@ async function grant(options: GrantOptions, terminal: Terminal): Promise<void> {
     { consentId, ...proven.answer },
     `Granted. Consent ${consentId.slice(0, 16)}, until ${dateText(signed.validUntilMs)}.${receiptNote(options.receipt)}`,
   );
+}
+
+/** Through another node of the consortium the custodian gets the terms first: it enforces what it can read. */
+async function submitGrant(
+  signed: SignedConsent,
+  custodian: NodeClient,
+  via: NodeClient | '' | undefined,
+): Promise<ProvenTransaction> {
+  if (!via) return custodian.submitConsent(signed);
+  await custodian.depositTerms(signed);
+  return via.submit(signed.transaction);
 }
 
 function wishedConsent(options: GrantOptions, patientId: string): Record<string, unknown> {
@@ -164,19 +189,17 @@ function readConsent(file: string): unknown {
   }
 }
 
-async function revoke(
-  prefix: string | undefined,
-  options: { wallet: string; node: string; all?: boolean; receipt?: string },
-  terminal: Terminal,
-): Promise<void> {
+async function revoke(prefix: string | undefined, options: RevokeOptions, terminal: Terminal): Promise<void> {
   const wallet = await readWallet(options.wallet);
-  const { client, identity } = await connectPatient(options.node, wallet);
   const chosen = chooseConsents(wallet.consents, prefix, options.all === true);
   for (const consent of chosen) {
+    const { client, identity } = await doorFor(consent, wallet, options);
     const consentId = fromHex(consent.consentId) as Uint8Array;
     const change = { consentId, expectedVersion: consent.version };
     const signed = signRevocation(change, await client.signingPlace(identity.accountId), identity);
-    const proven = await client.submitConsent(signed);
+    const proven = await (options.via === undefined
+      ? client.submitConsent(signed)
+      : client.submit(signed.transaction));
     await wallet.saveConsent({ ...consent, version: consent.version + 1, status: 'revoked' });
     saveReceipt(options.receipt, proven.receipt);
   }
@@ -185,6 +208,22 @@ async function revoke(
     { revoked },
     `Revoked ${revoked.length} consent${revoked.length === 1 ? '' : 's'}: no read that starts now succeeds under it.${receiptNote(options.receipt)}`,
   );
+}
+
+/** The custodian's own node; or with --via another of the consortium, so that no custodian can hold a revocation back. */
+async function doorFor(
+  { custodian }: WalletConsent,
+  wallet: Wallet,
+  { node, via }: RevokeOptions,
+): Promise<{ client: NodeClient; identity: PatientKey }> {
+  if (via === undefined) return connectPatient(node, wallet);
+  const enrolment = wallet.enrolments.find((each) => each.custodian === custodian);
+  if (enrolment === undefined)
+    throw new AppError('not-found', 'This wallet is not enrolled at the custodian of that consent.');
+  return {
+    client: connect(via, fromHex(enrolment.chainId) as Uint8Array),
+    identity: wallet.keyAt(fromHex(custodian) as Uint8Array),
+  };
 }
 
 function chooseConsents(

@@ -41,16 +41,21 @@ export type NodeClient = {
   /** What shows whether the promise in a `CareLedger-Log-Promise` header was kept, as a file for `careledger verify`. */
   promiseCase(promiseHeader: string): Promise<string>;
   submit(transaction: Uint8Array): Promise<ProvenTransaction>;
-  submitConsent(change: {
-    readonly transaction: Uint8Array;
-    readonly consent?: unknown;
-    readonly salt?: Uint8Array;
-  }): Promise<ProvenTransaction>;
+  submitConsent(change: ConsentChange): Promise<ProvenTransaction>;
+  /** Gives the custodian the terms alone; the transaction is then submitted through any node of the consortium. */
+  depositTerms(change: ConsentChange): Promise<void>;
   enrol(request: EnrolmentRequest): Promise<{ readonly patientId: string; readonly accountId: string }>;
   /** Exchanges a signed assertion for a session token. */
   token(assertion: string): Promise<{ readonly token: string; readonly expiresInSeconds: number }>;
   /** Any other request; the caller looks at the status. */
   call(path: string, request?: ExchangeRequest & { readonly token?: string }): Promise<ExchangeAnswer>;
+};
+
+/** A signed change of a consent, with the terms and the salt it commits to where it sets any. */
+export type ConsentChange = {
+  readonly transaction: Uint8Array;
+  readonly consent?: unknown;
+  readonly salt?: Uint8Array;
 };
 
 export function createNodeClient(options: NodeClientOptions): NodeClient {
@@ -73,14 +78,13 @@ export function createNodeClient(options: NodeClientOptions): NodeClient {
     promiseCase: (promiseHeader) => fetchPromiseCase(session, promiseHeader),
     submit: (transaction) =>
       submitProven(session, transaction, '/ledger/transactions', { headers: OCTETS, body: transaction }),
-    submitConsent(change) {
-      const salt = change.salt === undefined ? {} : { salt: toHex(change.salt) };
-      const body = JSON.stringify({
-        transaction: toBase64(change.transaction),
-        consent: change.consent,
-        ...salt,
-      });
-      return submitProven(session, change.transaction, '/wallet/consents', { headers: JSON_BODY, body });
+    submitConsent: (change) =>
+      submitProven(session, change.transaction, '/wallet/consents', {
+        headers: JSON_BODY,
+        body: consentBody(change),
+      }),
+    async depositTerms(change) {
+      await ask('/wallet/terms', { method: 'POST', headers: JSON_BODY, body: consentBody(change) });
     },
     async enrol(request) {
       const answer = jsonObjectOf(
@@ -91,6 +95,11 @@ export function createNodeClient(options: NodeClientOptions): NodeClient {
     token: (assertion) => fetchToken(session, assertion),
     call: (path, request = {}) => exchange(session.fetch, baseUrl + path, withToken(request)),
   };
+}
+
+function consentBody({ transaction, consent, salt }: ConsentChange): string {
+  const opening = salt === undefined ? {} : { salt: toHex(salt) };
+  return JSON.stringify({ transaction: toBase64(transaction), consent, ...opening });
 }
 
 async function fetchToken(

@@ -16,6 +16,7 @@ import { decodeTransaction, readAccount, signingBytes, type Transaction } from '
 import { AppError, equalBytes, toHex, utf8 } from '../../shared/index.ts';
 import type { Vault } from '../../vault/index.ts';
 import { requireEffect } from '../ledger/account-signer.ts';
+import type { EpochWatch } from './epoch-watch.ts';
 import { createKeyedLock } from './keyed-lock.ts';
 
 /** A signed change of a consent, with the terms it commits to where it sets new ones. */
@@ -42,9 +43,8 @@ interface Change {
 
 interface Deps {
   engine: Pick<Engine, 'state' | 'submit'>;
-  vault: Pick<Vault, 'bindings' | 'consents' | 'rotateEpoch'>;
-  custodian: Uint8Array;
-  onEpochFailure: () => void;
+  vault: Pick<Vault, 'bindings' | 'consents'>;
+  epochs: Pick<EpochWatch, 'idle'>;
 }
 
 /**
@@ -53,32 +53,45 @@ interface Deps {
  */
 export function createConsentDesk(deps: Deps): {
   accept(submission: ConsentSubmission): Promise<AcceptedConsent>;
+  /** Stores the terms alone: the patient submits the transaction through another node of the consortium. */
+  deposit(submission: ConsentSubmission): Promise<void>;
 } {
   const oneAtATime = createKeyedLock();
+  const forConsent = <R>(
+    { transaction }: ConsentSubmission,
+    work: (transaction: Transaction) => Promise<R>,
+  ): Promise<R> => {
+    const decoded = decodeTransaction(transaction);
+    if (!decoded.ok)
+      throw new AppError('malformed-transaction', 'The transaction is not canonical bytes of one.');
+    return oneAtATime(toHex(consentIdOf(decoded.value)), () => work(decoded.value));
+  };
   return {
-    accept(submission) {
-      const decoded = decodeTransaction(submission.transaction);
-      if (!decoded.ok)
-        throw new AppError('malformed-transaction', 'The transaction is not canonical bytes of one.');
-      const target = consentIdOf(decoded.value);
-      return oneAtATime(toHex(target), () => acceptChange(decoded.value, submission, deps));
-    },
+    accept: (submission) =>
+      forConsent(submission, async (transaction) => {
+        const change = await prepareChange(transaction, submission, deps);
+        const committed = requireEffect(await deps.engine.submit(submission.transaction));
+        await deps.epochs.idle();
+        return { committed, consentId: toHex(change.consentId), version: change.version };
+      }),
+    deposit: (submission) =>
+      forConsent(submission, async (transaction) => {
+        await prepareChange(transaction, submission, deps);
+      }),
   };
 }
 
-async function acceptChange(
+/** Checks the change against the ledger as it is, and stores its terms. */
+async function prepareChange(
   transaction: Transaction,
   submission: ConsentSubmission,
   deps: Deps,
-): Promise<AcceptedConsent> {
+): Promise<Change> {
   const change = changeOf(transaction, deps);
   const patientId = await patientOf(change, deps);
   checkSigner(transaction, change, deps);
   if (change.terms !== undefined) await storeTerms(change, change.terms, submission, patientId, deps);
-  const committed = requireEffect(await deps.engine.submit(submission.transaction));
-  // A revocation ends what grantees elsewhere can open of later versions: a new epoch of the category keys.
-  if (change.terms === undefined) await deps.vault.rotateEpoch(patientId).catch(deps.onEpochFailure);
-  return { committed, consentId: toHex(change.consentId), version: change.version };
+  return change;
 }
 
 function consentIdOf({ header, parts }: Transaction): Uint8Array {

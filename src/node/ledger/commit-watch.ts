@@ -23,28 +23,39 @@ const CONTRACT_OFFSET = 33;
 export interface BlockChanges {
   registry: boolean;
   consents: ConsentChanges | undefined;
+  /** Consents that somebody revoked. */
+  revoked: readonly Uint8Array[];
 }
 
 /** Reads from a committed block which views are out of date. Transactions of other contracts are not even decoded. */
 export function changesOf(block: Block, results: readonly TransactionResult[]): BlockChanges {
   const patientAccounts = new Set<string>();
   const consentIds = new Set<string>();
+  const revoked: Uint8Array[] = [];
   let registry = false;
   for (const [index, bytes] of block.transactions.entries()) {
     if (results[index]?.code !== RESULT_CODES.ok) continue;
     const contract = bytes[CONTRACT_OFFSET];
     if (contract === CONTRACT.registry) registry = true;
-    if (contract === CONTRACT.consent) addConsent(bytes, patientAccounts, consentIds);
+    if (contract === CONTRACT.consent) addConsent(bytes, patientAccounts, consentIds, revoked);
   }
   const touched = patientAccounts.size + consentIds.size > 0;
-  return { registry, consents: touched ? { patientAccounts, consentIds } : undefined };
+  return { registry, consents: touched ? { patientAccounts, consentIds } : undefined, revoked };
 }
 
-function addConsent(bytes: Uint8Array, patientAccounts: Set<string>, consentIds: Set<string>): void {
+function addConsent(
+  bytes: Uint8Array,
+  patientAccounts: Set<string>,
+  consentIds: Set<string>,
+  revoked: Uint8Array[],
+): void {
   const decoded = decodeTransaction(bytes);
   if (!decoded.ok) return;
   patientAccounts.add(toHex(decoded.value.header.signer));
   const target = consentTarget(decoded.value);
+  const { contract, action } = decoded.value.header;
+  if (target !== undefined && actionName(contract, action) === 'revoke-consent')
+    revoked.push(target.consentId);
   if (target?.consentId !== undefined) consentIds.add(toHex(target.consentId));
   if (target?.patient !== undefined) patientAccounts.add(toHex(target.patient));
 }
@@ -61,6 +72,7 @@ export function consentTarget({
   return undefined;
 }
 
-function payloadOf<T>(result: { ok: true; value: T } | { ok: false }): T | undefined {
+/** What a decoder found; undefined where it found nothing that it could read. */
+export function payloadOf<T>(result: { ok: true; value: T } | { ok: false }): T | undefined {
   return result.ok ? result.value : undefined;
 }

@@ -6,9 +6,10 @@ import { createFreshness } from './freshness.ts';
 const LIMIT_MS = 10_000;
 
 function world(confirm: () => Promise<void>) {
-  const clock = { nowMs: 1_000_000, headTimeMs: 0, asked: 0 };
+  const clock = { nowMs: 1_000_000, headTimeMs: 0, offMs: 0, asked: 0 };
   const freshness = createFreshness({
-    nowMs: () => clock.nowMs,
+    nowMs: () => clock.nowMs + clock.offMs,
+    elapsedMs: () => clock.nowMs,
     headTimeMs: () => clock.headTimeMs,
     maxAgeMs: LIMIT_MS,
     waitMs: 50,
@@ -36,8 +37,18 @@ test('a head that is too old is confirmed once for everybody who asks, and then 
 test('a block that came just now needs no confirmation', async () => {
   const { clock, freshness } = world(() => Promise.reject(new Error('cut off')));
   clock.headTimeMs = clock.nowMs - LIMIT_MS;
+  freshness.committed();
   await freshness.ensure();
   assert.equal(clock.asked, 0);
+});
+
+test('a clock that is minutes behind does not make an old block look new', async () => {
+  const { clock, freshness } = world(() => Promise.reject(new Error('cut off')));
+  clock.offMs = -300_000;
+  clock.headTimeMs = clock.nowMs;
+  freshness.committed();
+  clock.nowMs += LIMIT_MS + 1;
+  await assert.rejects(() => freshness.ensure());
 });
 
 test('a node that is cut off answers nothing, and says how far behind it is', async () => {

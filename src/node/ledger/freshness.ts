@@ -4,12 +4,16 @@ import { AppError } from '../../shared/index.ts';
 export interface Freshness {
   /** Resolves when the head is no older than the limit; throws `behind` when the consortium does not confirm that. */
   ensure(): Promise<void>;
+  /** A block came in just now. */
+  committed(): void;
   /** Age of what is known, in milliseconds. */
   ageMs(): number;
 }
 
 interface Deps {
   nowMs: () => number;
+  /** A clock that nobody sets. */
+  elapsedMs: () => number;
   /** Time of the newest block that this node has. */
   headTimeMs: () => number;
   maxAgeMs: number;
@@ -24,18 +28,25 @@ interface Deps {
  * A consortium that is idle makes no blocks, so an old head may be the newest one, or this node may be cut off. Only a
  * transaction of its own that comes back tells: it is sent when somebody wants to read and the last one is too old.
  */
-export function createFreshness({ nowMs, headTimeMs, maxAgeMs, waitMs, confirm, lag }: Deps): Freshness {
+export function createFreshness(deps: Deps): Freshness {
+  const { nowMs, elapsedMs, headTimeMs, maxAgeMs, waitMs, confirm, lag } = deps;
   let confirmedMs = Number.NEGATIVE_INFINITY;
+  let committedMs = Number.NEGATIVE_INFINITY;
   let asking: Promise<void> | undefined;
   const ask = async (): Promise<void> => {
-    const startedMs = nowMs();
+    const startedMs = elapsedMs();
     await confirm();
     // What was confirmed is at least as new as the question.
     confirmedMs = Math.max(confirmedMs, startedMs);
   };
-  const ageMs = (): number => nowMs() - Math.max(confirmedMs, headTimeMs());
+  // A block may be old when it comes, and a clock that is minutes behind makes every block look new: the older view counts.
+  const headAgeMs = (): number => Math.max(nowMs() - headTimeMs(), elapsedMs() - committedMs);
+  const ageMs = (): number => Math.min(elapsedMs() - confirmedMs, headAgeMs());
   return {
     ageMs,
+    committed() {
+      committedMs = elapsedMs();
+    },
     async ensure() {
       if (ageMs() <= maxAgeMs) return;
       asking ??= ask().finally(() => {

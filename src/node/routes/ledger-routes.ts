@@ -1,22 +1,29 @@
 import { parseStateSubject } from '../../client/index.ts';
-import { actionName, readParty } from '../../contracts/index.ts';
+import {
+  actionName,
+  decodeSinglePart,
+  readConsent,
+  readGrantConsent,
+  readParty,
+  readReplaceConsent,
+} from '../../contracts/index.ts';
 import {
   decodeTransaction,
   MAX_TRANSACTION_BYTES,
   readAccount,
   resultName,
+  type StateReader,
+  type Transaction,
   transactionId,
 } from '../../ledger/index.ts';
-import { AppError, toBase64, toHex } from '../../shared/index.ts';
+import { AppError, equalBytes, toBase64, toHex } from '../../shared/index.ts';
 import { bytesOfHex } from '../account-hex.ts';
 import { bodyBytes, json, type NodeApp, reply } from '../http/app.ts';
+import { payloadOf } from '../ledger/commit-watch.ts';
 import type { NodeRuntime } from '../runtime.ts';
 
 const JSON_TEXT = { 'content-type': 'application/json' };
 const OCTETS = { 'content-type': 'application/octet-stream' };
-/** These come with their terms, to `/wallet/consents`: without them the custodian could not know what was granted. */
-const NEEDS_TERMS: ReadonlySet<string> = new Set(['grant-consent', 'replace-consent']);
-
 /** The ledger as anybody may read it, and the door for signed transactions. */
 export function addLedgerRoutes(app: NodeApp, runtime: NodeRuntime): void {
   const { engine } = runtime;
@@ -44,7 +51,7 @@ export function addLedgerRoutes(app: NodeApp, runtime: NodeRuntime): void {
   );
   app.post('/ledger/transactions', async (context) => {
     const bytes = new Uint8Array(await bodyBytes(context, MAX_TRANSACTION_BYTES));
-    refuseWithoutTerms(bytes);
+    refuseWithoutTerms(runtime, bytes);
     const { height, index, leafIndex, code, transactionId } = await engine.submit(bytes);
     return json(
       { height, index, leafIndex, code, result: resultName(code), transactionId: toHex(transactionId) },
@@ -140,16 +147,26 @@ async function blockAnswer({ engine }: NodeRuntime, height: number): Promise<unk
   return { height, timeMs: recorded.block.timeMs, checkpoint: recorded.head.checkpoint, transactions };
 }
 
-function refuseWithoutTerms(bytes: Uint8Array): void {
+/** Elsewhere in a consortium a patient may take any node as the door; where the records are, the terms have to come as well. */
+function refuseWithoutTerms({ engine, custodian }: NodeRuntime, bytes: Uint8Array): void {
   const decoded = decodeTransaction(bytes);
   if (!decoded.ok)
     throw new AppError('malformed-transaction', 'The body is not the canonical bytes of one transaction.');
-  const name = actionName(decoded.value.header.contract, decoded.value.header.action);
-  if (name === undefined || !NEEDS_TERMS.has(name)) return;
+  const place = placeOfTerms(engine.state, decoded.value);
+  if (place === undefined || !equalBytes(place, custodian.accountId)) return;
   throw new AppError(
     'transaction-refused',
     'Send this to /wallet/consents, with the consent and the salt it commits to.',
   );
+}
+
+/** The custodian who has to know the terms that the transaction sets; undefined when it sets none. */
+function placeOfTerms(state: StateReader, { header, parts }: Transaction): Uint8Array | undefined {
+  const name = actionName(header.contract, header.action);
+  if (name === 'grant-consent') return payloadOf(decodeSinglePart(parts, readGrantConsent))?.custodian;
+  if (name !== 'replace-consent') return undefined;
+  const target = payloadOf(decodeSinglePart(parts, readReplaceConsent));
+  return target && readConsent(state, target.consentId)?.custodian;
 }
 
 function integer(text: string | undefined): number {

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { AppError, fromBase64, toHex } from '../../shared/index.ts';
 import { bytesOfHex } from '../account-hex.ts';
+import type { ConsentSubmission } from '../consents/consent-submission.ts';
 import { authenticate } from '../fhir/fhir-door.ts';
 import { bodyObject, json, type NodeApp, textField } from '../http/app.ts';
 import type { NodeRuntime } from '../runtime.ts';
@@ -42,13 +43,19 @@ export function addWalletRoutes(app: NodeApp, runtime: NodeRuntime): void {
   });
 
   app.post('/wallet/consents', async (context) => {
-    const body = await bodyObject(context, MAX_CONSENT_BYTES);
-    const transaction = base64Field(body, 'transaction');
-    const terms =
-      body.consent === undefined ? {} : { consent: body.consent, salt: hexField(body, 'salt', 32) };
-    const accepted = await runtime.consentDesk.accept({ transaction, ...terms });
-    return json(toAnswer(accepted), 201);
+    const submission = submissionOf(await bodyObject(context, MAX_CONSENT_BYTES));
+    return json(toAnswer(await runtime.consentDesk.accept(submission)), 201);
   });
+  app.post('/wallet/terms', async (context) => {
+    await runtime.consentDesk.deposit(submissionOf(await bodyObject(context, MAX_CONSENT_BYTES)));
+    return json({ stored: true }, 201);
+  });
+}
+
+function submissionOf(body: Record<string, unknown>): ConsentSubmission {
+  const transaction = base64Field(body, 'transaction');
+  if (body.consent === undefined) return { transaction };
+  return { transaction, consent: body.consent, salt: hexField(body, 'salt', 32) };
 }
 
 function toAnswer({
