@@ -1,6 +1,7 @@
 import { Command, type Option } from 'commander';
 import { addAdministration } from './commands/administration.ts';
 import { addLedgerCommands } from './commands/ledger.ts';
+import { addNetworkCommand } from './commands/network.ts';
 import { addNodeCommands } from './commands/node.ts';
 import { addPatientCommands } from './commands/patient.ts';
 import { addReadingCommands } from './commands/reading.ts';
@@ -10,6 +11,7 @@ import type { Terminal } from './terminal.ts';
 const AFTER_HELP = `
 Examples:
   careledger start                                   run a node on ./data
+  careledger network                                 try a consortium of four on this machine
   careledger keys enrol-code Patient/ana             a one-time code for a patient's wallet
   careledger wallet enrol --code-file ana.code       bind the wallet to that patient
   careledger consent grant --to KEY --purpose TREAT  let somebody read
@@ -31,6 +33,7 @@ export function createProgram(terminal: Terminal): Command {
     .showHelpAfterError('(careledger --help tells more)')
     .exitOverride();
   addNodeCommands(program, terminal);
+  addNetworkCommand(program, terminal);
   addAdministration(program, terminal);
   addPatientCommands(program, terminal);
   addReadingCommands(program, terminal);

@@ -1,6 +1,7 @@
 import type { auditFolder as AuditFolder, AuditSummary } from './admin/audit.ts';
 import type { backupFindings as BackupFindings, restoreNode as RestoreNode } from './admin/backup.ts';
 import type { NodeConfig } from './config.ts';
+import type { initMember as InitMember, joinNetwork as JoinNetwork } from './network/member-folder.ts';
 import type { RunningNode } from './start-node.ts';
 
 export type { AuditSummary, NodeFinding } from './admin/audit.ts';
@@ -11,6 +12,14 @@ export { type FolderDescription, initFolder, isInitialised } from './folder/init
 export { createKey, createNextKey, type KeyFile, readKeyFile, writeKeyFile } from './folder/key-file.ts';
 export { type DataFolder, dataFolder } from './folder/layout.ts';
 export type { LogLevel } from './http/log.ts';
+export { decodeCard, type NetworkCard } from './network/network-card.ts';
+export {
+  assembleNetwork,
+  decodeNetwork,
+  encodeNetwork,
+  networkFingerprint,
+  SAFE_VALIDATORS,
+} from './network/network-file.ts';
 export type { RunningNode } from './start-node.ts';
 export { createWitness, startWitnessServer, type WatchedLog } from './witness/index.ts';
 
@@ -36,4 +45,16 @@ export async function backupFindings(
 /** Checks every byte of a backup and restores it as a new data folder. */
 export async function restoreNode(...input: Parameters<typeof RestoreNode>): Promise<void> {
   return (await import('./admin/backup.ts')).restoreNode(...input);
+}
+
+/** Makes an organisation's keys and its card, with which a network is begun. */
+export async function initMember(...input: Parameters<typeof InitMember>): ReturnType<typeof InitMember> {
+  return (await import('./network/member-folder.ts')).initMember(...input);
+}
+
+/** Settles that a folder belongs to the network of a file. */
+export async function joinNetwork(
+  ...input: Parameters<typeof JoinNetwork>
+): Promise<ReturnType<typeof JoinNetwork>> {
+  return (await import('./network/member-folder.ts')).joinNetwork(...input);
 }

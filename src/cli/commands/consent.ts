@@ -126,17 +126,19 @@ async function grant(options: GrantOptions, terminal: Terminal): Promise<void> {
   const consent =
     options.file === undefined ? wishedConsent(options, enrolment.patientId) : readConsent(options.file);
   const signed = signGrant(consent, identity, await client.signingPlace(identity.accountId));
-  const proven = await submitGrant(signed, client, options.via && connect(options.via, chainId));
   const consentId = toHex(signed.consentId);
-  await wallet.saveConsent({
+  const kept = {
     consentId,
     custodian: toHex(custodian),
     version: 1,
-    status: 'active',
     validUntilMs: signed.validUntilMs,
     salt: toHex(signed.salt),
     consent,
-  });
+  };
+  // Kept before it is sent: what became of it may stay unknown, and then it has to be revocable.
+  await wallet.saveConsent({ ...kept, status: 'submitted' });
+  const proven = await submitGrant(signed, client, options.via && connect(options.via, chainId));
+  await wallet.saveConsent({ ...kept, status: 'active' });
   saveReceipt(
     options.receipt,
     options.open === true ? discloseConsent(proven.receipt, signed) : proven.receipt,
@@ -231,7 +233,7 @@ function chooseConsents(
   prefix: string | undefined,
   all: boolean,
 ): WalletConsent[] {
-  const active = consents.filter(({ status }) => status === 'active');
+  const active = consents.filter(({ status }) => status !== 'revoked');
   if (all) return active;
   if (prefix === undefined)
     throw new AppError('usage', 'Name the consent (careledger consent list), or say --all.');

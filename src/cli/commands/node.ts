@@ -12,22 +12,21 @@ import {
 } from '../../node/index.ts';
 import { AppError } from '../../shared/index.ts';
 import { adminClient } from '../admin-client.ts';
+import { closeOnSignal } from '../signals.ts';
 import { startedText } from '../started-text.ts';
 import type { Terminal } from '../terminal.ts';
 import { collect, dataOption, portOf } from './options.ts';
 
 const WAIT_LIMIT_MS = 120_000;
 const POLL_MS = 150;
-const IMPATIENT_AFTER_MS = 1500;
 
-interface StartOptions {
+export interface StartOptions {
   data: string;
   port: string;
   host: string;
   baseUrl?: string;
   vault?: string;
-  name: string;
-  samples: boolean;
+  name?: string;
   empty?: boolean;
   log?: LogLevel;
   witness: string[];
@@ -36,33 +35,13 @@ interface StartOptions {
 
 /** `start`, `init`, `status`, `stop`: the life of a node. */
 export function addNodeCommands(program: Command, terminal: Terminal): void {
-  const vaultOption = (): Option =>
-    new Option('--vault <url>', 'postgres://… to keep the vault there').env('CARELEDGER_VAULT');
-  program
-    .command('start')
-    .description('run a node; the first start makes the data folder, keys and sample patients')
-    .addOption(dataOption())
-    .addOption(
-      new Option('-p, --port <number>', 'port to listen on')
-        .env('CARELEDGER_PORT')
-        .default(String(DEFAULT_PORT)),
-    )
-    .option('--host <address>', 'address to listen on', DEFAULT_HOST)
-    .option('--base-url <url>', 'what callers reach the node as, behind a proxy')
-    .addOption(vaultOption())
-    .option('--witness <url>', "ask this witness to cosign the ledger's heads (repeat)", collect, [])
-    .option('--witness-key <key>', 'key of each witness, as `careledger witness` prints it', collect, [])
+  withServing(
+    program
+      .command('start')
+      .description('run a node; the first start makes the data folder, keys and sample patients'),
+  )
     .option('--name <organisation>', 'name of the organisation, on the first start', DEFAULT_ORGANISATION)
     .option('--empty', 'no sample patients and demo keys, on the first start')
-    .addOption(
-      new Option('--log <level>', 'what to log on standard error').choices([
-        'debug',
-        'info',
-        'warn',
-        'error',
-        'silent',
-      ]),
-    )
     .action((options: StartOptions) => start(options, terminal));
   program
     .command('init')
@@ -85,16 +64,45 @@ export function addNodeCommands(program: Command, terminal: Terminal): void {
     .action((options: { data: string }) => stop(options, terminal));
 }
 
-async function start(options: StartOptions, terminal: Terminal): Promise<void> {
+const vaultOption = (): Option =>
+  new Option('--vault <url>', 'postgres://… to keep the vault there').env('CARELEDGER_VAULT');
+
+/** The options of whatever runs a node. */
+export function withServing(command: Command): Command {
+  return command
+    .addOption(dataOption())
+    .addOption(
+      new Option('-p, --port <number>', 'port to listen on')
+        .env('CARELEDGER_PORT')
+        .default(String(DEFAULT_PORT)),
+    )
+    .option('--host <address>', 'address to listen on', DEFAULT_HOST)
+    .option('--base-url <url>', 'what callers reach the node as, behind a proxy')
+    .addOption(vaultOption())
+    .option('--witness <url>', "ask this witness to cosign the ledger's heads (repeat)", collect, [])
+    .option('--witness-key <key>', 'key of each witness, as `careledger witness` prints it', collect, [])
+    .addOption(
+      new Option('--log <level>', 'what to log on standard error').choices([
+        'debug',
+        'info',
+        'warn',
+        'error',
+        'silent',
+      ]),
+    );
+}
+
+/** Runs a node until it is stopped. */
+export async function start(options: StartOptions, terminal: Terminal): Promise<void> {
   const isFirst = !isInitialised(options.data);
   const witnesses = witnessAddresses(options.witness, options.witnessKey);
   const node = await startNode({
     dataPath: options.data,
     port: portOf(options.port),
     host: options.host,
-    organisationName: options.name,
     withSamples: options.empty !== true,
     witnesses,
+    ...(options.name !== undefined && { organisationName: options.name }),
     logLevel: options.log ?? (process.stderr.isTTY ? 'warn' : 'info'),
     onProgress: (text) => terminal.progress(text),
     ...(options.baseUrl !== undefined && { baseUrl: options.baseUrl }),
@@ -121,26 +129,10 @@ async function start(options: StartOptions, terminal: Terminal): Promise<void> {
   await node.closed;
 }
 
-/** One Ctrl-C often comes twice, from the terminal and from npm; only a later one means that somebody will not wait. */
-function closeOnSignal(close: () => void): void {
-  let firstMs: number | undefined;
-  const onSignal = (signal: NodeJS.Signals): void => {
-    const nowMs = performance.now();
-    if (firstMs === undefined) close();
-    else if (nowMs - firstMs > IMPATIENT_AFTER_MS) {
-      process.removeListener(signal, onSignal);
-      process.kill(process.pid, signal);
-    }
-    firstMs ??= nowMs;
-  };
-  process.on('SIGTERM', onSignal);
-  process.on('SIGINT', onSignal);
-}
-
 function init(options: StartOptions, terminal: Terminal): void {
   const { folder } = initFolder({
     path: options.data,
-    organisationName: options.name,
+    organisationName: options.name ?? DEFAULT_ORGANISATION,
     vault: options.vault?.startsWith('postgres') === true ? 'postgres' : 'sqlite',
     withSamples: options.empty !== true,
     passphrase: passphrase().passphrase,
@@ -188,7 +180,8 @@ async function stop(options: { data: string }, terminal: Terminal): Promise<void
   throw new AppError('timeout', 'The node has not stopped within two minutes.');
 }
 
-function passphrase(): { passphrase: string } | { passphrase?: never } {
+/** The passphrase of the data folder's keys, from the environment. */
+export function passphrase(): { passphrase: string } | { passphrase?: never } {
   const text = process.env.CARELEDGER_PASSPHRASE;
   return text === undefined || text === '' ? {} : { passphrase: text };
 }

@@ -22,7 +22,8 @@ export type WalletConsent = {
   readonly consentId: string;
   readonly custodian: string;
   readonly version: number;
-  readonly status: 'active' | 'revoked';
+  /** `submitted` until the node has proven that it is on the ledger: it may be, and can be revoked. */
+  readonly status: 'submitted' | 'active' | 'revoked';
   readonly validUntilMs: number;
   /** Hexadecimal. */
   readonly salt: string;
@@ -157,7 +158,7 @@ function isWalletConsent(value: unknown): value is WalletConsent {
   return (
     Number.isSafeInteger(version) &&
     Number.isSafeInteger(validUntilMs) &&
-    (status === 'active' || status === 'revoked')
+    (status === 'submitted' || status === 'active' || status === 'revoked')
   );
 }
 

@@ -29,6 +29,7 @@ export async function seedSamples(runtime: NodeRuntime, config: NodeConfig): Pro
     engine: runtime.engine,
     chainId: runtime.chainId,
     custodian: runtime.custodian,
+    isAlone: runtime.consortium === undefined,
   });
   writePrivateFile(join(folder.demo, DONE), '');
 }
