@@ -49,8 +49,10 @@ export type WritePermitted<Promised> = {
 };
 
 /** A record that the requester may see. */
-export type VisibleRecord = {
+export type VisibleRecord<Promised = AccessReceipt> = {
   readonly record: SealedRecord;
+  /** Of the entries that name it. The records of an entry share one list. */
+  readonly promises: readonly Promised[];
   /** True when a part that the requester may not see is in it: a search must match the opened view, not the tokens. */
   readonly hasHiddenParts: boolean;
   /** The content, redacted. undefined when a consent changed meanwhile so that it may not be seen any more. */
@@ -58,7 +60,7 @@ export type VisibleRecord = {
 };
 
 export type Visible<Promised> = {
-  readonly records: readonly VisibleRecord[];
+  readonly records: readonly VisibleRecord<Promised>[];
   readonly promises: readonly Promised[];
 };
 
@@ -91,6 +93,16 @@ export interface Gate<Promised = AccessReceipt> {
     records: readonly SealedRecord[],
     interaction: Interaction,
   ): Promise<Visible<Promised>>;
+  /**
+   * The same of many, page after page: those that may be seen, `atOnce` of them at a time (the last time fewer). How they are
+   * gathered into entries, and so how many promises there are, does not depend on what lies hidden between them.
+   */
+  visibleAmong(
+    session: Session,
+    pages: Iterable<readonly SealedRecord[]> | AsyncIterable<readonly SealedRecord[]>,
+    interaction: Interaction,
+    atOnce: number,
+  ): AsyncGenerator<readonly VisibleRecord<Promised>[]>;
   /** Whether a version may be written. For a deletion, `resource` is the current content as `open` gave it. */
   permitWrite(
     session: Session,

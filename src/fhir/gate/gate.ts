@@ -21,7 +21,16 @@ import {
   stillStands,
   withContent,
 } from './evidence.ts';
-import type { Denied, Gate, GateDeps, Opened, Visible, WritePermitted, WriteRequest } from './gate-port.ts';
+import type {
+  Denied,
+  Gate,
+  GateDeps,
+  Opened,
+  Visible,
+  VisibleRecord,
+  WritePermitted,
+  WriteRequest,
+} from './gate-port.ts';
 import type { JointDecision } from './joint-decision.ts';
 import { logDecision, type Promises, promised } from './log-decision.ts';
 import { type OpenedContent, openContent } from './opened-content.ts';
@@ -35,6 +44,8 @@ export function createGate<Promised>(deps: GateDeps<Promised>): Gate<Promised> {
   return {
     open: (session, record, interaction) => openRecord(deps, session, record, interaction),
     visible: (session, records, interaction) => findVisible(deps, session, records, interaction),
+    visibleAmong: (session, pages, interaction, atOnce) =>
+      visibleAmong(deps, session, pages, interaction, atOnce),
     permitWrite: (session, write, interaction) => permitWrite(deps, session, write, interaction),
   };
 }
@@ -172,34 +183,76 @@ async function findVisible<P>(
       'too-many',
       `At most ${MAX_VISIBLE} records can be decided on at once. Ask for smaller pages.`,
     );
+  const visible: VisibleRecord<P>[] = [];
+  for await (const some of visibleAmong(deps, session, [records], interaction, MAX_VISIBLE))
+    visible.push(...some);
+  return { records: visible, promises: promisesOf(visible) };
+}
+
+/** Of every entry that names one of these records, each once. */
+export function promisesOf<P>(records: readonly Pick<VisibleRecord<P>, 'promises'>[]): P[] {
+  return [...new Set(records.map(({ promises }) => promises))].flat();
+}
+
+async function* visibleAmong<P>(
+  deps: GateDeps<P>,
+  session: Session,
+  pages: Iterable<readonly SealedRecord[]> | AsyncIterable<readonly SealedRecord[]>,
+  interaction: Interaction,
+  atOnce: number,
+): AsyncGenerator<readonly VisibleRecord<P>[]> {
+  const permitted: VisibleItem[] = [];
+  const denied: VisibleItem[] = [];
+  // In one flush. What is denied here looks like what is not there, so its promises stay here.
+  const logged = async () => {
+    const [visible] = await Promise.all([
+      logVisible(deps, session, interaction, permitted.splice(0, atOnce)),
+      logBatch(deps, session, interaction, denied.splice(0)),
+    ]);
+    return visible;
+  };
+  for await (const records of pages) {
+    for (const item of await judgeAll(deps, session, records, interaction))
+      (item.judged.decision.effect === 'permit' ? permitted : denied).push(item);
+    while (permitted.length >= atOnce) yield await logged();
+    if (denied.length >= MAX_VISIBLE) await logBatch(deps, session, interaction, denied.splice(0));
+  }
+  if (permitted.length > 0) yield await logged();
+  else await logBatch(deps, session, interaction, denied);
+}
+
+async function judgeAll(
+  ports: EvidencePorts,
+  session: Session,
+  records: readonly SealedRecord[],
+  interaction: Interaction,
+): Promise<VisibleItem[]> {
   const evidences = new Map<string | null, Evidence>();
-  const judged: { record: SealedRecord; evidence: Evidence; judged: Judged }[] = [];
+  const items: VisibleItem[] = [];
   for (const record of records) {
     const named = readStoredNames(record.labels);
     const asked = named.others.length === 0 ? record.subject : JSON.stringify([record.subject, named]);
-    const evidence = evidences.get(asked) ?? (await gatherEvidence(deps, session, record.subject, named));
+    const evidence = evidences.get(asked) ?? (await gatherEvidence(ports, session, record.subject, named));
     evidences.set(asked, evidence);
-    judged.push({
-      record,
-      evidence,
-      judged: await judgeVisible(deps, session, evidence, record, interaction),
-    });
+    const judged = await judgeVisible(ports, session, evidence, record, interaction);
+    items.push({ record, evidence, judged });
   }
-  const permitted = judged.filter((item) => item.judged.decision.effect === 'permit');
-  const denied = judged.filter((item) => item.judged.decision.effect === 'deny');
-  // What is denied here looks like what is not there, so its promises, and how many there are, stay here too.
-  const [promises] = await Promise.all([
-    logBatch(deps, session, interaction, permitted),
-    logBatch(deps, session, interaction, denied),
-  ]);
-  return {
-    promises,
-    records: permitted.map((item) => ({
-      record: item.record,
-      hasHiddenParts: hasHiddenParts(item.judged),
-      open: () => openVisible(deps, session, item.record, item.evidence, item.judged, interaction),
-    })),
-  };
+  return items;
+}
+
+async function logVisible<P>(
+  deps: GateDeps<P>,
+  session: Session,
+  interaction: Interaction,
+  permitted: readonly VisibleItem[],
+): Promise<VisibleRecord<P>[]> {
+  const promisesOf = await logBatch(deps, session, interaction, permitted);
+  return permitted.map((item) => ({
+    record: item.record,
+    promises: promisesOf.get(item) ?? [],
+    hasHiddenParts: hasHiddenParts(item.judged),
+    open: () => openVisible(deps, session, item.record, item.evidence, item.judged, interaction),
+  }));
 }
 
 /** Like `judgeRecord`, but content that the rules do not need stays closed until it is asked for. */
@@ -220,7 +273,7 @@ function hasHiddenParts({ candidate, decision }: Judged): boolean {
   return withheldLabels(decision.obligations).some((label) => candidate.labels.parts.includes(label));
 }
 
-type VisibleItem = { readonly evidence: Evidence; readonly judged: Judged };
+type VisibleItem = { readonly record: SealedRecord; readonly evidence: Evidence; readonly judged: Judged };
 
 /** Entries per patient and way of deciding; all appended together, so that they share one flush. */
 async function logBatch<P>(
@@ -228,7 +281,7 @@ async function logBatch<P>(
   session: Session,
   interaction: Interaction,
   items: readonly VisibleItem[],
-): Promise<P[]> {
+): Promise<Map<VisibleItem, readonly P[]>> {
   const groups = new Map<string, VisibleItem[]>();
   for (const item of items) {
     const { effect, reason, matched, obligations, each } = item.judged.decision;
@@ -239,14 +292,15 @@ async function logBatch<P>(
     else group.push(item);
   }
   const batches = [...groups.values()].flatMap((group) => chunk(group, MAX_ENTRY_RECORDS));
-  const promises = await Promise.all(
-    batches.map((batch) => {
+  const logged = await Promise.all(
+    batches.map(async (batch) => {
       const { evidence, judged } = batch[0] as VisibleItem;
       const candidates = batch.map((item) => item.judged.candidate);
-      return logDecision(deps, session, evidence, candidates, interaction, judged.decision);
+      const promises = await logDecision(deps, session, evidence, candidates, interaction, judged.decision);
+      return batch.map((item) => [item, promises] as const);
     }),
   );
-  return promises.flat();
+  return new Map(logged.flat());
 }
 
 function chunk<T>(items: readonly T[], size: number): T[][] {

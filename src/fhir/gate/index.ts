@@ -8,7 +8,7 @@ export {
 } from './access-entry.ts';
 export { type AuditEventOptions, toAuditEvent } from './balp.ts';
 export type { EvidencePorts, Session } from './evidence.ts';
-export { createGate } from './gate.ts';
+export { createGate, promisesOf } from './gate.ts';
 export type {
   DenialCode,
   Denied,

@@ -10,7 +10,12 @@ export type Answer =
 
 const FHIR_JSON = 'application/fhir+json; charset=utf-8';
 /** Clients give up on header sections over 16 KiB; the rest of the headers needs little. */
-const MAX_PROMISE_CHARACTERS = 8192;
+const MAX_PROMISE_CHARACTERS = 12_288;
+/**
+ * How long a promise is tells how many entries were logged with it, of what is hidden too; so it must not decide how many
+ * there are. This many fit as long as fewer than a thousand entries share a flush.
+ */
+const MAX_PROMISES = 6;
 
 /** The answer as HTTP has it (R4 http, "managing resource contention", "create", "Prefer"). */
 export function replyOf(
@@ -45,7 +50,7 @@ function versionOf(answer: Answer): {
 /** The first promises of a request. An answer with very many decisions, such as a bundle's, carries those that fit. */
 function promisesThatFit(promises: readonly string[]): string {
   let text = '';
-  for (const promise of promises) {
+  for (const promise of promises.slice(0, MAX_PROMISES)) {
     const longer = text === '' ? promise : `${text},${promise}`;
     if (longer.length > MAX_PROMISE_CHARACTERS) return text;
     text = longer;

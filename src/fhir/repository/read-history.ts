@@ -3,7 +3,7 @@ import { parseDateTime } from '../../contracts/index.ts';
 import { AppError } from '../../shared/index.ts';
 import type { HistoryQuery, RecordReader, SealedRecord } from '../../vault/index.ts';
 import type { RepositoryDeps, RequestScope } from '../fhir-deps.ts';
-import type { VisibleRecord } from '../gate/index.ts';
+import { promisesOf, type VisibleRecord } from '../gate/index.ts';
 import { notFoundError } from './denial.ts';
 
 const DEFAULT_COUNT = 100;
@@ -53,6 +53,7 @@ export async function historyBundle(context: HistoryContext, query: HistoryQuery
   const visible = await visibleVersions(context, query, limit + 1);
   if (visible.length === 0 && query.id !== undefined && query.after === undefined) throw notFoundError();
   const page = visible.slice(0, limit);
+  context.scope.promises.push(...promisesOf(page));
   const entries = await Promise.all(page.map((one) => entryOf(context, one)));
   const last = visible.length > limit ? page.at(-1)?.record : undefined;
   return {
@@ -68,23 +69,35 @@ async function visibleVersions(
   { store, gate, scope }: HistoryContext,
   query: HistoryQuery,
   wanted: number,
-): Promise<VisibleRecord[]> {
-  const found: VisibleRecord[] = [];
+): Promise<readonly VisibleRecord<string>[]> {
+  for await (const visible of gate.visibleAmong(
+    scope.session,
+    versionPages(store, query, wanted),
+    'history',
+    wanted,
+  ))
+    return visible;
+  return [];
+}
+
+async function* versionPages(
+  store: HistoryContext['store'],
+  query: HistoryQuery,
+  limit: number,
+): AsyncGenerator<SealedRecord[]> {
   let after = query.after;
   for (;;) {
-    const records = await store.history({ ...query, limit: wanted, ...(after !== undefined && { after }) });
-    const { records: visible, promises } = await gate.visible(scope.session, records, 'history');
-    scope.promises.push(...promises);
-    found.push(...visible);
+    const records = await store.history({ ...query, limit, ...(after !== undefined && { after }) });
+    yield records;
     const last = records.at(-1);
-    if (found.length >= wanted || records.length < wanted || last === undefined) return found;
+    if (records.length < limit || last === undefined) return;
     after = { lastUpdatedMs: last.lastUpdatedMs, id: last.key.id, version: last.key.version };
   }
 }
 
 async function entryOf(
   context: HistoryContext,
-  { record, open }: VisibleRecord,
+  { record, open }: VisibleRecord<string>,
 ): Promise<BundleEntry | undefined> {
   const { resourceType, id, version } = record.key;
   const response = {

@@ -8,7 +8,7 @@ import type {
   TokenExpression,
 } from '../../vault/index.ts';
 import type { FhirDefinitions, RepositoryDeps, RequestScope } from '../fhir-deps.ts';
-import type { VisibleRecord } from '../gate/index.ts';
+import { promisesOf, type VisibleRecord } from '../gate/index.ts';
 import { dateBounds, filterExpression, referenceTo } from './filter-expression.ts';
 import { type ContentFilter, matchesContent } from './matches-content.ts';
 import { badSearch, type SearchFilter, splitValues } from './search-query.ts';
@@ -25,7 +25,7 @@ export type SearchContext = {
 };
 
 /** A record the requester may see, and its content when the search had to open it. */
-export type Match = { readonly visible: VisibleRecord; readonly opened?: Resource };
+export type Match = { readonly visible: VisibleRecord<string>; readonly opened?: Resource };
 
 type Plan = {
   where: TokenExpression[];
@@ -53,23 +53,17 @@ export async function findMatches(
   const plan: Plan = { where: [], content: [], needsContent: false };
   for (const filter of filters) await addFilter(context, type, filter, plan, depth);
   const matches: Match[] = [];
-  for await (const candidates of candidatePages(context, type, plan)) {
-    matches.push(...(await visibleMatches(context, candidates, plan)));
+  const { gate } = context.deps;
+  const pages = candidatePages(context, type, plan);
+  for await (const visible of gate.visibleAmong(context.scope.session, pages, 'search', PAGE)) {
+    const confirmed = await Promise.all(visible.map((one) => confirm(one, plan)));
+    matches.push(...confirmed.filter((match) => match !== undefined));
     // Counted after the gate, so that the limit tells nothing of what may not be seen.
     if (matches.length > MAX_MATCHES) throw tooMany();
   }
+  // Of what does not match for who asks, though the index found it, the promises would tell of a part that is hidden.
+  context.scope.promises.push(...promisesOf(matches.map(({ visible }) => visible)));
   return matches;
-}
-
-async function visibleMatches(
-  context: SearchContext,
-  candidates: readonly SealedRecord[],
-  plan: Plan,
-): Promise<Match[]> {
-  const { records, promises } = await context.deps.gate.visible(context.scope.session, candidates, 'search');
-  context.scope.promises.push(...promises);
-  const matches = await Promise.all(records.map((visible) => confirm(visible, plan)));
-  return matches.filter((match) => match !== undefined);
 }
 
 function tooMany(): AppError {
@@ -79,7 +73,7 @@ function tooMany(): AppError {
   );
 }
 
-async function confirm(visible: VisibleRecord, plan: Plan): Promise<Match | undefined> {
+async function confirm(visible: VisibleRecord<string>, plan: Plan): Promise<Match | undefined> {
   if (!plan.needsContent && !visible.hasHiddenParts) return { visible };
   const opened = (await visible.open()) as Resource | null | undefined;
   if (opened === null || opened === undefined) return undefined;

@@ -5,6 +5,7 @@ import { badSearch, type IncludeRule, type SearchQuery } from './search-query.ts
 
 const MAX_ROUNDS = 5;
 const MAX_INCLUDED = 1000;
+const MAX_TARGETS = 5000;
 
 /** What `_include` and `_revinclude` add to a page: only what the requester may see, each once. */
 export async function includedResources(
@@ -44,6 +45,11 @@ async function forward(
       }
     }
   }
+  // Counted before it is looked whether they are there: how many of them are would tell of what may not be seen.
+  if (targets.size > MAX_TARGETS)
+    throw badSearch(
+      `A page that refers to more than ${MAX_TARGETS} resources cannot include them. Ask for a smaller one.`,
+    );
   const records = await Promise.all(
     [...targets].map((target) => context.reader.read(...(target.split('/') as [string, string]))),
   );
