@@ -1,0 +1,148 @@
+import type { Consortium } from './consortium.ts';
+import type { LinkMode } from './link.ts';
+import type { Load } from './load.ts';
+import type { FaultKind, Step } from './schedule.ts';
+import type { Validator } from './validator.ts';
+import { comesToHold, sleep } from './waiting.ts';
+
+const NOTICE_MS = 30_000;
+const STATE_SYNC_MS = 90_000;
+
+export type Scene = { readonly consortium: Consortium; readonly load: Load };
+/** Something that a fault showed and that must not be; the rest of the schedule goes on. */
+type Shortcoming = string | undefined;
+type Fault = {
+  readonly begin: (scene: Scene, step: Step) => Promise<Shortcoming>;
+  readonly end: (scene: Scene, step: Step) => Promise<Shortcoming>;
+};
+
+type Action = (validator: Validator, step: Step) => unknown;
+
+/** A fault that does one thing to each victim, and one to mend it. */
+function each(begin: Action, end: Action): Fault {
+  const toAll =
+    (action: Action) =>
+    async ({ consortium }: Scene, step: Step): Promise<Shortcoming> => {
+      await Promise.all(step.victims.map((place) => action(consortium.validators[place] as Validator, step)));
+      return undefined;
+    };
+  return { begin: toAll(begin), end: toAll(end) };
+}
+
+const start: Action = (validator) => validator.start();
+const pause: Action = (validator) => {
+  validator.signalApplication('SIGSTOP');
+  validator.signalConsensus('SIGSTOP');
+};
+const resume: Action = (validator) => {
+  validator.signalApplication('SIGCONT');
+  validator.signalConsensus('SIGCONT');
+  return validator.start();
+};
+
+/** What each fault does, and how it is mended. */
+export const FAULTS: Readonly<Record<FaultKind, Fault>> = {
+  'kill-application': each((one) => one.killApplication(), start),
+  'kill-consensus': each((one) => one.killConsensus(), start),
+  'kill-both': each((one) => one.killBoth(), start),
+  'pause-application': each((one) => one.signalApplication('SIGSTOP'), resume),
+  'pause-consensus': each((one) => one.signalConsensus('SIGSTOP'), resume),
+  'pause-both': each(pause, resume),
+  disconnect: each(setLinks('cut'), setLinks('open')),
+  isolate: each(setLinks('stalled'), setLinks('open')),
+  'slow-links': each((one, { delayMs }) => {
+    for (const link of one.parts.links) link.set('open', delayMs);
+  }, setLinks('open')),
+  'partition-halves': {
+    begin: async (scene, step) => separate(scene, step, step.isHard ? 'cut' : 'stalled'),
+    end: async (scene, step) => separate(scene, step, 'open'),
+  },
+  'two-away': each((one, step) => (step.isHard ? one.killBoth() : pause(one, step)), resume),
+  wipe: { begin: loseDisk, end: rejoinByStateSync },
+  diverge: { begin: letDiverge, end: rejoinFromTheBeginning },
+  'stale-key': { begin: loseKeyState, end: each(start, start).end },
+};
+
+function setLinks(mode: LinkMode): Action {
+  return (validator) => {
+    for (const link of validator.parts.links) link.set(mode);
+  };
+}
+
+function separate({ consortium }: Scene, { victims }: Step, mode: LinkMode): Shortcoming {
+  for (const { from, to, link } of consortium.links)
+    if (victims.includes(from) !== victims.includes(to)) link.set(mode);
+  return undefined;
+}
+
+function victimOf({ consortium }: Scene, { victims }: Step): Validator {
+  return consortium.validators[victims[0] ?? 0] as Validator;
+}
+
+async function loseDisk(scene: Scene, step: Step): Promise<Shortcoming> {
+  const victim = victimOf(scene, step);
+  await victim.killBoth();
+  victim.wipe();
+  return undefined;
+}
+
+/** Its log of blocks then does not begin at the beginning; if it does, blocks were run and not the state taken over. */
+async function rejoinByStateSync(scene: Scene, step: Step): Promise<Shortcoming> {
+  const victim = victimOf(scene, step);
+  const others = scene.consortium.validators.filter((one) => one !== victim);
+  const [source] = others as [Validator, ...Validator[]];
+  const { height } = await source.status();
+  const trusted = (await source.hashes(height, height)).get(height) ?? '';
+  victim.configure({
+    'statesync.enable': 'true',
+    'statesync.rpc_servers': JSON.stringify(others.map(({ rpcUrl }) => rpcUrl).join(',')),
+    'statesync.trust_height': String(height),
+    'statesync.trust_hash': JSON.stringify(trusted),
+    'statesync.trust_period': '"168h0m0s"',
+    'statesync.discovery_time': '"5s"',
+  });
+  await victim.start();
+  const isSynced = await comesToHold(async () => {
+    const { earliestHeight, isCatchingUp } = await victim.status();
+    return earliestHeight > 1 && !isCatchingUp;
+  }, STATE_SYNC_MS);
+  victim.configure({ 'statesync.enable': 'false' });
+  if (isSynced) return undefined;
+  await rejoinFromTheBeginning(scene, step);
+  return `node ${victim.place} did not rejoin by state sync within ${STATE_SYNC_MS / 1000} s: ${victim.lastWords()}`;
+}
+
+async function letDiverge(scene: Scene, step: Step): Promise<Shortcoming> {
+  const victim = victimOf(scene, step);
+  scene.load.distrust(victim.place);
+  await victim.ask({ ask: 'diverge' });
+  const isNoticed = await comesToHold(() => !victim.isConsensusRunning || victim.hasSaidFailure(), NOTICE_MS);
+  if (!isNoticed) return `node ${victim.place} executes wrongly and does not notice in ${NOTICE_MS / 1000} s`;
+  return (await goesOn(victim)) ? `node ${victim.place} executes wrongly and goes on` : undefined;
+}
+
+async function goesOn(victim: Validator): Promise<boolean> {
+  const before = await victim.head();
+  await sleep(2_000);
+  const after = await victim.head();
+  return after.consensusHeight !== before.consensusHeight;
+}
+
+/** What it has is worth nothing, so it runs every block of the others again. */
+async function rejoinFromTheBeginning(scene: Scene, step: Step): Promise<Shortcoming> {
+  const victim = victimOf(scene, step);
+  await victim.killBoth();
+  victim.wipe();
+  await victim.start();
+  scene.load.trust(victim.place);
+  return undefined;
+}
+
+async function loseKeyState(scene: Scene, step: Step): Promise<Shortcoming> {
+  const victim = victimOf(scene, step);
+  victim.keepKeyState();
+  await sleep(step.holdMs);
+  await victim.killBoth();
+  victim.restoreKeyState(step.isHard);
+  return undefined;
+}
