@@ -99,7 +99,8 @@ function checkTime(format: RegExp, typeCode: string, value: unknown, path: strin
     add(issueAt(path, 'value', 'No calendar has this day.'));
 }
 
-function isInCalendar(text: string): boolean {
+/** Whether the day of a date is one that its month has. */
+export function isInCalendar(text: string): boolean {
   const day = Number(text.slice(8, 10));
   if (day <= 28) return true;
   return day <= new Date(Date.UTC(Number(text.slice(0, 4)), Number(text.slice(5, 7)), 0)).getUTCDate();

@@ -18,9 +18,7 @@ export function checkBinding(
   path: string,
   add: AddIssue,
 ): void {
-  const { binding } = element;
-  if (binding?.strength !== 'required' || binding.valueSet === undefined) return;
-  const list = codeList(binding.valueSet);
+  const list = codesRequiredAt(element);
   if (list === undefined) return;
   const items = Array.isArray(value) ? value : [value];
   items.forEach((item: unknown, place) => {
@@ -29,14 +27,20 @@ export function checkBinding(
       severity: 'error',
       code: 'code-invalid',
       details: {
-        text: `The code is not in the value set that is required here: ${binding.valueSet?.split('|')[0]}`,
+        text: `The code is not in the value set that is required here: ${element.binding?.valueSet?.split('|')[0]}`,
       },
       expression: [Array.isArray(value) ? `${path}[${place}]` : path],
     });
   });
 }
 
-function isAllowed(item: unknown, typeCode: string, list: ReadonlySet<string>): boolean {
+/** The codes that an element may have; undefined where it has no required binding, or one without a list. */
+export function codesRequiredAt({ binding }: Property['element']): CodeList {
+  if (binding?.strength !== 'required' || binding.valueSet === undefined) return undefined;
+  return codeList(binding.valueSet);
+}
+
+export function isAllowed(item: unknown, typeCode: string, list: ReadonlySet<string>): boolean {
   if (typeof item === 'string') return list.has(item);
   if (!isJson(item)) return true;
   if (typeCode === 'Coding') return isCodingAllowed(item, list);

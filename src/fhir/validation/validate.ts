@@ -6,6 +6,7 @@ import { checkForm, checkObject } from './form-rules.ts';
 import { located } from './issue-place.ts';
 import { isOverstrict } from './overstrict-issue.ts';
 import { checkBinding } from './required-bindings.ts';
+import { isSurelyValid } from './surely-valid.ts';
 
 /** Finds what is wrong with a resource, each issue located by where it stands; none when it is valid R4. */
 export type Validator = (resource: Resource) => OperationOutcomeIssue[];
@@ -21,11 +22,14 @@ const OWN_RULES: ElementRules = {
 
 export function createValidator(): Validator {
   loadDefinitions();
-  return (resource) => {
-    // First, because what follows from one of these is reported by the library at another place.
-    const own = walkElements(resource, OWN_RULES);
-    return own.length > 0 ? own : structuralIssues(resource);
-  };
+  return (resource) => (isSurelyValid(resource) ? [] : findIssues(resource));
+}
+
+/** All that is wrong, however long it takes. */
+export function findIssues(resource: Resource): OperationOutcomeIssue[] {
+  // First, because what follows from one of these is reported by the library at another place.
+  const own = walkElements(resource, OWN_RULES);
+  return own.length > 0 ? own : structuralIssues(resource);
 }
 
 function structuralIssues(resource: Resource): OperationOutcomeIssue[] {
