@@ -6,6 +6,11 @@ import { comesToHold } from './waiting.ts';
 
 const SAME_HEAD_MS = 60_000;
 
+/** A node, as far as it shows what it holds. */
+export type Witness = Pick<Validator, 'place' | 'ask' | 'head' | 'status' | 'hashes'>;
+/** What the clients were told. */
+export type Claims = Pick<Load, 'acknowledged' | 'contradictions' | 'signers'>;
+
 type Shown = Map<number, { readonly digest: string; readonly by: number }>;
 
 /** Every block that any node has shown, of the ledger and of the consensus engine: a second one at a height is a fork. */
@@ -22,14 +27,14 @@ export class Agreement {
   }
 
   /** What of the new blocks of these nodes does not fit to what others have shown. */
-  async problems(validators: readonly Validator[]): Promise<string[]> {
+  async problems(validators: readonly Witness[]): Promise<string[]> {
     const found: string[] = [];
     for (const validator of validators)
       found.push(...(await this.#ledgerProblems(validator)), ...(await this.#consensusProblems(validator)));
     return found;
   }
 
-  async #ledgerProblems(validator: Validator): Promise<string[]> {
+  async #ledgerProblems(validator: Witness): Promise<string[]> {
     const { place } = validator;
     const from = (this.#seenLedger.get(place) ?? 0) + 1;
     const blocks = await validator.ask<BlockAnswer[]>({ ask: 'blocks', fromHeight: from });
@@ -39,7 +44,7 @@ export class Agreement {
     );
   }
 
-  async #consensusProblems(validator: Validator): Promise<string[]> {
+  async #consensusProblems(validator: Witness): Promise<string[]> {
     const { place } = validator;
     const { height, earliestHeight } = await validator.status();
     const from = Math.max(earliestHeight, (this.#seenConsensus.get(place) ?? 0) + 1);
@@ -59,8 +64,12 @@ export class Agreement {
 }
 
 /** Once the load is over: one head everywhere, every acknowledged transaction where it was said to be, each recorded once. */
-export async function finalProblems(validators: readonly Validator[], load: Load): Promise<string[]> {
-  const isOne = await comesToHold(async () => (await distinctHeads(validators)).size === 1, SAME_HEAD_MS);
+export async function finalProblems(
+  validators: readonly Witness[],
+  load: Claims,
+  patienceMs = SAME_HEAD_MS,
+): Promise<string[]> {
+  const isOne = await comesToHold(async () => (await distinctHeads(validators)).size === 1, patienceMs);
   if (!isOne)
     return [`the nodes do not come to one head: ${[...(await distinctHeads(validators))].join(' | ')}`];
   const problems = [...load.contradictions];
@@ -68,12 +77,12 @@ export async function finalProblems(validators: readonly Validator[], load: Load
   return problems;
 }
 
-async function distinctHeads(validators: readonly Validator[]): Promise<Set<string>> {
+async function distinctHeads(validators: readonly Witness[]): Promise<Set<string>> {
   const heads = await Promise.all(validators.map((one) => one.head()));
   return new Set(heads.map(({ height, appHash }) => `block ${height}, appHash ${appHash}`));
 }
 
-async function recordProblems(validator: Validator, load: Load): Promise<string[]> {
+async function recordProblems(validator: Witness, load: Claims): Promise<string[]> {
   const blocks = await validator.ask<BlockAnswer[]>({ ask: 'blocks', fromHeight: 1 });
   const problems: string[] = [];
   const places = new Map<string, string>();
@@ -96,7 +105,7 @@ async function recordProblems(validator: Validator, load: Load): Promise<string[
 }
 
 /** A signer's next number is how often it has signed: nothing is missing from the state, and nothing was applied twice. */
-async function accountProblems(validator: Validator, { signers }: Load): Promise<string[]> {
+async function accountProblems(validator: Witness, { signers }: Claims): Promise<string[]> {
   const ids = signers.map(({ accountId }) => toHex(accountId));
   const found = await validator.ask<AccountsAnswer>({ ask: 'accounts', ids });
   return signers.flatMap(({ nextSequence }, at) =>
