@@ -5,6 +5,10 @@ import { join } from 'node:path';
 const STOP_PATIENCE_MS = 10_000;
 const FIRST_PAUSE_MS = 500;
 const MAX_PAUSE_MS = 30_000;
+/** One that ran so long had started well: the pauses begin anew. */
+const GOOD_RUN_MS = 60_000;
+/** CometBFT stops deciding blocks and runs on, so its end does not tell (consensus/state.go, receiveRoutine). */
+const FAILURE = 'CONSENSUS FAILURE!!!';
 
 export type CometBftProcess = {
   /** The process that runs now; undefined between two. */
@@ -12,7 +16,10 @@ export type CometBftProcess = {
   stop(): Promise<void>;
 };
 
-/** Runs `cometbft start` and starts it again when it ends by itself, after a pause that grows. Its output goes to a file in its folder. */
+/**
+ * Runs `cometbft start` and starts it again when it ends by itself, after a pause that grows. Its output goes to a file in its
+ * folder; that it has stopped deciding blocks is said here.
+ */
 export function runCometBft(binary: string, home: string, log: (line: string) => void): CometBftProcess {
   const output = createWriteStream(join(home, 'cometbft.log'), { flags: 'a', mode: 0o600 });
   let child: ChildProcess | undefined;
@@ -20,13 +27,16 @@ export function runCometBft(binary: string, home: string, log: (line: string) =>
   let pauseMs = FIRST_PAUSE_MS;
   let timer: NodeJS.Timeout | undefined;
   const start = (): void => {
+    const startedAtMs = performance.now();
     child = spawn(binary, ['start', '--home', home], { stdio: ['ignore', 'pipe', 'pipe'] });
+    onceSaid(FAILURE, child, () => log(stoppedDeciding(home)));
     child.stdout?.pipe(output, { end: false });
     child.stderr?.pipe(output, { end: false });
     child.once('error', (cause) => log(`CometBFT could not be started: ${cause.message}`));
     child.once('close', (code, signal) => {
       child = undefined;
       if (isStopping) return;
+      if (performance.now() - startedAtMs > GOOD_RUN_MS) pauseMs = FIRST_PAUSE_MS;
       log(
         `CometBFT ended (${signal ?? code}); it is started again in ${pauseMs} ms. See ${join(home, 'cometbft.log')}.`,
       );
@@ -42,6 +52,26 @@ export function runCometBft(binary: string, home: string, log: (line: string) =>
   };
   start();
   return { pid: () => child?.pid, stop };
+}
+
+/** Calls back the first time that a process says something on its output, wherever the pieces of it end. */
+function onceSaid(words: string, { stdout }: ChildProcess, then: () => void): void {
+  let end = '';
+  const look = (piece: Buffer): void => {
+    const text = end + piece.toString('latin1');
+    end = text.slice(1 - words.length);
+    if (!text.includes(words)) return;
+    stdout?.off('data', look);
+    then();
+  };
+  stdout?.on('data', look);
+}
+
+function stoppedDeciding(home: string): string {
+  return (
+    'CometBFT takes part in no further block: what this node computed is not what the others agreed on, or its disk failed. ' +
+    `See ${join(home, 'cometbft.log')}. Compare the software with that of the others; then remove the ledger and CometBFT's data and let the node join again.`
+  );
 }
 
 async function ended(child: ChildProcess): Promise<void> {
