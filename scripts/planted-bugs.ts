@@ -18,6 +18,8 @@ const DECISION = ['src/contracts/consent/decision/decide.test.ts'];
 const ERASURE = ['src/vault/erasure/erasure.test.ts'];
 const AGAINST_LEDGER = ['tests/audit-against-ledger.test.ts'];
 const FHIR = ['tests/fhir-interactions.test.ts'];
+const LEAKS = ['tests/fhir-leaks.test.ts'];
+const MATRIX = ['tests/http-consent-matrix.test.ts'];
 
 export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
@@ -237,6 +239,60 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     find: 'options.signer !== undefined && !isSignedBy(options.signer, manifest)',
     replace: 'options.signer !== undefined && isSignedBy === undefined',
     tests: ['tests/tampering.test.ts'],
+    inSlice: false,
+  },
+  {
+    name: 'count-before-gate',
+    promise: 'a count counts what the requester may see',
+    file: 'src/fhir/search/find-matches.ts',
+    find: "for await (const visible of gate.visibleAmong(context.scope.session, pages, 'search', PAGE)) {",
+    replace: `for await (const found of pages) {
+      const visible = found.map(
+        (record): VisibleRecord<string> => ({
+          record,
+          promises: [],
+          hasHiddenParts: false,
+          open: async () => {
+            const { records } = await gate.visible(context.scope.session, [record], 'search');
+            return records[0]?.open();
+          },
+        }),
+      );`,
+    tests: MATRIX,
+    inSlice: false,
+  },
+  {
+    name: 'has-unchecked',
+    promise: 'a reverse chain goes only through what the requester may see',
+    file: 'src/fhir/search/find-matches.ts',
+    find: 'const resources = await Promise.all(matches.map((match) => openMatch(match)));',
+    replace: `void matches;
+  const sought = context.definitions.parameters.find(source, rest[0] as string);
+  const where = sought === undefined ? { any: [] } : filterExpression(sought, rest[1], filter.value).where;
+  const found = await context.reader.find({ types: [source], where, limit: PAGE });
+  const resources = await Promise.all(
+    found.map(async (record) => JSON.parse(new TextDecoder().decode(await record.open())) as Resource),
+  );`,
+    tests: MATRIX,
+    inSlice: false,
+  },
+  {
+    name: 'hidden-part-matched',
+    promise: 'no search finds a record by a part of it that the requester may not see',
+    file: 'src/fhir/search/find-matches.ts',
+    find: 'if (!plan.needsContent && !visible.hasHiddenParts) return { visible };',
+    replace: 'if (!plan.needsContent) return { visible };',
+    tests: LEAKS,
+    inSlice: true,
+  },
+  {
+    name: 'promise-of-hidden-part',
+    promise: 'no promise tells of what a search met and did not show',
+    file: 'src/fhir/search/find-matches.ts',
+    find: 'const confirmed = await Promise.all(visible.map((one) => confirm(one, plan)));',
+    replace:
+      'const confirmed = await Promise.all(visible.map((one) => confirm(one, plan))); context.scope.promises.push(...promisesOf(visible));',
+    tests: LEAKS,
     inSlice: false,
   },
 ];

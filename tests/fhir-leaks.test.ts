@@ -1,6 +1,7 @@
 /** Whether a record exists must not be told by what is beside the content: preconditions, entity tags, promises, tombstones. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { replyOf } from '../src/fhir/http/reply.ts';
 import type { Session } from '../src/fhir/index.ts';
 import { activeConsent, actor, concept, fhirConsent, SYSTEM } from './consent/fhir-consent.ts';
 import {
@@ -162,4 +163,52 @@ test('conditions on what may not be seen are conditions on nothing', async () =>
     200,
     'nothing was deleted',
   );
+});
+
+const B20 = { coding: [{ system: 'http://hl7.org/fhir/sid/icd-10-cm', code: 'B20' }] };
+const promisesIn = ({ headers }: FhirReply): number =>
+  (headers['careledger-log-promise'] ?? '').split(',').filter((text) => text !== '').length;
+
+test('how many promises there are does not tell what lies hidden between, nor in a part', async () => {
+  for (const id of ['p2', 'p3'])
+    await world.send(CLINICIAN, 'PUT', `/Patient/${id}`, { resourceType: 'Patient', id });
+  const mayRead = { actor: [actor(OUTSIDER.accountId)], action: [concept(SYSTEM.action, 'access')] };
+  world.consents.set('p2', [activeConsent(2, fhirConsent('OPTIN', mayRead))]);
+  const condition = (id: string, patient: string) => ({
+    resourceType: 'Condition',
+    id,
+    subject: { reference: `Patient/${patient}` },
+    code: { text: 'x' },
+    evidence: [{ code: [B20] }],
+  });
+  for (const [id, patient] of [
+    ['c1', 'p2'],
+    ['c2', 'p3'],
+    ['c3', 'p3'],
+    ['c4', 'p2'],
+  ] as const)
+    assert.equal(
+      (await world.send(CLINICIAN, 'PUT', `/Condition/${id}`, condition(id, patient))).status,
+      201,
+    );
+
+  const history = await world.send(OUTSIDER, 'GET', '/Condition/_history?_count=1');
+  assert.equal((history.json.entry as unknown[]).length, 1);
+  assert.equal(promisesIn(history), 1, 'both of what it sees were decided alike, so they are one entry');
+
+  const evidence = (code: string) =>
+    world.send(OUTSIDER, 'GET', `/Condition?evidence=http://hl7.org/fhir/sid/icd-10-cm%7C${code}`);
+  const [about, control] = [await evidence('B20'), await evidence('B99')];
+  assert.equal(about.json.total, 0);
+  assert.equal(plain(about, 'B20'), plain(control, 'B99'), 'the index finds it, and the requester does not');
+  assert.equal((await world.send(CLINICIAN, 'GET', '/Condition?evidence=B20')).json.total, 4);
+});
+
+test('how long promises are does not decide how many an answer carries', () => {
+  const carried = (length: number): number => {
+    const promises = Array.from({ length: 20 }, () => 'x'.repeat(length));
+    const reply = replyOf('', { method: 'GET', headers: {} } as never, promises, { status: 200 });
+    return promisesIn(reply as FhirReply);
+  };
+  assert.equal(carried(900), carried(1900));
 });
