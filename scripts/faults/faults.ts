@@ -7,6 +7,8 @@ import { comesToHold, sleep } from './waiting.ts';
 
 const NOTICE_MS = 30_000;
 const STATE_SYNC_MS = 90_000;
+/** Spreads the second kill over the time that a start takes. */
+const RESTART_SHARE = 6;
 
 export type Scene = { readonly consortium: Consortium; readonly load: Load };
 /** Something that a fault showed and that must not be; the rest of the schedule goes on. */
@@ -40,11 +42,24 @@ const resume: Action = (validator) => {
   return validator.start();
 };
 
+/** Killed, and in the harder form once more while it starts again. */
+function killed(kill: (validator: Validator) => Promise<void>): Fault {
+  return each(kill, async (validator, { isHard, delayMs }) => {
+    if (isHard) {
+      const starting = validator.start().catch(() => undefined);
+      await sleep(delayMs * RESTART_SHARE);
+      await kill(validator);
+      await starting;
+    }
+    await validator.start();
+  });
+}
+
 /** What each fault does, and how it is mended. */
 export const FAULTS: Readonly<Record<FaultKind, Fault>> = {
-  'kill-application': each((one) => one.killApplication(), start),
-  'kill-consensus': each((one) => one.killConsensus(), start),
-  'kill-both': each((one) => one.killBoth(), start),
+  'kill-application': killed((one) => one.killApplication()),
+  'kill-consensus': killed((one) => one.killConsensus()),
+  'kill-both': killed((one) => one.killBoth()),
   'pause-application': each((one) => one.signalApplication('SIGSTOP'), resume),
   'pause-consensus': each((one) => one.signalConsensus('SIGSTOP'), resume),
   'pause-both': each(pause, resume),

@@ -30,15 +30,15 @@ export type Step = {
   /** Places of the validators that are faulty. */
   readonly victims: readonly number[];
   readonly holdMs: number;
-  /** Delay on each link of the victim, where links are slow. */
+  /** Delay on each link of the victim, where links are slow; where it is killed twice, it sets the time of the second. */
   readonly delayMs: number;
-  /** The harder form of the fault: links break, not swallow; two are killed, not paused; a stale key has lost its log too. */
+  /** The harder form of the fault: links break, not swallow; a kill comes twice; two are killed, not paused; a stale key has lost its log too. */
   readonly isHard: boolean;
 };
 
 const EVERYDAY_STEPS = 3;
-const MIN_HOLD_MS = 1_500;
-const MAX_HOLD_MS = 5_000;
+const MIN_HOLD_MS = 1_000;
+const MAX_HOLD_MS = 3_500;
 const MAX_DELAY_MS = 400;
 
 /** What happens in a schedule follows from its seed alone; when the processes get to it does not. */
