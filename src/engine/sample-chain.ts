@@ -61,6 +61,7 @@ export function sampleChain(seed = 1): SampleChain {
     timeMs: SAMPLE_TIME_MS,
     operatorKey: publicKeyOf(operatorSeed),
     organisationKeys: [custodian.publicKey],
+    validators: [],
   };
   return { genesis, chainId: chainIdOf(genesis), operatorSeed, custodian };
 }

@@ -26,7 +26,14 @@ export { type BlockInput, type BlockOutput, executeBlock } from './block/execute
 export { decodeLogLeaf, type LeafPlace, type LogLeaf, logLeaf } from './block/log-leaf.ts';
 export * from './checkpoint/index.ts';
 export * from './consensus/index.ts';
-export { chainIdOf, decodeGenesis, encodeGenesis, type Genesis } from './genesis.ts';
+export {
+  chainIdOf,
+  decodeGenesis,
+  encodeGenesis,
+  type Genesis,
+  type GenesisValidator,
+  stoppableByOne,
+} from './genesis.ts';
 export * from './promise/index.ts';
 export {
   RESULT_CODES,

@@ -29,13 +29,8 @@ export function actor(byte: number): Actor {
 export class TestChain {
   readonly operator = actor(1);
   readonly hospital = actor(2);
-  readonly genesis: Genesis = {
-    networkName: 'test',
-    timeMs: 1_000,
-    operatorKey: this.operator.publicKey,
-    organisationKeys: [this.hospital.publicKey],
-  };
-  readonly chainId = chainIdOf(this.genesis);
+  readonly genesis: Genesis;
+  readonly chainId: Uint8Array;
   readonly tree = new StateTree();
   readonly log = new MerkleLog();
   readonly #values = new Map<string, Uint8Array>();
@@ -44,7 +39,16 @@ export class TestChain {
   height = 0;
   timeMs = 1_000;
 
-  constructor() {
+  constructor(change: Partial<Genesis> = {}) {
+    this.genesis = {
+      networkName: 'test',
+      timeMs: 1_000,
+      operatorKey: this.operator.publicKey,
+      organisationKeys: [this.hospital.publicKey],
+      validators: [],
+      ...change,
+    };
+    this.chainId = chainIdOf(this.genesis);
     this.#take(genesisState(this.genesis));
   }
 

@@ -58,6 +58,7 @@ export function initFolder(options: InitOptions): OpenedFolder {
     timeMs: options.nowMs,
     operatorKey: publicKeyOf(prepared.keys.operatorSeed),
     organisationKeys: [publicKeyOf(prepared.keys.custodianSeed)],
+    validators: [],
   };
   return completeFolder(prepared, genesis, { ...options, engine: 'embedded' });
 }

@@ -6,6 +6,8 @@ import { decodeCard, type NetworkCard, plain } from './network-card.ts';
 const FORMAT = 'careledger-network/v1';
 const NAME = /^[ -~]{1,50}$/;
 const MAX_MEMBERS = 100;
+/** Every founder weighs the same; room to give somebody less later. */
+const EQUAL_POWER = 10;
 const MAX_FILE_CHARACTERS = 1024 * 1024;
 /** Byzantine fault tolerance begins at four: with f faulty of 3f + 1. */
 export const SAFE_VALIDATORS = 4;
@@ -61,6 +63,11 @@ export function genesisOfNetwork({ networkName, timeMs, cards }: NetworkFile): G
     timeMs,
     operatorKey: keyOfNobody(),
     organisationKeys: cards.map(({ custodianKey }) => custodianKey),
+    validators: cards.map(({ consensusKey }, organisation) => ({
+      consensusKey: consensusKey as PublicKey,
+      organisation,
+      power: EQUAL_POWER,
+    })),
   };
 }
 
