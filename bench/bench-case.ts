@@ -15,6 +15,10 @@ export type BenchOptions = {
   readonly seconds: number;
   readonly rounds: number;
   readonly seed: number;
+  /** How much is to be held, where a benchmark asks for it; its own default when absent. */
+  readonly size?: number;
+  /** The size that the goal names, however long it takes. */
+  readonly full?: boolean;
   readonly progress: (line: string) => void;
 };
 

@@ -2,6 +2,7 @@ import type { BenchCase, BenchOptions } from './bench-case.ts';
 import { run as consents } from './consent-throughput.ts';
 import { run as fhirCreate } from './fhir-create.ts';
 import { run as fhirRead } from './fhir-read.ts';
+import { run as growth } from './growth.ts';
 import { run as syntheaImport } from './synthea-import.ts';
 
 /** Every benchmark, by the name that `npm run bench -- NAME` takes. */
@@ -10,4 +11,5 @@ export const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise
   'fhir-read': fhirRead,
   'fhir-create': fhirCreate,
   'synthea-import': syntheaImport,
+  growth,
 };

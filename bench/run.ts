@@ -1,4 +1,4 @@
-/** `npm run bench -- [NAME] [--seconds N] [--rounds N] [--seed S] [--json]`: each peer and us in one run, in turn. */
+/** `npm run bench -- [NAME] [--seconds N] [--rounds N] [--seed S] [--size N] [--full] [--json]`: each peer and us in one run, in turn. */
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import type { BenchCase, BenchOptions } from './bench-case.ts';
@@ -10,6 +10,8 @@ const { values, positionals } = parseArgs({
     seconds: { type: 'string', default: '4' },
     rounds: { type: 'string', default: '3' },
     seed: { type: 'string', default: '1' },
+    size: { type: 'string' },
+    full: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -18,7 +20,7 @@ const { values, positionals } = parseArgs({
 const names = Object.keys(BENCHES);
 if (values.help) {
   console.log(
-    `npm run bench -- [NAME] [--seconds N] [--rounds N] [--seed S] [--json]\nNames: ${names.join(', ')}`,
+    `npm run bench -- [NAME] [--seconds N] [--rounds N] [--seed S] [--size N] [--full] [--json]\nNames: ${names.join(', ')}`,
   );
   process.exit(0);
 }
@@ -33,6 +35,8 @@ const options: BenchOptions = {
   seconds: Number(values.seconds),
   rounds: Number(values.rounds),
   seed: Number(values.seed),
+  full: values.full,
+  ...(values.size !== undefined && { size: Number(values.size) }),
   progress: (line) => console.error(line),
 };
 const machine = {
