@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { nodeSeedOf } from '../../src/engine/cometbft/testing/local-network.ts';
+import { nodeSeedOf, sampleConsortium } from '../../src/engine/cometbft/testing/local-network.ts';
 import {
   configureHome,
   consensusGenesis,
@@ -9,10 +9,9 @@ import {
   proxyAppOf,
   type ValidatorCard,
 } from '../../src/engine/index.ts';
-import { type SampleChain, sampleChain, sampleSigner } from '../../src/engine/sample-chain.ts';
-import { parsePublicKey } from '../../src/identity/index.ts';
-import { chainIdOf, encodeGenesis } from '../../src/ledger/index.ts';
-import { fromBase64, toHex } from '../../src/shared/index.ts';
+import type { SampleChain } from '../../src/engine/sample-chain.ts';
+import { encodeGenesis } from '../../src/ledger/index.ts';
+import { toHex } from '../../src/shared/index.ts';
 import { Link } from './link.ts';
 import { VALIDATORS } from './schedule.ts';
 import { Validator, type ValidatorParts } from './validator.ts';
@@ -20,7 +19,6 @@ import { Validator, type ValidatorParts } from './validator.ts';
 /** Below the ports that the system gives to outgoing connections, so that none takes a port while its owner is down. */
 const FIRST_PORT = 20_000;
 const PORTS = 12_000;
-const POWER = 10;
 
 /** Four validators on this machine whose every connection to each other goes through a link that can fail. */
 export type Consortium = {
@@ -44,8 +42,8 @@ export async function startConsortium(binary: string, folder: string): Promise<C
   const places = Array.from({ length: VALIDATORS }, (_, place) => newPlace(join(folder, `${place}`), ports));
   const links = await openLinks(places, ports);
   const cards = await Promise.all(places.map(({ home }, at) => createHome(binary, home, `org${at}`)));
-  const chain = consortiumChain(cards);
-  const genesisFile = consensusGenesis(chain.genesis, cards);
+  const chain = sampleConsortium(cards);
+  const genesisFile = consensusGenesis(chain.genesis);
   const validators = places.map(
     (place, at) => new Validator(configured(binary, place, at, chain, genesisFile, cards, links)),
   );
@@ -60,19 +58,6 @@ export async function startConsortium(binary: string, folder: string): Promise<C
     throw cause;
   }
   return { chain, validators, links, close };
-}
-
-/** The sample chain, decided by these validators, each of another organisation. */
-function consortiumChain(cards: readonly ValidatorCard[]): SampleChain {
-  const chain = sampleChain();
-  const others = cards.slice(1).map(({ name }) => sampleSigner(1, name).publicKey);
-  const validators = cards.map(({ publicKey }, organisation) => {
-    const consensusKey = parsePublicKey(fromBase64(publicKey) ?? new Uint8Array());
-    if (!consensusKey.ok) throw new Error('CometBFT gave a key that is none.');
-    return { consensusKey: consensusKey.value, organisation, power: POWER };
-  });
-  const genesis = { ...chain.genesis, organisationKeys: [chain.custodian.publicKey, ...others], validators };
-  return { ...chain, genesis, chainId: chainIdOf(genesis) };
 }
 
 function newPlace(folder: string, ports: number[]): Place {

@@ -6,7 +6,7 @@ import { after, describe, test } from 'node:test';
 import { toHex } from '../../shared/index.ts';
 import { openEmbeddedEngine } from '../embedded-engine.ts';
 import type { Engine } from '../engine.ts';
-import { type SampleChain, sampleChain } from '../sample-chain.ts';
+import type { SampleChain } from '../sample-chain.ts';
 import { cometBftOrReason, type LocalNetwork, startLocalNetwork, until } from './testing/local-network.ts';
 import { outcomeOf, randomRounds, submitRounds } from './testing/random-rounds.ts';
 
@@ -55,13 +55,12 @@ async function withNetwork(
   size: number,
   body: (network: LocalNetwork, chain: SampleChain) => Promise<void>,
 ): Promise<void> {
-  const chain = sampleChain();
   const folder = mkdtempSync(join(root, `network-${size}-`));
   const lines: string[] = [];
   const log = (line: string): void => void lines.push(line);
-  const network = await startLocalNetwork(binary, { folder, genesis: chain.genesis, size, log });
+  const network = await startLocalNetwork(binary, { folder, size, log });
   try {
-    await body(network, chain);
+    await body(network, network.chain);
     assert.deepEqual(lines, [], 'nothing went wrong on the way');
   } finally {
     await network.close();

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Genesis } from '../../ledger/index.ts';
-import { AppError } from '../../shared/index.ts';
+import { AppError, toBase64 } from '../../shared/index.ts';
 import { MAX_BATCH_BYTES, MAX_BATCH_REQUESTS } from './broadcast.ts';
 import { appStateOf, consensusChainName } from './consensus-genesis.ts';
 
@@ -46,8 +46,13 @@ export async function createHome(binary: string, home: string, name: string): Pr
   return { name, publicKey: key.pub_key.value, nodeId: stdout.trim() };
 }
 
-/** CometBFT's genesis file: the same bytes at every organisation that has the same genesis and the same validators. */
-export function consensusGenesis(genesis: Genesis, validators: readonly ValidatorCard[]): string {
+/** CometBFT's genesis file: the same bytes at every organisation that has the same genesis. */
+export function consensusGenesis(genesis: Genesis): string {
+  if (genesis.validators.length === 0)
+    throw new AppError(
+      'wrong-genesis',
+      'The genesis names no validators, so its ledger is one of an operator. Open it without CometBFT.',
+    );
   const document = {
     genesis_time: new Date(genesis.timeMs).toISOString(),
     chain_id: consensusChainName(genesis),
@@ -59,10 +64,10 @@ export function consensusGenesis(genesis: Genesis, validators: readonly Validato
       version: { app: '1' },
       abci: { vote_extensions_enable_height: '0' },
     },
-    validators: validators.map(({ name, publicKey }) => ({
-      pub_key: { type: 'tendermint/PubKeyEd25519', value: publicKey },
-      power: '10',
-      name,
+    validators: genesis.validators.map(({ consensusKey, organisation, power }) => ({
+      pub_key: { type: 'tendermint/PubKeyEd25519', value: toBase64(consensusKey) },
+      power: String(power),
+      name: `organisation-${organisation}`,
     })),
     app_hash: '',
     app_state: appStateOf(genesis),

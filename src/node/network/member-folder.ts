@@ -1,14 +1,7 @@
 import { existsSync } from 'node:fs';
-import {
-  configureHome,
-  consensusGenesis,
-  createHome,
-  findCometBft,
-  proxyAppOf,
-  type ValidatorCard,
-} from '../../engine/index.ts';
+import { configureHome, consensusGenesis, createHome, findCometBft, proxyAppOf } from '../../engine/index.ts';
 import { publicKeyOf } from '../../identity/index.ts';
-import { AppError, equalBytes, fromBase64, toBase64 } from '../../shared/index.ts';
+import { AppError, equalBytes, fromBase64 } from '../../shared/index.ts';
 import { makePrivateFolder, readFileIfThere, writePrivateFile } from '../folder/files.ts';
 import {
   completeFolder,
@@ -103,14 +96,6 @@ function refuseForeign(file: NetworkFile, own: NetworkCard): void {
   );
 }
 
-function validatorsOf({ cards }: NetworkFile): ValidatorCard[] {
-  return cards.map(({ organisation, consensusKey, nodeId }) => ({
-    name: organisation,
-    publicKey: toBase64(consensusKey),
-    nodeId,
-  }));
-}
-
 function configure({ folder }: PreparedFolder, file: NetworkFile, own: NetworkCard): void {
   if (!existsSync(folder.consensus))
     throw new AppError(
@@ -121,7 +106,7 @@ function configure({ folder }: PreparedFolder, file: NetworkFile, own: NetworkCa
   const peers = file.cards
     .filter((card) => card.nodeId !== own.nodeId)
     .map(({ nodeId, address }) => `${nodeId}@${address}`);
-  configureHome(folder.consensus, consensusGenesis(genesisOfNetwork(file), validatorsOf(file)), {
+  configureHome(folder.consensus, consensusGenesis(genesisOfNetwork(file)), {
     name: own.organisation,
     proxyApp: proxyAppOf(abciAddress(folder, settings)),
     rpcPort: settings.rpcPort,

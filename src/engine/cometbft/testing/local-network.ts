@@ -1,11 +1,13 @@
 import { mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import type { Genesis } from '../../../ledger/index.ts';
-import { sampleBytes } from '../../sample-chain.ts';
+import { parsePublicKey } from '../../../identity/index.ts';
+import { chainIdOf } from '../../../ledger/index.ts';
+import { fromBase64 } from '../../../shared/index.ts';
+import { type SampleChain, sampleBytes, sampleChain, sampleSigner } from '../../sample-chain.ts';
 import { proxyAppOf } from '../abci/abci-server.ts';
 import { type CometBftEngine, openCometBftEngine } from '../cometbft-engine.ts';
-import { configureHome, consensusGenesis, createHome } from '../cometbft-home.ts';
+import { configureHome, consensusGenesis, createHome, type ValidatorCard } from '../cometbft-home.ts';
 import { type CometBftProcess, runCometBft } from '../cometbft-process.ts';
 import { findCometBft } from '../find-cometbft.ts';
 
@@ -17,17 +19,21 @@ export type LocalValidator = {
   readonly rpcUrl: string;
 };
 
-export type LocalNetwork = { readonly validators: readonly LocalValidator[]; close(): Promise<void> };
+export type LocalNetwork = {
+  readonly chain: SampleChain;
+  readonly validators: readonly LocalValidator[];
+  close(): Promise<void>;
+};
 
 type NetworkOptions = {
   readonly folder: string;
-  readonly genesis: Genesis;
   readonly size: number;
   readonly log?: (line: string) => void;
 };
 
 const START_PATIENCE_MS = 60_000;
 const POLL_MS = 50;
+const POWER = 10;
 
 /** The binary, or why there is none; tests that need it are skipped with these words. */
 export async function cometBftOrReason(): Promise<{ binary: string } | { reason: string }> {
@@ -43,14 +49,29 @@ export function nodeSeedOf(index: number): Uint8Array {
   return sampleBytes(1, `node ${index}`);
 }
 
+/** The sample chain, decided by these validators, each of another organisation. The first one is the custodian's. */
+export function sampleConsortium(cards: readonly Pick<ValidatorCard, 'name' | 'publicKey'>[]): SampleChain {
+  const chain = sampleChain();
+  const others = cards.slice(1).map(({ name }) => sampleSigner(1, name).publicKey);
+  const validators = cards.map(({ publicKey }, organisation) => {
+    const consensusKey = parsePublicKey(fromBase64(publicKey) ?? new Uint8Array());
+    if (!consensusKey.ok) throw new Error('CometBFT gave a key that is none.');
+    return { consensusKey: consensusKey.value, organisation, power: POWER };
+  });
+  const genesis = { ...chain.genesis, organisationKeys: [chain.custodian.publicKey, ...others], validators };
+  return { ...chain, genesis, chainId: chainIdOf(genesis) };
+}
+
 /** Starts validators with real CometBFT processes and waits until each answers. */
 export async function startLocalNetwork(binary: string, options: NetworkOptions): Promise<LocalNetwork> {
-  const { folder, genesis, size, log = () => undefined } = options;
+  const { folder, size, log = () => undefined } = options;
   const ports = await freePorts(size * 2);
   const homes = Array.from({ length: size }, (_, index) => join(folder, `org${index}`, 'cometbft'));
   for (const home of homes) mkdirSync(home, { recursive: true });
   const cards = await Promise.all(homes.map((home, index) => createHome(binary, home, `org${index}`)));
-  const genesisFile = consensusGenesis(genesis, cards);
+  const chain = sampleConsortium(cards);
+  const { genesis } = chain;
+  const genesisFile = consensusGenesis(genesis);
   const validators: LocalValidator[] = [];
   for (const [index, home] of homes.entries()) {
     const rpcPort = ports[index] as number;
@@ -86,7 +107,7 @@ export async function startLocalNetwork(binary: string, options: NetworkOptions)
     await close();
     throw cause;
   }
-  return { validators, close };
+  return { chain, validators, close };
 }
 
 /** Waits until a condition holds; the error names what was waited for. */
