@@ -71,7 +71,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'unsalted-commitment',
     promise: 'nothing on the ledger can be guessed',
-    file: 'src/vault/records/commitment.ts',
+    file: 'src/shared/record-commitment.ts',
     find: 'return sha256Concat(DOMAIN, salt, bindingOf(key, subject), sha256(plaintext));',
     replace: 'void salt; return sha256Concat(DOMAIN, bindingOf(key, subject), sha256(plaintext));',
     tests: ['src/vault/records/commitment.test.ts'],

@@ -26,6 +26,7 @@ export {
   type CometBftProcess,
   runCometBft,
 } from './cometbft/cometbft-process.ts';
+export { consensusHeightOf } from './cometbft/consensus-head.ts';
 export { COMETBFT_VERSION, findCometBft } from './cometbft/find-cometbft.ts';
 export { type DamagePlace, LedgerDamageError } from './damage.ts';
 export { type EmbeddedEngineOptions, openEmbeddedEngine } from './embedded-engine.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { readAccessAnchor } from '../contracts/index.ts';
 import { type Engine, openEmbeddedEngine } from '../engine/index.ts';
 import { signMessage } from '../identity/index.ts';
-import { chainIdOf, encodeGenesis, signBatchPromise } from '../ledger/index.ts';
+import { chainIdOf, encodeGenesis, isConsortium, signBatchPromise } from '../ledger/index.ts';
 import { AppError, equalBytes, toHex } from '../shared/index.ts';
 import { openPassphraseKeys, openVault, type Vault } from '../vault/index.ts';
 import { type AccessAnchorTimer, startAccessAnchor } from './anchoring/access-anchor.ts';
@@ -32,6 +32,7 @@ import { type Log, openLog } from './http/log.ts';
 import { createMetrics } from './http/metrics.ts';
 import { type AccountSigner, createAccountSigner } from './ledger/account-signer.ts';
 import { changesOf } from './ledger/commit-watch.ts';
+import { createConsensusProver } from './ledger/consensus-prover.ts';
 import { createFreshness, type Freshness } from './ledger/freshness.ts';
 import { createReceiptDesk } from './ledger/receipts.ts';
 import { type Consortium, openConsortium } from './network/open-consortium.ts';
@@ -203,12 +204,17 @@ function wire(parts: Opened): NodeRuntime {
     onOutcome: (outcome) => metrics.count(`careledger_witness_${outcome}_total`),
   });
   const limit = config.maxFailuresPerMinute ?? DEFAULT_MAX_FAILURES_PER_MINUTE;
+  const prover =
+    consortium && isConsortium(opened.genesis)
+      ? createConsensusProver(opened.genesis, consortium.rpcUrl)
+      : undefined;
   const runtime: NodeRuntime = {
     opened,
     chainId,
     genesisBytes,
     engine,
     consortium,
+    prover,
     freshness,
     vault,
     custodian,
@@ -228,7 +234,13 @@ function wire(parts: Opened): NodeRuntime {
     }),
     recordAnchor,
     accessAnchor,
-    receipts: createReceiptDesk({ engine, accessLog: vault.accessLog, genesis: opened.genesis, cosigner }),
+    receipts: createReceiptDesk({
+      engine,
+      accessLog: vault.accessLog,
+      genesis: opened.genesis,
+      cosigner,
+      prove: prover && ((note) => prover.proofOf(note)),
+    }),
     cosigner,
     ...openFhir({
       engine,

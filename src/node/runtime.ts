@@ -16,6 +16,7 @@ import type { OpenedFolder } from './folder/init-folder.ts';
 import type { Log } from './http/log.ts';
 import type { Metrics } from './http/metrics.ts';
 import type { AccountSigner } from './ledger/account-signer.ts';
+import type { ConsensusProver } from './ledger/consensus-prover.ts';
 import type { Freshness } from './ledger/freshness.ts';
 import type { ReceiptDesk } from './ledger/receipts.ts';
 import type { Consortium } from './network/open-consortium.ts';
@@ -29,6 +30,8 @@ export interface NodeRuntime {
   readonly engine: Engine;
   /** The same engine where consensus drives it; undefined where one operator does. */
   readonly consortium: Consortium | undefined;
+  /** Where validators decide: their signatures, for whoever asks. */
+  readonly prover: ConsensusProver | undefined;
   readonly freshness: Freshness | undefined;
   readonly vault: Vault;
   readonly custodian: AccountSigner;

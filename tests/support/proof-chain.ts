@@ -37,8 +37,8 @@ export function witnessOf(name: string, byte: number): NamedWitness {
 }
 
 export class ProofChain {
-  readonly chain = new TestChain();
-  readonly genesis = encodeGenesis(this.chain.genesis);
+  readonly chain: TestChain;
+  readonly genesis: Uint8Array;
   readonly patient = actor(40);
   readonly clinician = actor(41);
   readonly accessLog = new MerkleLog();
@@ -47,6 +47,11 @@ export class ProofChain {
   readonly #rotations = new Map<string, (Uint8Array | number)[]>();
   readonly #leaves: Uint8Array[] = [];
   readonly #transactions: Uint8Array[] = [];
+
+  constructor(chain = new TestChain()) {
+    this.chain = chain;
+    this.genesis = encodeGenesis(chain.genesis);
+  }
 
   /** Executes one transaction in a block of its own; returns the index of its leaf. */
   record(by: Actor, name: ActionName, parts: Uint8Array | Uint8Array[]): number {

@@ -3,7 +3,9 @@ import {
   accessEntryReceipt,
   accountKeyReceipt,
   consentReceipt,
+  headReceipt,
   patientKeyOf,
+  type ReceiptHead,
   type ReceiptKind,
   recordVersionReceipt,
   type SignedConsent,
@@ -56,6 +58,11 @@ export function sampleConsent(account: string): unknown {
 
 export function sampleReceipts(...witnesses: readonly NamedWitness[]): SampleReceipts {
   const chain = new ProofChain();
+  return sampleReceiptsOn(chain, () => chain.head(...witnesses));
+}
+
+/** The same on a chain of the caller, under the head that it gives once everything is recorded. */
+export function sampleReceiptsOn(chain: ProofChain, headOf: () => ReceiptHead): SampleReceipts {
   const { hospital, chainId } = chain.chain;
   const key = patientKeyOf(WALLET_SEED, hospital.id);
   const patient: Actor = { seed: key.seed, publicKey: key.publicKey, id: key.accountId };
@@ -71,7 +78,7 @@ export function sampleReceipts(...witnesses: readonly NamedWitness[]): SampleRec
   const recordLeaf = chain.record(hospital, 'commit-versions', batchOf(chain, patient));
   for (let index = 0; index < 5; index += 1) chain.addAccess(`access ${index}`);
   const anchorLeaf = chain.anchorAccesses();
-  const head = chain.head(...witnesses);
+  const head = headOf();
   const opening = { salt: SALT, subject: 'ana', ...RECORD, content: CONTENT };
   const place = {
     bytes: chain.accessEntries[3] as Uint8Array,
@@ -84,6 +91,7 @@ export function sampleReceipts(...witnesses: readonly NamedWitness[]): SampleRec
     'record-version': recordVersionReceipt(head, chain.recorded(recordLeaf, hospital), 1, opening),
     'access-entry': accessEntryReceipt(head, chain.recorded(anchorLeaf, hospital), place),
     'account-key': accountKeyReceipt(head, hospital.id, chain.keyOf(hospital)),
+    head: headReceipt(head),
     state: stateReceipt(
       head,
       { table: 'consent', ids: [grant.consentId] },

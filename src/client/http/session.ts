@@ -1,11 +1,13 @@
-import { type Checkpoint, chainIdOf, decodeGenesis } from '../../ledger/index.ts';
+import { type Checkpoint, chainIdOf, decodeGenesis, isConsortium } from '../../ledger/index.ts';
 import { AppError, equalBytes, fromBase64, toHex } from '../../shared/index.ts';
 import type { PinnedHeads } from '../heads/pinned-heads.ts';
 import {
   type ProofVerdict,
+  parseReceipt,
   type Trust,
   type VerifiedProof,
   verifyCheckpointNote,
+  verifyReceipt,
 } from '../receipts/index.ts';
 import {
   type ExchangeAnswer,
@@ -27,7 +29,13 @@ export type NodeClientOptions = {
   readonly fetch?: Fetch;
 };
 
-type KnownGenesis = { readonly bytes: Uint8Array; readonly chainId: Uint8Array };
+type KnownGenesis = {
+  readonly bytes: Uint8Array;
+  readonly chainId: Uint8Array;
+  /** Whether validators decide its heads, and no operator signs them. */
+  readonly isConsortium: boolean;
+};
+type ShownHead = { readonly note: string; readonly checkpoint: Checkpoint };
 
 /** What the questions to one node share: where it is, whom to believe, and the head that was seen last. */
 export type Session = {
@@ -38,7 +46,7 @@ export type Session = {
   /** The genesis bytes; they must hash to the trusted chain id. */
   genesis(): Promise<KnownGenesis>;
   /** The newest head: signed, and continuing the pinned one. */
-  head(): Promise<{ readonly note: string; readonly checkpoint: Checkpoint }>;
+  head(): Promise<ShownHead>;
   /** The proof between two sizes of the history, as the node gives it; nothing of it is checked yet. */
   consistency(from: number, to: number): Promise<readonly Uint8Array[]>;
   /** Takes a head that is signed, if it continues the pinned one. */
@@ -64,20 +72,34 @@ export function createSession({
     await pinnedHeads?.accept(note, consistency);
   };
   const head = async () => {
-    const note = textOf(await ask('/ledger/checkpoint'));
-    const { bytes, chainId } = await genesis();
-    const { checkpoint } = requireVerified(verifyCheckpointNote(note, bytes, { ...trust, chainId }));
-    await pin(note);
-    return { note, checkpoint };
+    const known = await genesis();
+    const shown = known.isConsortium
+      ? decidedHead(textOf(await ask('/ledger/head')), { ...trust, chainId: known.chainId })
+      : signedHead(textOf(await ask('/ledger/checkpoint')), known, trust);
+    await pin(shown.note);
+    return shown;
   };
   return { baseUrl, fetch, trust, ask, genesis, head, consistency, pin };
+}
+
+function signedHead(note: string, { bytes, chainId }: KnownGenesis, trust: Trust): ShownHead {
+  const { checkpoint } = requireVerified(verifyCheckpointNote(note, bytes, { ...trust, chainId }));
+  return { note, checkpoint };
+}
+
+function decidedHead(receipt: string, trust: Trust): ShownHead {
+  const { checkpoint } = requireVerified(verifyReceipt(receipt, trust));
+  const parsed = parseReceipt(receipt);
+  if (!parsed.ok || parsed.value.kind !== 'head') throw unreadable();
+  return { note: parsed.value.checkpoint, checkpoint };
 }
 
 function readGenesis(bytes: Uint8Array, trust: Trust): KnownGenesis {
   const genesis = decodeGenesis(bytes);
   if (!genesis.ok) throw new AppError('proof-refused', 'The node gave a genesis that is not valid.');
   const chainId = chainIdOf(genesis.value);
-  if (trust.chainId === undefined || equalBytes(trust.chainId, chainId)) return { bytes, chainId };
+  if (trust.chainId === undefined || equalBytes(trust.chainId, chainId))
+    return { bytes, chainId, isConsortium: isConsortium(genesis.value) };
   throw new AppError(
     'wrong-genesis',
     `The node serves chain ${toHex(chainId)}, and you trust ${toHex(trust.chainId)}. Check the address.`,

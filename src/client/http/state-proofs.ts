@@ -4,6 +4,7 @@ import { type AccessPromise, decodePromise, verifyPromise } from '../../ledger/i
 import { AppError, toHex } from '../../shared/index.ts';
 import {
   type AccountKeyProof,
+  type ConsensusProof,
   formatPromiseCase,
   type PromiseCase,
   parseReceipt,
@@ -19,6 +20,7 @@ const MAX_ATTEMPTS = 5;
 type StateReceipt = {
   readonly genesis: Uint8Array;
   readonly checkpoint: string;
+  readonly consensus?: ConsensusProof;
   readonly value: Uint8Array | null;
   readonly proof: PromiseCase['anchor']['proof'];
 };
@@ -35,12 +37,12 @@ export function statePath({ table, ids }: StateSubject): string {
 export function readStateReceipt(receipt: string, subject: StateSubject): StateReceipt {
   const parsed = parseReceipt(receipt);
   if (!parsed.ok || parsed.value.kind !== 'state') throw wrongAnswer();
-  const { genesis, checkpoint, body } = parsed.value;
+  const { kind: _, body, ...head } = parsed.value;
   const isSame =
     body.subject.table === subject.table &&
     body.subject.ids.map(toHex).join() === subject.ids.map(toHex).join();
   if (!isSame) throw wrongAnswer();
-  return { genesis, checkpoint, value: body.value, proof: body.proof };
+  return { ...head, value: body.value, proof: body.proof };
 }
 
 /** The hash of an entry of the access log, and its way to the root of the asked size. */
@@ -66,15 +68,14 @@ export async function collectPromiseCase(promiseHeader: string, source: CaseSour
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
     const proven = await source.proveKey();
     const subject: StateSubject = { table: 'access-anchor', ids: [custodian] };
-    const { genesis, checkpoint, value, proof } = await fetchState(source.proveState, subject);
-    if (proven.checkpoint !== undefined && proven.checkpoint !== checkpoint) continue;
+    const { value, proof, ...head } = await fetchState(source.proveState, subject);
+    if (proven.checkpoint !== undefined && proven.checkpoint !== head.checkpoint) continue;
     const size = value === null ? 0 : decodeRecordedAnchor(value).logSize;
     const leaf = size > leafIndex ? await source.entryAt(leafIndex, size) : undefined;
     return formatPromiseCase({
       promise: promiseHeader,
       custodianKey: keyOfPromise(promise.value, proven.key),
-      genesis,
-      checkpoint,
+      ...head,
       anchor: { value, proof },
       leaf: leaf ?? null,
     });

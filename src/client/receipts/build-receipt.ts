@@ -2,6 +2,7 @@ import { decodeTransaction, type StateProof } from '../../ledger/index.ts';
 import { AppError, assert, leafHash, MerkleLog } from '../../shared/index.ts';
 import {
   type AccountKeyProof,
+  type ConsensusProof,
   formatReceipt,
   type PayloadPart,
   type RecordedLeaf,
@@ -9,8 +10,12 @@ import {
   type StateSubject,
 } from './receipt-format.ts';
 
-/** What every receipt rests on: the chain's genesis and a signed head. */
-export type ReceiptHead = { readonly genesis: Uint8Array; readonly checkpoint: string };
+/** What every receipt rests on: the chain's genesis and a head, signed by the operator or decided by the validators. */
+export type ReceiptHead = {
+  readonly genesis: Uint8Array;
+  readonly checkpoint: string;
+  readonly consensus?: ConsensusProof;
+};
 
 /** A transaction as a node recorded it, with its proof under the head. */
 export type RecordedTransaction = {
@@ -91,8 +96,12 @@ export function stateReceipt(
 
 /** The receipt of an account's key at the head. */
 export function accountKeyReceipt(head: ReceiptHead, accountId: Uint8Array, key: AccountKeyProof): string {
-  const { genesis, checkpoint } = head;
-  return formatReceipt({ kind: 'account-key', genesis, checkpoint, body: { accountId, key } });
+  return formatReceipt({ kind: 'account-key', ...head, body: { accountId, key } });
+}
+
+/** The receipt of the head itself. */
+export function headReceipt(head: ReceiptHead): string {
+  return formatReceipt({ kind: 'head', ...head, body: {} });
 }
 
 function partsOf(transaction: Uint8Array): readonly Uint8Array[] {

@@ -2,6 +2,7 @@ export {
   accessEntryReceipt,
   accountKeyReceipt,
   consentReceipt,
+  headReceipt,
   type ReceiptHead,
   type RecordedTransaction,
   recordVersionReceipt,
@@ -12,6 +13,8 @@ export {
 export { concealReceipt, discloseConsent, discloseRecord } from './disclose.ts';
 export {
   type AccountKeyProof,
+  type ConsensusProof,
+  MAX_CHAIN_BLOCKS,
   MAX_RECEIPT_CHARACTERS,
   MAX_ROTATIONS,
   parseReceipt,
@@ -24,6 +27,7 @@ export {
 } from './receipt-format.ts';
 export { REFUSALS, type RefusalCode } from './refusal.ts';
 export { verifyCheckpointNote } from './verify-checkpoint-file.ts';
+export type { VerifiedConsensus } from './verify-consensus.ts';
 export { formatPromiseCase, type PromiseCase, verifyPromiseCase } from './verify-promise.ts';
 export { type ProofVerdict, type RefusedProof, type VerifiedProof, verifyReceipt } from './verify-receipt.ts';
 export type { Trust } from './verify-recorded.ts';

@@ -1,4 +1,4 @@
-import { MAX_TRANSACTION_BYTES } from '../../ledger/index.ts';
+import { MAX_BLOCK_HEADER_BYTES, MAX_LIGHT_BLOCK_BYTES, MAX_TRANSACTION_BYTES } from '../../ledger/index.ts';
 import { err, ok, type Result } from '../../shared/index.ts';
 import { openSealedJson, type SealError, sealJson } from '../sealed-json.ts';
 import {
@@ -15,7 +15,10 @@ import {
   text,
 } from './json-codec.ts';
 
+/** Of a chain with one operator, who signs the checkpoint. */
 export const RECEIPT_FORMAT = 'careledger-receipt/v1';
+/** Of a consortium, whose validators decide the checkpoint. */
+const CONSORTIUM_FORMAT = 'careledger-receipt/v2';
 /** A transaction of the largest size in base64, and a proof's worth more. */
 export const MAX_RECEIPT_CHARACTERS = 3 << 20;
 const MAX_GENESIS_BYTES = 64 << 10;
@@ -28,6 +31,8 @@ const MAX_ROTATION_BYTES = 256;
 export const MAX_ROTATIONS = 64;
 const MAX_STATE_VALUE_BYTES = 64 << 10;
 const MAX_CONTENT_BYTES = 2 << 20;
+const MAX_VALIDATOR_VALUE_BYTES = 1024;
+const MAX_SHOWN_VALIDATORS = 256;
 
 const hash = base64(32);
 export const path = list(hash, MAX_PATH);
@@ -64,6 +69,23 @@ const recordOpening = object({
   content: base64(MAX_CONTENT_BYTES),
 });
 
+/** Blocks from the genesis to the one that carries the head; more would mean that the validators changed every few days for years. */
+export const MAX_CHAIN_BLOCKS = 128;
+
+/**
+ * What the validators signed. `blocks` lead from the genesis to the block whose header carries the head; `blockBefore` is the header
+ * of the block that gave the head, null where that is the genesis; `validators` shows whose the validators are that joined later.
+ */
+export const consensusProof = object({
+  blockBefore: nullable(base64(MAX_BLOCK_HEADER_BYTES)),
+  blocks: list(base64(MAX_LIGHT_BLOCK_BYTES), MAX_CHAIN_BLOCKS),
+  validators: list(
+    object({ consensusKey: hash, value: base64(MAX_VALIDATOR_VALUE_BYTES), proof: statePlace }),
+    MAX_SHOWN_VALIDATORS,
+  ),
+});
+export type ConsensusProof = Decoded<typeof consensusProof>;
+
 const bodies = {
   transaction: object({
     recorded,
@@ -92,6 +114,7 @@ const bodies = {
     proof: statePlace,
   }),
   'account-key': object({ accountId: hex32, key: accountKeyProof }),
+  head: object({}),
   consent: object({
     recorded,
     signer: nullable(accountKeyProof),
@@ -113,24 +136,42 @@ export type Receipt = {
     readonly kind: K;
     readonly genesis: Uint8Array;
     readonly checkpoint: string;
+    /** There where the chain's genesis has validators, and only there. */
+    readonly consensus?: ConsensusProof;
     readonly body: ReceiptBody<K>;
   };
 }[ReceiptKind];
 
 export type ReceiptError = SealError;
 
-const envelope = object({
-  format: oneOf([RECEIPT_FORMAT]),
-  genesis: base64(MAX_GENESIS_BYTES),
-  checkpoint: text(MAX_NOTE_CHARACTERS),
+const head = { genesis: base64(MAX_GENESIS_BYTES), checkpoint: text(MAX_NOTE_CHARACTERS) };
+const envelope = object({ format: oneOf([RECEIPT_FORMAT]), ...head });
+const consortiumEnvelope = object({
+  format: oneOf([CONSORTIUM_FORMAT]),
+  ...head,
+  consensus: consensusProof,
 });
 const kinds = oneOf(Object.keys(bodies) as ReceiptKind[]);
 
 /** The one text of a receipt. */
 export function formatReceipt(receipt: Receipt): string {
-  const { kind, genesis, checkpoint, body } = receipt;
-  const head = envelope.encode({ format: RECEIPT_FORMAT, genesis, checkpoint }) as object;
-  return sealJson({ ...head, kind, body: (bodies[kind] as Codec<unknown>).encode(body) });
+  const { kind, body } = receipt;
+  return sealJson({ ...encodeHead(receipt), kind, body: (bodies[kind] as Codec<unknown>).encode(body) });
+}
+
+function encodeHead({ genesis, checkpoint, consensus }: Receipt): object {
+  const members = { genesis, checkpoint };
+  const encoded =
+    consensus === undefined
+      ? envelope.encode({ format: RECEIPT_FORMAT, ...members })
+      : consortiumEnvelope.encode({ format: CONSORTIUM_FORMAT, ...members, consensus });
+  return encoded as object;
+}
+
+function decodeHead(members: Record<string, unknown>): Pick<Receipt, 'genesis' | 'checkpoint' | 'consensus'> {
+  const isConsortium = members['format'] === CONSORTIUM_FORMAT;
+  const { format: _, ...decoded } = (isConsortium ? consortiumEnvelope : envelope).decode(members);
+  return decoded;
 }
 
 /** Strict: any other text of the same meaning is refused, and so is any text whose digest is not its own. */
@@ -138,10 +179,10 @@ export function parseReceipt(source: string): Result<Receipt, ReceiptError> {
   const opened = openSealedJson(source, MAX_RECEIPT_CHARACTERS);
   if (!opened.ok) return opened;
   try {
-    const { kind: kindName, body, ...head } = opened.value;
+    const { kind: kindName, body, ...members } = opened.value;
     const kind = kinds.decode(kindName);
-    const { genesis, checkpoint } = envelope.decode(head);
-    return ok({ kind, genesis, checkpoint, body: (bodies[kind] as Codec<unknown>).decode(body) } as Receipt);
+    const decoded = (bodies[kind] as Codec<unknown>).decode(body);
+    return ok({ kind, ...decodeHead(members), body: decoded } as Receipt);
   } catch (error) {
     if (error instanceof ShapeError) return err('receipt-malformed');
     throw error;

@@ -27,6 +27,13 @@ export const REFUSALS = {
   'entry-not-in-access-log': 'The entry is not in the access log that was anchored.',
   'state-proof-invalid': "The ledger's state does not say what the file says.",
   'state-subject-invalid': "The file does not name a place in the ledger's state.",
+  'consensus-missing':
+    'The validators of this chain decide its heads, and the file carries no signatures of theirs. The signature of one node proves nothing.',
+  'consensus-unexpected':
+    'This chain has one operator and no validators, and the file carries signatures of validators.',
+  'consensus-malformed': 'The blocks that the file carries are not valid.',
+  'consensus-unproven': 'The blocks in the file are not shown to be decided by the validators of this chain.',
+  'head-not-decided': 'The checkpoint is not the head that the validators decided.',
   'promise-malformed': 'The file is not a promise to log of this format.',
 } as const satisfies Record<string, string> & Record<NoteError | ReceiptError, string>;
 

@@ -5,7 +5,7 @@ import { headFindings } from './words.ts';
 /** Checks a bare checkpoint. It carries no genesis, so the reader must bring the chain's. */
 export function verifyCheckpointNote(note: string, genesis: Uint8Array, trust: Trust = {}): ProofVerdict {
   return verdictOf(() => {
-    const head = verifyHead(genesis, note, trust);
+    const head = verifyHead({ genesis, checkpoint: note }, trust);
     return verified('checkpoint', head, headFindings(head, trust));
   });
 }

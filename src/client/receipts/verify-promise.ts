@@ -10,37 +10,57 @@ import {
 import { toHex } from '../../shared/index.ts';
 import { openSealedJson, sealJson } from '../sealed-json.ts';
 import { base64, type Decoded, nullable, object, oneOf, ShapeError, text } from './json-codec.ts';
-import { accountKeyProof, path, statePlace } from './receipt-format.ts';
+import { accountKeyProof, type ConsensusProof, consensusProof, path, statePlace } from './receipt-format.ts';
 import { ProofRefused, refuseUnless } from './refusal.ts';
 import { type ProofVerdict, verdictOf, verified } from './verify-receipt.ts';
 import { type Trust, type VerifiedHead, verifyHead } from './verify-recorded.ts';
 import { type ShownKey, verifyAccountKey } from './verify-signer.ts';
 import { accountText, type Findings, headFindings, joinFindings, keyText, timeText } from './words.ts';
 
-export const PROMISE_CASE_FORMAT = 'careledger-promise-case/v1';
+const PROMISE_CASE_FORMAT = 'careledger-promise-case/v1';
+/** Of a consortium: with the proof that its validators decided the head. */
+const CONSORTIUM_CASE_FORMAT = 'careledger-promise-case/v2';
 const MAX_CASE_CHARACTERS = 3 << 20;
 
 /**
  * A promise to log held against a head of the ledger: the custodian's key, its anchor under that head's state (or that there is
  * none), and the hash of the entry that stands in the promised place, where the custodian showed one. No entry is disclosed.
  */
-const promiseCase = object({
-  format: oneOf([PROMISE_CASE_FORMAT]),
+const members = {
   promise: text(8192),
   custodianKey: accountKeyProof,
   genesis: base64(64 << 10),
   checkpoint: text(64 << 10),
   anchor: object({ value: nullable(base64(1024)), proof: statePlace }),
   leaf: nullable(object({ hash: base64(32), path })),
+};
+const operatorCase = object({ format: oneOf([PROMISE_CASE_FORMAT]), ...members });
+const consortiumCase = object({
+  format: oneOf([CONSORTIUM_CASE_FORMAT]),
+  ...members,
+  consensus: consensusProof,
 });
 
-export type PromiseCase = Omit<Decoded<typeof promiseCase>, 'format'>;
+export type PromiseCase = Omit<Decoded<typeof operatorCase>, 'format'> & {
+  /** There where the chain's genesis has validators, and only there. */
+  readonly consensus?: ConsensusProof;
+};
+
+/** Whether a file's text is meant as a case: by the format that it names. */
+export function isPromiseCaseText(text: string): boolean {
+  return [PROMISE_CASE_FORMAT, CONSORTIUM_CASE_FORMAT].some((format) =>
+    text.includes(`"format":"${format}"`),
+  );
+}
 
 /** The one text of a case. */
 export function formatPromiseCase(evidence: PromiseCase): string {
-  return sealJson(
-    promiseCase.encode({ format: PROMISE_CASE_FORMAT, ...evidence }) as Record<string, unknown>,
-  );
+  const { consensus } = evidence;
+  const encoded =
+    consensus === undefined
+      ? operatorCase.encode({ format: PROMISE_CASE_FORMAT, ...evidence })
+      : consortiumCase.encode({ format: CONSORTIUM_CASE_FORMAT, ...evidence, consensus });
+  return sealJson(encoded as Record<string, unknown>);
 }
 
 /** States whether the custodian kept, broke or still owes its promise to log, and what proves it. */
@@ -49,7 +69,7 @@ export function verifyPromiseCase(source: string, trust: Trust = {}): ProofVerdi
     const evidence = parseCase(source);
     const promise = decodePromise(evidence.promise);
     refuseUnless(promise.ok, 'promise-malformed');
-    const head = verifyHead(evidence.genesis, evidence.checkpoint, trust);
+    const head = verifyHead(evidence, trust);
     const key = verifyMaker(promise.value, evidence, head);
     const findings = judge(promise.value, evidence, head);
     return verified(
@@ -64,7 +84,9 @@ function parseCase(source: string): PromiseCase {
   const opened = openSealedJson(source, MAX_CASE_CHARACTERS);
   if (!opened.ok) throw new ProofRefused(opened.error);
   try {
-    return promiseCase.decode(opened.value);
+    return (opened.value['format'] === CONSORTIUM_CASE_FORMAT ? consortiumCase : operatorCase).decode(
+      opened.value,
+    );
   } catch (error) {
     if (error instanceof ShapeError) throw new ProofRefused('promise-malformed');
     throw error;

@@ -2,6 +2,7 @@ import type { Checkpoint, PromiseState, WitnessStatement } from '../../ledger/in
 import { DecodeError, fromUtf8, unreachable } from '../../shared/index.ts';
 import { parseReceipt, type Receipt, type ReceiptKind } from './receipt-format.ts';
 import { ProofRefused, REFUSALS, type RefusalCode } from './refusal.ts';
+import type { VerifiedConsensus } from './verify-consensus.ts';
 import { verifyAccessEntryBody, verifyRecordVersionBody } from './verify-record.ts';
 import { type Trust, type VerifiedHead, verifyHead } from './verify-recorded.ts';
 import { verifyAccountKeyBody } from './verify-signer.ts';
@@ -16,6 +17,8 @@ export type VerifiedProof = {
   readonly kind: ReceiptKind | 'checkpoint' | 'promise';
   readonly checkpoint: Checkpoint;
   readonly witnesses: readonly WitnessStatement[];
+  /** Whose validators decided the head, in a consortium. */
+  readonly consensus?: VerifiedConsensus;
   /** The recorded transaction that the file is about, where it is about one. */
   readonly transactionId?: Uint8Array;
   /** What became of the promise that the file is about, where it is about one. */
@@ -40,7 +43,7 @@ export function verifyReceipt(source: string | Uint8Array, trust: Trust = {}): P
     if (text === undefined) throw new ProofRefused('receipt-malformed');
     const receipt = parseReceipt(text);
     if (!receipt.ok) throw new ProofRefused(receipt.error);
-    const head = verifyHead(receipt.value.genesis, receipt.value.checkpoint, trust);
+    const head = verifyHead(receipt.value, trust);
     return verified(
       receipt.value.kind,
       head,
@@ -61,8 +64,9 @@ export function verdictOf(verify: () => VerifiedProof): ProofVerdict {
 }
 
 export function verified(kind: VerifiedProof['kind'], head: VerifiedHead, findings: Findings): VerifiedProof {
-  const { checkpoint, witnesses } = head;
-  return { ok: true, code: 'verified', kind, checkpoint, witnesses, ...findings };
+  const { checkpoint, witnesses, consensus } = head;
+  const decided = consensus === undefined ? {} : { consensus };
+  return { ok: true, code: 'verified', kind, checkpoint, witnesses, ...decided, ...findings };
 }
 
 function refused(code: RefusalCode, why: string = REFUSALS[code]): RefusedProof {
@@ -83,6 +87,8 @@ function bodyFindings(receipt: Receipt, head: VerifiedHead): Findings {
       return verifyConsentBody(receipt.body, head);
     case 'account-key':
       return verifyAccountKeyBody(receipt.body, head);
+    case 'head':
+      return { statements: [], notProven: [] };
     default:
       return unreachable(receipt);
   }

@@ -1,7 +1,14 @@
 import { CONTRACT, NO_PATIENT, readAnchor, readRecordEntry } from '../../contracts/index.ts';
 import { payloadRootOf } from '../../ledger/index.ts';
-import { CanonicalReader, equalBytes, leafHash, sha256, toHex, verifyInclusion } from '../../shared/index.ts';
-import { recordCommitment } from '../../vault/index.ts';
+import {
+  CanonicalReader,
+  equalBytes,
+  leafHash,
+  recordCommitment,
+  sha256,
+  toHex,
+  verifyInclusion,
+} from '../../shared/index.ts';
 import type { ReceiptBody, RecordOpening } from './receipt-format.ts';
 import { refuseUnless } from './refusal.ts';
 import { type VerifiedHead, verifyPart, verifyRecorded } from './verify-recorded.ts';

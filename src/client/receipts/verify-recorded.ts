@@ -4,14 +4,17 @@ import {
   decodeGenesis,
   decodeLogLeaf,
   type Genesis,
+  isConsortium,
   type LogLeaf,
   type VerifierKey,
   verifyCheckpoint,
+  verifyWitnessedCheckpoint,
   type WitnessStatement,
 } from '../../ledger/index.ts';
 import { equalBytes, leafHash, verifyInclusion } from '../../shared/index.ts';
-import type { PayloadPart, RecordedLeaf } from './receipt-format.ts';
+import type { ConsensusProof, PayloadPart, RecordedLeaf } from './receipt-format.ts';
 import { ProofRefused, refuseUnless } from './refusal.ts';
+import { type VerifiedConsensus, verifyConsensus } from './verify-consensus.ts';
 
 /**
  * Whom the reader believes. Without `chainId` a receipt is checked against the chain that it names itself, and the verdict says so.
@@ -21,6 +24,8 @@ export type Trust = {
   readonly chainId?: Uint8Array;
   readonly witnesses?: readonly VerifierKey[];
   readonly quorum?: number;
+  /** What the reader calls the organisations of a consortium, by account id in hexadecimal. */
+  readonly organisationNames?: ReadonlyMap<string, string>;
 };
 
 /** A checkpoint that holds, with the chain it is of. */
@@ -29,19 +34,38 @@ export type VerifiedHead = {
   readonly genesis: Genesis;
   readonly checkpoint: Checkpoint;
   readonly witnesses: readonly WitnessStatement[];
+  /** Who decided it; undefined where an operator signs. */
+  readonly consensus: VerifiedConsensus | undefined;
 };
 
-export function verifyHead(genesisBytes: Uint8Array, note: string, trust: Trust): VerifiedHead {
+/** What a file says of its head. */
+type ShownHead = {
+  readonly genesis: Uint8Array;
+  readonly checkpoint: string;
+  readonly consensus?: ConsensusProof;
+};
+
+/** A chain's genesis decides whose signatures count: those of its validators where it has any, else the operator's. */
+export function verifyHead(
+  { genesis: genesisBytes, checkpoint: note, consensus }: ShownHead,
+  trust: Trust,
+): VerifiedHead {
   const genesis = decodeGenesis(genesisBytes);
   refuseUnless(genesis.ok, 'genesis-malformed');
   const chainId = chainIdOf(genesis.value);
   refuseUnless(trust.chainId === undefined || equalBytes(trust.chainId, chainId), 'wrong-chain');
   const { witnesses = [], quorum = 0 } = trust;
-  const verified = verifyCheckpoint(note, chainId, { operatorKey: genesis.value.operatorKey, witnesses });
+  const isDecided = isConsortium(genesis.value);
+  refuseUnless(isDecided || consensus === undefined, 'consensus-unexpected');
+  refuseUnless(!isDecided || consensus !== undefined, 'consensus-missing');
+  const verified = isDecided
+    ? verifyWitnessedCheckpoint(note, chainId, { witnesses })
+    : verifyCheckpoint(note, chainId, { operatorKey: genesis.value.operatorKey, witnesses });
   if (!verified.ok) throw new ProofRefused(verified.error);
   if (verified.value.witnesses.length < quorum)
     throw new ProofRefused('quorum-missing', missingText(verified.value.witnesses, witnesses, quorum));
-  return { chainId, genesis: genesis.value, ...verified.value };
+  const decided = consensus && verifyConsensus(genesis.value, verified.value.checkpoint, consensus);
+  return { chainId, genesis: genesis.value, ...verified.value, consensus: decided };
 }
 
 function missingText(

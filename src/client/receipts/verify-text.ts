@@ -1,6 +1,6 @@
 import { AppError } from '../../shared/index.ts';
 import { isCheckpointText, verifyCheckpointNote } from './verify-checkpoint-file.ts';
-import { PROMISE_CASE_FORMAT, verifyPromiseCase } from './verify-promise.ts';
+import { isPromiseCaseText, verifyPromiseCase } from './verify-promise.ts';
 import { type ProofVerdict, verifyReceipt } from './verify-receipt.ts';
 import type { Trust } from './verify-recorded.ts';
 
@@ -10,9 +10,7 @@ export type FileTrust = Trust & { readonly genesis?: Uint8Array };
 /** Verifies the text of a proof file, whatever of ours it is: a receipt, a case about a promise to log, or a checkpoint. */
 export function verifyText(text: string, trust: FileTrust = {}): ProofVerdict {
   if (isCheckpointText(text)) return verifyCheckpointNote(text, genesisOf(trust), trust);
-  return text.includes(`"format":"${PROMISE_CASE_FORMAT}"`)
-    ? verifyPromiseCase(text, trust)
-    : verifyReceipt(text, trust);
+  return isPromiseCaseText(text) ? verifyPromiseCase(text, trust) : verifyReceipt(text, trust);
 }
 
 function genesisOf({ genesis }: FileTrust): Uint8Array {

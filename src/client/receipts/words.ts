@@ -1,5 +1,6 @@
 import { type PromiseState, resultName } from '../../ledger/index.ts';
 import { toHex } from '../../shared/index.ts';
+import type { VerifiedConsensus } from './verify-consensus.ts';
 import type { Trust, VerifiedHead } from './verify-recorded.ts';
 import type { ShownKey } from './verify-signer.ts';
 
@@ -29,14 +30,11 @@ export function resultText(code: number): string {
 
 /** Who stands behind the checkpoint: the one operator, and the named witnesses that co-signed. */
 export function headFindings(head: VerifiedHead, trust: Trust): Findings {
-  const { checkpoint, genesis, witnesses } = head;
-  const statements = [
-    `The operator of the ledger "${genesis.networkName}" (chain ${toHex(head.chainId)}) signed its head of height ${checkpoint.height}, ` +
-      `${checkpoint.logSize} entries, ${timeText(checkpoint.timeMs)}. This ledger is run by one operator.`,
-    witnessText(head, trust),
-  ];
+  const { checkpoint, witnesses, consensus } = head;
+  const statements = [...whoSigned(head, trust), witnessText(head, trust)];
   const notProven = [`Anything that happened after height ${checkpoint.height}.`];
-  if (witnesses.length === 0)
+  if (consensus !== undefined) notProven.push(...consensusLimits(consensus));
+  else if (witnesses.length === 0)
     notProven.push(
       'That the operator showed everyone the same history: no witness that you trust co-signed this head.',
     );
@@ -46,6 +44,48 @@ export function headFindings(head: VerifiedHead, trust: Trust): Findings {
     );
   }
   return { statements, notProven };
+}
+
+function whoSigned({ checkpoint, genesis, chainId, consensus }: VerifiedHead, trust: Trust): string[] {
+  const chain = `"${genesis.networkName}" (chain ${toHex(chainId)})`;
+  const head = `head of height ${checkpoint.height}, ${checkpoint.logSize} entries, ${timeText(checkpoint.timeMs)}`;
+  if (consensus !== undefined)
+    return [`The consortium ${chain} decided its ${head}.`, ...consensusText(consensus, trust)];
+  return [`The operator of the ledger ${chain} signed its ${head}. This ledger is run by one operator.`];
+}
+
+/** Whose validators signed, and how one gets to them from the genesis. */
+function consensusText(
+  { signers, validatorCount, power, totalPower, steps, blockHeight }: VerifiedConsensus,
+  trust: Trust,
+): string[] {
+  const names = signers.map(({ organisation, consensusKey }) =>
+    organisation === undefined
+      ? `a validator whose organisation the file does not show (key ${toHex(consensusKey)})`
+      : organisationText(organisation, trust),
+  );
+  const lead =
+    steps === 1
+      ? 'More than two thirds of the validators of the genesis signed it.'
+      : `${steps} blocks lead to these validators from those of the genesis, each signed by more than two thirds of the validators before.`;
+  return [
+    `It stands in block ${blockHeight}, which ${signers.length} of ${validatorCount} validators signed, with ${power} of ${totalPower} votes. They are those of ${names.join(', ')}.`,
+    lead,
+  ];
+}
+
+function organisationText(organisation: Uint8Array, { organisationNames }: Trust): string {
+  const name = organisationNames?.get(toHex(organisation));
+  return name === undefined
+    ? `organisation ${toHex(organisation)}`
+    : `${name} (organisation ${toHex(organisation)})`;
+}
+
+function consensusLimits({ steps }: VerifiedConsensus): string[] {
+  const earlier = steps === 1 ? '' : ', now or when they were validators';
+  return [
+    `That the same validators did not sign another history too: a third of them or more would have to break the protocol${earlier}. A light client that asks several nodes would notice.`,
+  ];
 }
 
 function witnessText({ witnesses }: VerifiedHead, trust: Trust): string {

@@ -12,7 +12,7 @@ import {
   utf8,
 } from '../../shared/index.ts';
 import { verifyCosignature } from './cosignature.ts';
-import { formatNote, type NoteError, type NoteSignature, parseNote } from './note.ts';
+import { formatNote, type NoteError, type NoteSignature, parseNote, type SignedNote } from './note.ts';
 import { formatTreeHead, parseDecimal, parseTreeHead } from './tree-head.ts';
 import { noteKeyId, type VerifierKey } from './verifier-key.ts';
 
@@ -102,17 +102,42 @@ export function verifyCheckpoint(
   chainId: Uint8Array,
   trust: CheckpointTrust,
 ): Result<VerifiedCheckpoint, NoteError> {
-  const parsed = parseNote(note);
-  if (!parsed.ok) return parsed;
-  const { text, signatures } = parsed.value;
-  const checkpoint = parseCheckpoint(text);
-  if (!checkpoint.ok) return checkpoint;
-  if (!equalBytes(checkpoint.value.chainId, chainId)) return err('wrong-chain');
-  if (isRepeated(signatures)) return err('signature-repeated');
+  const opened = openCheckpoint(note, chainId);
+  if (!opened.ok) return opened;
+  const { checkpoint, text, signatures } = opened.value;
   const operator = verifyLogSignature(text, signatures, operatorVerifierKey(chainId, trust.operatorKey));
   if (!operator.ok) return operator;
   const witnesses = verifyWitnesses(text, signatures, trust);
-  return witnesses.ok ? ok({ checkpoint: checkpoint.value, witnesses: witnesses.value }) : witnesses;
+  return witnesses.ok ? ok({ checkpoint, witnesses: witnesses.value }) : witnesses;
+}
+
+/**
+ * Reads a checkpoint of a consortium, where no operator's signature counts, and checks the witnesses' only. That its validators
+ * decided it is for the caller to verify.
+ */
+export function verifyWitnessedCheckpoint(
+  note: string,
+  chainId: Uint8Array,
+  trust: Omit<CheckpointTrust, 'operatorKey'>,
+): Result<VerifiedCheckpoint, NoteError> {
+  const opened = openCheckpoint(note, chainId);
+  if (!opened.ok) return opened;
+  const { checkpoint, text, signatures } = opened.value;
+  const witnesses = verifyWitnesses(text, signatures, trust);
+  return witnesses.ok ? ok({ checkpoint, witnesses: witnesses.value }) : witnesses;
+}
+
+function openCheckpoint(
+  note: string,
+  chainId: Uint8Array,
+): Result<SignedNote & { readonly checkpoint: Checkpoint }, NoteError> {
+  const parsed = parseNote(note);
+  if (!parsed.ok) return parsed;
+  const checkpoint = parseCheckpoint(parsed.value.text);
+  if (!checkpoint.ok) return checkpoint;
+  if (!equalBytes(checkpoint.value.chainId, chainId)) return err('wrong-chain');
+  if (isRepeated(parsed.value.signatures)) return err('signature-repeated');
+  return ok({ ...parsed.value, checkpoint: checkpoint.value });
 }
 
 /** Whether a known log key signed the text; a line that claims to be its and is not makes the note invalid. */
@@ -130,10 +155,10 @@ export function verifyLogSignature(
 function verifyWitnesses(
   text: string,
   signatures: readonly NoteSignature[],
-  trust: CheckpointTrust,
+  trust: Omit<CheckpointTrust, 'operatorKey'> & { readonly operatorKey?: PublicKey },
 ): Result<WitnessStatement[], NoteError> {
   const statements: WitnessStatement[] = [];
-  const counted = new Set([toHex(trust.operatorKey)]);
+  const counted = new Set(trust.operatorKey === undefined ? [] : [toHex(trust.operatorKey)]);
   for (const key of trust.witnesses ?? []) {
     const line = findSignature(signatures, key);
     if (line === undefined) continue;

@@ -9,6 +9,7 @@ export {
   type VerifiedCheckpoint,
   verifyCheckpoint,
   verifyLogSignature,
+  verifyWitnessedCheckpoint,
   type WitnessStatement,
 } from './checkpoint.ts';
 export { addCosignatures, cosign, verifyCosignature } from './cosignature.ts';

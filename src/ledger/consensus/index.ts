@@ -5,6 +5,7 @@ export {
   headerHash,
   NO_BLOCK,
 } from './block-header.ts';
+export { type ChainError, isBlockBefore, verifyChain, verifyHandedOver } from './chain-proof.ts';
 export {
   type Commit,
   type CommitError,
@@ -14,6 +15,7 @@ export {
   voteSignBytes,
 } from './commit.ts';
 export { type Fork, type ForkError, type ForkKind, forkOf } from './fork.ts';
+export { consensusChainName, isConsortium, trustConsortium } from './genesis-validators.ts';
 export {
   isExpired,
   type LightBlock,
@@ -27,6 +29,14 @@ export {
   verifySelf,
   verifySkipping,
 } from './light-block.ts';
+export {
+  decodeBlockHeader,
+  decodeLightBlock,
+  encodeBlockHeader,
+  encodeLightBlock,
+  MAX_BLOCK_HEADER_BYTES,
+  MAX_LIGHT_BLOCK_BYTES,
+} from './light-block-codec.ts';
 export { parseCommitAnswer, parseValidatorsAnswer, type ValidatorsPage } from './rpc-answers.ts';
 export {
   inConsensusOrder,

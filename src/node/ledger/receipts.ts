@@ -2,7 +2,9 @@ import {
   type AccountKeyProof,
   accessEntryReceipt,
   accountKeyReceipt,
+  type ConsensusProof,
   consentReceipt,
+  headReceipt,
   MAX_ROTATIONS,
   type ReceiptHead,
   type RecordedLeaf,
@@ -44,9 +46,11 @@ export interface ReceiptDesk {
   /** Of an entry of the access log, once it is anchored. */
   ofAccessEntry(entry: AccessEntry): Promise<string | undefined>;
   /** Of what the state says at a place, or that it says nothing. */
-  ofState(subject: StateSubject): string;
+  ofState(subject: StateSubject): Promise<string>;
   /** Of the key that an account has now. */
   ofAccountKey(accountId: Uint8Array): Promise<string>;
+  /** Of the newest head itself. */
+  ofHead(): Promise<string>;
 }
 
 /** A head to prove under; the proofs are of the history of its size, so it may be an older one. */
@@ -57,6 +61,8 @@ interface Deps {
   accessLog: AccessLog;
   genesis: Genesis;
   cosigner: Pick<Cosigner, 'withCosignatures' | 'covering'>;
+  /** What the validators signed about a head; undefined where one operator signs. */
+  prove?: ((note: string) => Promise<Omit<ConsensusProof, 'validators'>>) | undefined;
 }
 
 /** Builds receipts from the engine's proofs. */
@@ -64,16 +70,13 @@ export function createReceiptDesk(deps: Deps): ReceiptDesk {
   const { engine, accessLog, cosigner } = deps;
   const genesis = encodeGenesis(deps.genesis);
   const keys = createKeyHistory(engine, deps.genesis);
-  const headOf = ({ checkpoint, logSize }: Head): ProofHead => ({
-    genesis,
-    checkpoint: cosigner.withCosignatures(checkpoint),
-    logSize,
-  });
+  const headOf = ({ checkpoint, logSize }: Pick<Head, 'checkpoint' | 'logSize'>): Promise<ProofHead> =>
+    proofHead(deps, genesis, cosigner.withCosignatures(checkpoint), logSize);
   const prove = (id: Uint8Array, head: ProofHead): Promise<RecordedTransaction> =>
     recordedTransaction(engine, keys, id, head.logSize);
   return {
     async ofTransaction(id, cosigned = false) {
-      const head = cosigned ? await cosignedHead(deps, id, genesis) : headOf(engine.head());
+      const head = await (cosigned ? cosignedHead(deps, id, genesis) : headOf(engine.head()));
       const source = await prove(id, head);
       return isConsentChange(source) ? consentReceipt(head, source) : transactionReceipt(head, source);
     },
@@ -81,7 +84,7 @@ export function createReceiptDesk(deps: Deps): ReceiptDesk {
       const found = await findCommitment(engine, record);
       if (found === undefined)
         throw new AppError('not-found', 'The version is not on the ledger yet. Try again in a moment.');
-      const head = headOf(engine.head());
+      const head = await headOf(engine.head());
       return recordVersionReceipt(head, await prove(found.id, head), found.entryIndex, opening);
     },
     async ofAccessEntry(entry) {
@@ -90,34 +93,43 @@ export function createReceiptDesk(deps: Deps): ReceiptDesk {
       const block = await engine.block(anchor.height);
       const id = block === undefined ? undefined : anchorIdIn(block, anchor.size);
       if (id === undefined) return undefined;
-      const head = headOf(engine.head());
+      const head = await headOf(engine.head());
       const path = accessLog.inclusionProof(entry.leafIndex, anchor.size);
       const place = { bytes: entry.frame, index: entry.leafIndex, path };
       return accessEntryReceipt(head, await prove(id, head), place);
     },
-    ofState(subject) {
+    async ofState(subject) {
       const { head, value, proof } = engine.stateProof(stateKeyOf(subject));
-      return stateReceipt(headOf(head), subject, value, proof);
+      return stateReceipt(await headOf(head), subject, value, proof);
     },
     async ofAccountKey(accountId) {
-      const head = headOf(engine.head());
+      const head = await headOf(engine.head());
       const key = await keyProof(engine, keys, accountId, head.logSize, head.logSize);
       if (key === undefined) throw new AppError('not-found', 'There is no such account on this ledger.');
       return accountKeyReceipt(head, accountId, key);
     },
+    ofHead: async () => headReceipt(await headOf(engine.head())),
   };
 }
 
-/** The best cosigned head whose history has the transaction. */
-async function cosignedHead(
-  { engine, cosigner }: Deps,
-  id: Uint8Array,
+async function proofHead(
+  { prove }: Pick<Deps, 'prove'>,
   genesis: Uint8Array,
+  checkpoint: string,
+  logSize: number,
 ): Promise<ProofHead> {
+  const decided = await prove?.(checkpoint);
+  const consensus = decided && { ...decided, validators: [] };
+  return { genesis, checkpoint, logSize, ...(consensus === undefined ? {} : { consensus }) };
+}
+
+/** The best cosigned head whose history has the transaction. */
+async function cosignedHead(deps: Deps, id: Uint8Array, genesis: Uint8Array): Promise<ProofHead> {
+  const { engine, cosigner } = deps;
   const recorded = await engine.transaction(id);
   if (recorded === undefined) throw noTransaction();
   const head = cosigner.covering(recorded.leafIndex + 1);
-  if (head !== undefined) return { genesis, checkpoint: head.note, logSize: head.logSize };
+  if (head !== undefined) return proofHead(deps, genesis, head.note, head.logSize);
   throw new AppError(
     'unavailable',
     'No witness has cosigned a head with this transaction yet. Try again in a moment; GET / says whether this node has witnesses.',

@@ -9,6 +9,7 @@ import {
 } from '../../contracts/index.ts';
 import {
   decodeTransaction,
+  encodeLightBlock,
   MAX_TRANSACTION_BYTES,
   readAccount,
   resultName,
@@ -33,6 +34,16 @@ export function addLedgerRoutes(app: NodeApp, runtime: NodeRuntime): void {
       status: 200,
       headers: { 'content-type': 'text/plain; charset=utf-8' },
       body: checkpointAnswer(runtime, isCosigned(context.req.query('cosigned'))),
+    }),
+  );
+  app.get('/ledger/head', async () =>
+    reply({ status: 200, headers: JSON_TEXT, body: await runtime.receipts.ofHead() }),
+  );
+  app.get('/ledger/light-blocks/:height', async (context) =>
+    reply({
+      status: 200,
+      headers: OCTETS,
+      body: await lightBlockAnswer(runtime, context.req.param('height')),
     }),
   );
   app.get('/ledger/accounts/:id', (context) =>
@@ -70,13 +81,13 @@ function addProofRoutes(app: NodeApp, runtime: NodeRuntime): void {
       throw new AppError('invalid-request', 'Ask for 0 ≤ from ≤ to ≤ the size of the log.');
     return json({ from, to, proof: engine.consistencyProof(from, to)?.map(toBase64) });
   });
-  app.get('/ledger/proofs/state/:table/:first/:second?', (context) => {
+  app.get('/ledger/proofs/state/:table/:first/:second?', async (context) => {
     const { table, first, second } = context.req.param();
     const ids = [first, second].flatMap((id) => (id === undefined ? [] : [bytesOfHex(id, 'id')]));
     const subject = parseStateSubject(table, ids);
     if (subject === undefined)
       throw new AppError('invalid-request', 'There is no such table, or it takes another number of ids.');
-    return reply({ status: 200, headers: JSON_TEXT, body: receipts.ofState(subject) });
+    return reply({ status: 200, headers: JSON_TEXT, body: await receipts.ofState(subject) });
   });
   app.get('/ledger/proofs/key/:id', async (context) => {
     const receipt = await receipts.ofAccountKey(bytesOfHex(context.req.param('id')));
@@ -103,6 +114,15 @@ function checkpointAnswer({ engine, cosigner }: NodeRuntime, cosigned: boolean):
   const head = cosigner.covering(0);
   if (head !== undefined) return head.note;
   throw new AppError('not-found', 'No witness has cosigned a head of this ledger yet.');
+}
+
+/** A block as validators signed it, for light clients. */
+async function lightBlockAnswer({ prover }: NodeRuntime, height: string): Promise<Uint8Array> {
+  if (prover === undefined)
+    throw new AppError('not-found', 'One operator signs the heads of this ledger: there are no validators.');
+  const block = await prover.blocks.lightBlock(height === 'newest' ? height : integer(height));
+  if (block === undefined) throw new AppError('not-found', 'This node has no block of this height.');
+  return encodeLightBlock(block);
 }
 
 function isCosigned(text: string | undefined): boolean {

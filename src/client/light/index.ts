@@ -1,0 +1,13 @@
+export { type VerifyStep, verifyByHalving } from './bisection.ts';
+export type { ForkFound } from './compare-sources.ts';
+export { type ForkVerdict, formatForkEvidence, verifyForkEvidence } from './fork-evidence.ts';
+export {
+  createLightClient,
+  type LightClient,
+  type LightClientOptions,
+  type LightHead,
+  type TrustedHeads,
+} from './light-client.ts';
+export type { Liar, LieReason, LightSource } from './light-source.ts';
+export { type AskNode, nodeSource } from './node-source.ts';
+export { type AskRpc, rpcSource } from './rpc-source.ts';

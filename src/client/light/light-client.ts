@@ -1,0 +1,232 @@
+import {
+  chainIdOf,
+  type Genesis,
+  headerHash,
+  isExpired,
+  isMoreThan,
+  type LightBlock,
+  type TrustedBlock,
+  type TrustLimits,
+  trustConsortium,
+  type VerifiedBlock,
+  verifyNext,
+  verifySelf,
+} from '../../ledger/index.ts';
+import { AppError, equalBytes } from '../../shared/index.ts';
+import { type VerifyStep, verifyByHalving } from './bisection.ts';
+import { type Comparison, compareSources, type ForkFound } from './compare-sources.ts';
+import { forkError } from './fork-evidence.ts';
+import { blockAt, type Liar, type LightSource, SourceLied } from './light-source.ts';
+
+/** Shorter than the time for which CometBFT takes evidence would be needless; longer, and who left could sign anything. */
+const DEFAULT_TRUSTING_PERIOD_MS = 7 * 24 * 3_600_000;
+const DEFAULT_CLOCK_DRIFT_MS = 10_000;
+const MAX_SOURCES = 32;
+
+/** Where the last verified block of each chain is kept. `save` throws `forked-head` for one that is older or contradicts. */
+export type TrustedHeads = {
+  load(chainId: Uint8Array): Promise<LightBlock | undefined>;
+  save(chainId: Uint8Array, block: LightBlock): Promise<void>;
+};
+
+export type LightClientOptions = {
+  /** Pinned: its hash is the chain id, and its validators are where trust begins. */
+  readonly genesis: Genesis;
+  /** The first that does not lie is followed; all others are compared with it. */
+  readonly sources: readonly LightSource[];
+  readonly heads?: TrustedHeads;
+  /** A recent block, told by somebody who is trusted, for whom the genesis is too old to begin at. */
+  readonly anchor?: { readonly height: number; readonly hash: Uint8Array };
+  readonly trustingPeriodMs?: number;
+  readonly maxClockDriftMs?: number;
+  readonly now: () => number;
+};
+
+/** A verified head, and what the sources had to do with it. */
+export type LightHead = {
+  readonly head: VerifiedBlock;
+  /** Whose blocks were followed. */
+  readonly followed: string;
+  /** Who gave the same blocks. */
+  readonly agreeing: readonly string[];
+  readonly silent: readonly string[];
+  /** Whose answers cannot be true. */
+  readonly liars: readonly Liar[];
+};
+
+export type LightClient = {
+  /**
+   * Verifies a block, the newest unless its height is given, and pins it. Throws AppError `forked-head` where validators signed two
+   * blocks of one height (`cause` is the ForkFound) or the pinned block is contradicted, `behind` where every source is behind it,
+   * `proof-refused` where none proves it.
+   */
+  verify(height?: number): Promise<LightHead>;
+};
+
+/** A client that follows a consortium by its validators' signatures and holds its sources against each other. */
+export function createLightClient(options: LightClientOptions): LightClient {
+  const { sources } = options;
+  if (sources.length === 0 || sources.length > MAX_SOURCES)
+    throw new AppError('usage', `Name 1 to ${MAX_SOURCES} sources of blocks.`);
+  if (new Set(sources.map(({ name }) => name)).size !== sources.length)
+    throw new AppError('usage', 'Each source of blocks needs a name of its own.');
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    verify(height) {
+      const turn = last.then(() => verifyHead(options, height ?? 'newest'));
+      last = turn.catch(() => undefined);
+      return turn;
+    },
+  };
+}
+
+async function verifyHead(options: LightClientOptions, height: number | 'newest'): Promise<LightHead> {
+  const limits = limitsOf(options);
+  const start = await startOf(options, limits);
+  const verify: VerifyStep = (trusted, block) => verifyNext(trusted, block, limits);
+  const liars: Liar[] = [...start.liars];
+  const silent: string[] = [];
+  let isBehind = false;
+  for (const source of options.sources) {
+    if (liars.some((liar) => liar.source === source.name)) continue;
+    const answer = await follow(source, start.trusted, height, verify);
+    if (answer.kind === 'lied') liars.push(answer.liar);
+    if (answer.kind === 'silent') silent.push(source.name);
+    if (answer.kind === 'behind') isBehind = true;
+    if (answer.kind !== 'proved') continue;
+    const known = new Set([source.name, ...liars.map((liar) => liar.source)]);
+    const others = options.sources.filter(({ name }) => !known.has(name));
+    const trace = answer.trace.length > 0 || start.block === undefined ? answer.trace : [start.block];
+    const compared = await compareSources(start.trusted, trace, source.name, others, verify);
+    if (compared.fork !== undefined) throw forkError(options.genesis, compared.fork);
+    refuseAlone(others, compared, liars);
+    const head = answer.trace.at(-1) ?? start.block;
+    if (head === undefined) throw nothingProven([], silent);
+    await options.heads?.save(chainIdOf(options.genesis), head.block);
+    const { agreeing } = compared;
+    return {
+      head,
+      followed: source.name,
+      agreeing,
+      silent: compared.silent,
+      liars: [...liars, ...compared.liars],
+    };
+  }
+  throw isBehind ? allBehind(start.trusted) : nothingProven(liars, silent);
+}
+
+type Followed =
+  | { readonly kind: 'proved'; readonly trace: readonly VerifiedBlock[] }
+  | { readonly kind: 'lied'; readonly liar: Liar }
+  | { readonly kind: 'silent' | 'behind' };
+
+async function follow(
+  source: LightSource,
+  trusted: TrustedBlock,
+  height: number | 'newest',
+  verify: VerifyStep,
+): Promise<Followed> {
+  try {
+    const target = height === 'newest' ? await source.lightBlock(height) : await blockAt(source, height);
+    if (target === undefined || target.header.height < trusted.height) return { kind: 'behind' };
+    if (target.header.height > trusted.height)
+      return { kind: 'proved', trace: await verifyByHalving(trusted, target, source, verify) };
+    if (trusted.hash === undefined || !equalBytes(headerHash(target.header), trusted.hash))
+      throw new SourceLied({ source: source.name, height: trusted.height, reason: 'not-on-this-chain' });
+    return { kind: 'proved', trace: [] };
+  } catch (error) {
+    return error instanceof SourceLied ? { kind: 'lied', liar: error.liar } : { kind: 'silent' };
+  }
+}
+
+type Start = {
+  readonly trusted: TrustedBlock;
+  /** The pinned block; undefined at the genesis. */
+  readonly block: VerifiedBlock | undefined;
+  readonly liars: readonly Liar[];
+};
+
+/** The pinned block if there is one, then the anchor, then the genesis. */
+async function startOf(options: LightClientOptions, limits: TrustLimits): Promise<Start> {
+  const { genesis, heads, anchor } = options;
+  const beginning = trustConsortium(genesis);
+  if (!beginning.ok)
+    throw new AppError('usage', 'This genesis has no validators: its operator signs the heads.');
+  const pinned = await heads?.load(chainIdOf(genesis));
+  if (pinned !== undefined) {
+    const self = verifySelf(pinned, beginning.value.chainName);
+    if (!self.ok)
+      throw new AppError('damaged', 'The pinned block is damaged. Restore its file, or remove it.');
+    if (!isExpired(self.value.trusted, limits)) return comparedStart(options, self.value);
+  }
+  if (anchor !== undefined) return comparedStart(options, await anchored(options, beginning.value.chainName));
+  if (pinned === undefined && !isExpired(beginning.value, limits))
+    return { trusted: beginning.value, block: undefined, liars: [] };
+  throw new AppError(
+    'proof-refused',
+    `${pinned === undefined ? 'The genesis' : 'The block verified last'} is older than the trusting period: validators who left since could sign anything. ` +
+      'Ask somebody whom you trust for the height and hash of a recent block, and name it as the anchor.',
+  );
+}
+
+async function anchored({ sources, anchor }: LightClientOptions, chainName: string): Promise<VerifiedBlock> {
+  for (const source of anchor === undefined ? [] : sources) {
+    const block = await source.lightBlock(anchor?.height ?? 0).catch(() => undefined);
+    if (block === undefined || !equalBytes(headerHash(block.header), anchor?.hash ?? new Uint8Array()))
+      continue;
+    const self = verifySelf(block, chainName);
+    if (self.ok) return self.value;
+  }
+  throw new AppError('proof-refused', 'No source has the block that was named as the anchor.');
+}
+
+/** A source that has another block in the place of the trusted one is on a fork, or made it up. */
+async function comparedStart(options: LightClientOptions, start: VerifiedBlock): Promise<Start> {
+  const { trusted } = start;
+  const compared = await compareSources(trusted, [start], 'your pinned head', options.sources, (_, block) =>
+    verifySelf(block, trusted.chainName),
+  );
+  const { fork } = compared;
+  if (fork !== undefined && isReal(fork)) throw forkError(options.genesis, fork);
+  const made =
+    fork === undefined
+      ? []
+      : [{ source: fork.sources[1], height: trusted.height, reason: 'not-on-this-chain' as const }];
+  return { trusted, block: start, liars: [...compared.liars, ...made] };
+}
+
+/** Made of keys that were never validators, a block that only holds in itself is no fork. */
+function isReal({ fork }: ForkFound): boolean {
+  return isMoreThan(fork.signedBothPower, 1, 3, fork.totalPower);
+}
+
+function limitsOf(options: LightClientOptions): TrustLimits {
+  return {
+    nowMs: options.now(),
+    trustingPeriodMs: options.trustingPeriodMs ?? DEFAULT_TRUSTING_PERIOD_MS,
+    maxClockDriftMs: options.maxClockDriftMs ?? DEFAULT_CLOCK_DRIFT_MS,
+  };
+}
+
+/** Where others were named, one at least has to say the same; a liar among them is no reason to stop. */
+function refuseAlone(others: readonly LightSource[], compared: Comparison, liars: readonly Liar[]): void {
+  if (others.length === 0 || compared.agreeing.length > 0) return;
+  throw nothingProven([...liars, ...compared.liars], compared.silent);
+}
+
+function allBehind({ height }: TrustedBlock): AppError {
+  return new AppError(
+    'behind',
+    `Every source is behind block ${height}, which you have verified before, or has not the block that was asked for. Ask again later, or ask others.`,
+  );
+}
+
+function nothingProven(liars: readonly Liar[], silent: readonly string[]): AppError {
+  const lied = liars.map(({ source, height, reason }) => `${source} lied about block ${height} (${reason})`);
+  const mute = silent.map((name) => `${name} did not answer`);
+  return new AppError(
+    'proof-refused',
+    `No block was verified that another source has too: ${[...lied, ...mute].join('; ') || 'no source has it'}.`,
+    { cause: liars },
+  );
+}

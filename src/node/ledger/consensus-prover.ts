@@ -1,0 +1,115 @@
+import {
+  type ConsensusProof,
+  type LightSource,
+  MAX_CHAIN_BLOCKS,
+  rpcSource,
+  verifyByHalving,
+} from '../../client/index.ts';
+import { consensusHeightOf } from '../../engine/index.ts';
+import {
+  encodeBlockHeader,
+  encodeLightBlock,
+  type Genesis,
+  type LightBlock,
+  trustConsortium,
+  type VerifiedBlock,
+  verifyHandedOver,
+} from '../../ledger/index.ts';
+import { AppError, assert } from '../../shared/index.ts';
+
+const POLL_MS = 50;
+/** A block that changes the ledger is followed at once by the one that carries what it led to. */
+const PATIENCE_MS = 15_000;
+const RPC_TIMEOUT_MS = 5000;
+const MAX_ANSWER_BYTES = 8 << 20;
+const MAX_CACHED = 16;
+
+/** What the validators signed about this node's heads, as receipts carry it. */
+export interface ConsensusProver {
+  /** Of a head of this node, by its note; waits for the block that carries it. */
+  proofOf(note: string): Promise<Omit<ConsensusProof, 'validators'>>;
+  /** The blocks of this node's consensus engine. */
+  readonly blocks: LightSource;
+}
+
+type Proof = Omit<ConsensusProof, 'validators'>;
+
+/** Proves heads with the blocks that this node's CometBFT has. */
+export function createConsensusProver(genesis: Genesis, rpcUrl: string): ConsensusProver {
+  const beginning = trustConsortium(genesis);
+  assert(beginning.ok, 'a consortium has validators');
+  const blocks = rpcSource('this node', (path) => askRpc(rpcUrl, path));
+  const cached = new Map<number, Promise<Proof>>();
+  /** Blocks from which later ones are verified: those at which the validators had changed so far that they had to be. */
+  const kept: VerifiedBlock[] = [];
+
+  const prove = async (height: number): Promise<Proof> => {
+    const target = await blockWhenThere(blocks, height + 1);
+    const before = height === 0 ? undefined : await blockWhenThere(blocks, height);
+    const from = kept.filter(({ trusted }) => trusted.height < target.header.height);
+    const start = from.at(-1)?.trusted ?? beginning.value;
+    const trace = await verifyByHalving(start, target, blocks, verifyHandedOver).catch(unproven);
+    if (from.length === kept.length) kept.push(...trace.slice(0, -1));
+    const chain = [...from, ...trace];
+    if (chain.length > MAX_CHAIN_BLOCKS) throw unproven(undefined);
+    return {
+      blockBefore: before === undefined ? null : encodeBlockHeader(before.header),
+      blocks: chain.map(({ block }) => encodeLightBlock(block)),
+    };
+  };
+
+  return {
+    blocks,
+    proofOf(note) {
+      const height = consensusHeightOf(note);
+      if (height === undefined) return Promise.reject(unproven(undefined));
+      const known = cached.get(height);
+      if (known !== undefined) return known;
+      const proof = prove(height);
+      proof.catch(() => cached.delete(height));
+      if (cached.size >= MAX_CACHED) cached.delete(cached.keys().next().value ?? height);
+      cached.set(height, proof);
+      return proof;
+    },
+  };
+}
+
+async function blockWhenThere(source: LightSource, height: number): Promise<LightBlock> {
+  const deadline = performance.now() + PATIENCE_MS;
+  for (;;) {
+    const block = await source.lightBlock(height);
+    if (block !== undefined) return block;
+    if (performance.now() > deadline) {
+      throw new AppError(
+        'unavailable',
+        `Block ${height} of the consensus engine, which carries the signatures, is not there yet. Is a third of the validators away? Try again in a moment.`,
+      );
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
+/** The `result` of an RPC answer; undefined where CometBFT answers with an error, as it does for a height that it has not. */
+async function askRpc(rpcUrl: string, path: string): Promise<unknown> {
+  try {
+    const reply = await fetch(`${rpcUrl}/${path}`, { signal: AbortSignal.timeout(RPC_TIMEOUT_MS) });
+    const text = await reply.text();
+    if (text.length > MAX_ANSWER_BYTES) throw new Error('the answer is too long');
+    return (JSON.parse(text) as { result?: unknown }).result;
+  } catch (cause) {
+    throw new AppError(
+      'unavailable',
+      'The consensus engine of this node does not answer. It may be starting: ask again in a moment.',
+      { cause },
+    );
+  }
+}
+
+function unproven(cause: unknown): never {
+  if (cause instanceof AppError) throw cause;
+  throw new AppError(
+    'unavailable',
+    'This node has not the blocks that lead from the genesis to its head. Ask another organisation for the receipt.',
+    { cause },
+  );
+}
