@@ -1,8 +1,9 @@
 /** Whether a record exists must not be told by what is beside the content: preconditions, entity tags, promises, tombstones. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { redactResource } from '../src/fhir/gate/redact.ts';
 import { replyOf } from '../src/fhir/http/reply.ts';
-import type { Session } from '../src/fhir/index.ts';
+import { DEFAULT_LABEL_TABLE, type Session } from '../src/fhir/index.ts';
 import { activeConsent, actor, concept, fhirConsent, SYSTEM } from './consent/fhir-consent.ts';
 import {
   CLINICIAN,
@@ -211,4 +212,42 @@ test('how long promises are does not decide how many an answer carries', () => {
     return promisesIn(reply as FhirReply);
   };
   assert.equal(carried(900), carried(1900));
+});
+
+test('a refused write carries one promise, however many patients the record names that it would replace', async () => {
+  const performer = ['p1', 'p2', 'p3'].map((id) => ({ reference: `Patient/${id}` }));
+  await world.send(CLINICIAN, 'PUT', '/Observation/shared', { ...observation('shared'), performer });
+  const put = (id: string) =>
+    world.send(OUTSIDER, 'PUT', `/Observation/${id}`, { ...observation(id), subject: undefined });
+  const [about, control] = [await put('shared'), await put('never')];
+  assert.equal(promisesIn(about), 1);
+  assert.equal(plain(about, 'shared'), plain(control, 'never'));
+});
+
+test('what a redacted view keeps does not count what was taken out of it', async () => {
+  const mayRead = { actor: [actor(OUTSIDER.accountId)], action: [concept(SYSTEM.action, 'access')] };
+  world.consents.set('p4', [activeConsent(3, fhirConsent('OPTIN', mayRead))]);
+  await world.send(CLINICIAN, 'PUT', '/Patient/p4', { resourceType: 'Patient', id: 'p4' });
+  const coded = { extension: [{ url: 'urn:x', valueCodeableConcept: B20 }] };
+  const plan = {
+    resourceType: 'ServiceRequest',
+    id: 'beside',
+    status: 'active',
+    intent: 'order',
+    subject: { reference: 'Patient/p4' },
+    instantiatesUri: ['urn:1', 'urn:2'],
+    _instantiatesUri: [coded, { id: 'second' }],
+  };
+  assert.equal((await world.send(CLINICIAN, 'PUT', '/ServiceRequest/beside', plan)).status, 201);
+  const seen = (await world.send(OUTSIDER, 'GET', '/ServiceRequest/beside')).json;
+  assert.deepEqual(seen._instantiatesUri, [null, { id: 'second' }]);
+
+  const hidden = { resourceType: 'Condition', id: 'h', code: B20, subject: { reference: 'Patient/p4' } };
+  const bundle = (entry: readonly unknown[]) =>
+    redactResource(
+      { resourceType: 'Bundle', type: 'searchset', total: entry.length, entry } as never,
+      ['hiv'],
+      DEFAULT_LABEL_TABLE,
+    );
+  assert.deepEqual(bundle([{ resource: hidden }, { resource: plan }]), bundle([{ resource: plan }]));
 });

@@ -14,6 +14,9 @@ const HARMLESS_DISPLAY = new Set([
   'Endpoint',
 ]);
 
+/** Of a Bundle: how many entries there were, and what they were like together. */
+const TELLS_OF_ENTRIES = new Set(['total', 'signature']);
+
 const REDACTED = { system: 'http://terminology.hl7.org/CodeSystem/v3-ObservationValue', code: 'REDACTED' };
 
 /**
@@ -30,10 +33,12 @@ export function redactResource(
   const kept: Record<string, Json> = {};
   for (const [element, value] of Object.entries(resource)) {
     if (element === 'text' || element === '_text' || value === undefined) continue;
+    if (resource.resourceType === 'Bundle' && TELLS_OF_ENTRIES.has(element)) continue;
+    if (resource.resourceType === 'Bundle' && TELLS_OF_ENTRIES.has(element)) continue;
     const rest =
       isDefining(element) || element === 'id' || element === 'resourceType'
         ? value
-        : withoutWithheld(value, withheld, table, removedIds);
+        : withoutWithheld(value, withheld, table, removedIds, element.startsWith('_'));
     const plain = rest === undefined ? undefined : withoutDisplays(rest);
     if (plain !== undefined) kept[element] = plain;
   }
@@ -62,11 +67,15 @@ function withoutWithheld(
   withheld: readonly string[],
   table: LabelTable,
   removedIds: ReadonlySet<string>,
+  isBesideValues: boolean,
 ): Json | undefined {
   const isWithheld = (item: Json): boolean => carries(item, withheld, table) || refersTo(item, removedIds);
   if (!Array.isArray(value)) return isWithheld(value) ? undefined : value;
-  const items = value.filter((item: Json) => !isWithheld(item));
-  return items.length === 0 ? undefined : items;
+  // What stands beside the values of a primitive (`_instantiatesUri`) stays beside its own.
+  const items = isBesideValues
+    ? value.map((item: Json) => (isWithheld(item) ? null : item))
+    : value.filter((item: Json) => !isWithheld(item));
+  return items.every((item) => item === null) ? undefined : items;
 }
 
 function refersTo(value: Json, ids: ReadonlySet<string>): boolean {

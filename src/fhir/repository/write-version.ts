@@ -2,6 +2,7 @@ import type { Resource } from '@medplum/fhirtypes';
 import { AppError, canonicalJson, utf8 } from '../../shared/index.ts';
 import type { SealedRecord, SealedWrite } from '../../vault/index.ts';
 import type { FhirDefinitions, FhirDeps, RequestScope } from '../fhir-deps.ts';
+import type { Denied, WritePermitted } from '../gate/index.ts';
 import { InvalidResourceError } from '../http/outcome.ts';
 import {
   definingReferences,
@@ -53,7 +54,7 @@ export async function writeVersion(
     },
     kind,
   );
-  context.scope.promises.push(verdict.promise, ...verdict.otherPromises);
+  promiseOf(context.scope, verdict);
   if (verdict.outcome === 'denied') throw denialError(verdict.code);
   await store(context, next, { subject, ...storedLabels(verdict.labels, named), deleted: false });
   return next;
@@ -80,7 +81,7 @@ export async function writeTombstone(
     },
     'delete',
   );
-  context.scope.promises.push(verdict.promise, ...verdict.otherPromises);
+  promiseOf(context.scope, verdict);
   if (verdict.outcome === 'denied') throw denialError(verdict.code);
   const tombstone = stamp(context, { resourceType, id } as Resource, existing);
   await store(context, tombstone, {
@@ -88,6 +89,11 @@ export async function writeTombstone(
     ...storedLabels(readStoredLabels(existing.labels), named),
     deleted: true,
   });
+}
+
+/** One of a refusal, always: how many there are would tell how many patients a record names that the writer may not see. */
+function promiseOf(scope: RequestScope, verdict: WritePermitted<string> | Denied<string>): void {
+  scope.promises.push(verdict.promise, ...(verdict.outcome === 'permitted' ? verdict.otherPromises : []));
 }
 
 /** Labels, the marks of patients named beside them, and the category that the labels alone give. */
