@@ -6,7 +6,12 @@ import type { Validator } from './validator.ts';
 import { comesToHold, sleep } from './waiting.ts';
 
 const NOTICE_MS = 30_000;
+/** CometBFT's words for a block that does not fit what this node computed. */
+const DISAGREEMENT = /CONSENSUS FAILURE|wrong Block\.Header\.AppHash|does not match AppHash after replay/;
+const HALF_SYNCED = /stores were left in an inconsistent state/;
 const STATE_SYNC_MS = 90_000;
+/** The shortest that CometBFT allows. */
+const DISCOVERY_MS = 5_000;
 /** Spreads the second kill over the time that a start takes. */
 const RESTART_SHARE = 6;
 
@@ -101,7 +106,10 @@ async function loseDisk(scene: Scene, step: Step): Promise<Shortcoming> {
   return undefined;
 }
 
-/** Its log of blocks then does not begin at the beginning; if it does, blocks were run and not the state taken over. */
+/**
+ * CometBFT's store of blocks then does not begin at the beginning; if it does, it has run them and not taken a snapshot. In the
+ * harder form it is killed about the time at which it takes the snapshot over.
+ */
 async function rejoinByStateSync(scene: Scene, step: Step): Promise<Shortcoming> {
   const victim = victimOf(scene, step);
   const others = scene.consortium.validators.filter((one) => one !== victim);
@@ -114,10 +122,16 @@ async function rejoinByStateSync(scene: Scene, step: Step): Promise<Shortcoming>
     'statesync.trust_height': String(height),
     'statesync.trust_hash': JSON.stringify(trusted),
     'statesync.trust_period': '"168h0m0s"',
-    'statesync.discovery_time': '"5s"',
+    'statesync.discovery_time': `"${DISCOVERY_MS}ms"`,
   });
   await victim.start();
+  if (step.isHard) {
+    await sleep(DISCOVERY_MS + step.delayMs * RESTART_SHARE);
+    await victim.killBoth();
+    await victim.start();
+  }
   const isSynced = await comesToHold(async () => {
+    await startAgain(victim);
     const { earliestHeight, isCatchingUp } = await victim.status();
     return earliestHeight > 1 && !isCatchingUp;
   }, STATE_SYNC_MS);
@@ -127,11 +141,24 @@ async function rejoinByStateSync(scene: Scene, step: Step): Promise<Shortcoming>
   return `node ${victim.place} did not rejoin by state sync within ${STATE_SYNC_MS / 1000} s: ${victim.lastWords()}`;
 }
 
+/**
+ * Killed after it has written the state that it took over and before its first block, CometBFT does not start again
+ * (blocksync/reactor.go, NewReactorWithAddr); then its data is removed and the ledger, which is further, stays.
+ */
+async function startAgain(victim: Validator): Promise<void> {
+  if (victim.isConsensusRunning) return;
+  if (victim.hasSaid(HALF_SYNCED)) victim.wipeConsensus();
+  await victim.start();
+}
+
 async function letDiverge(scene: Scene, step: Step): Promise<Shortcoming> {
   const victim = victimOf(scene, step);
   scene.load.distrust(victim.place);
   await victim.ask({ ask: 'diverge' });
-  const isNoticed = await comesToHold(() => !victim.isConsensusRunning || victim.hasSaidFailure(), NOTICE_MS);
+  const isNoticed = await comesToHold(
+    () => !victim.isConsensusRunning || victim.hasSaid(DISAGREEMENT),
+    NOTICE_MS,
+  );
   if (!isNoticed) return `node ${victim.place} executes wrongly and does not notice in ${NOTICE_MS / 1000} s`;
   return (await goesOn(victim)) ? `node ${victim.place} executes wrongly and goes on` : undefined;
 }

@@ -13,7 +13,6 @@ const KEY_STATE = 'priv_validator_state.json';
 const NO_KEY_STATE = '{"height":"0","round":0,"step":0}\n';
 const LAST_LINES = 3;
 const LAST_CHARACTERS = 600;
-const FAILURE_WORDS = /CONSENSUS FAILURE|wrong Block\.Header\.AppHash|does not match AppHash after replay/;
 
 export type ValidatorParts = {
   readonly place: number;
@@ -101,9 +100,9 @@ export class Validator {
     return blockHashes(this.rpcUrl, fromHeight, toHeight);
   }
 
-  /** Whether CometBFT has said in its log that it and the others do not agree. */
-  hasSaidFailure(): boolean {
-    return FAILURE_WORDS.test(readFileSync(this.consensusLog, 'utf8'));
+  /** Whether its CometBFT has said something in its log. */
+  hasSaid(words: RegExp): boolean {
+    return words.test(readFileSync(this.consensusLog, 'utf8'));
   }
 
   /** The end of what its CometBFT has logged. */
@@ -115,6 +114,10 @@ export class Validator {
   /** The disk is lost; what is on paper, the keys and the settings, is there. The processes have ended. */
   wipe(): void {
     rmSync(this.parts.application.folder, { recursive: true, force: true });
+    this.wipeConsensus();
+  }
+
+  wipeConsensus(): void {
     rmSync(join(this.parts.home, 'data'), { recursive: true, force: true });
     mkdirSync(join(this.parts.home, 'data'), { recursive: true });
     writeFileSync(join(this.parts.home, 'data', KEY_STATE), NO_KEY_STATE);
