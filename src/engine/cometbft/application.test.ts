@@ -5,10 +5,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import type { Response } from 'cosmjs-types/tendermint/abci/types';
 import { encodeRevokeConsent } from '../../contracts/index.ts';
 import { HEADER_BYTES, RESULT_CODES } from '../../ledger/index.ts';
-import { toHex, utf8 } from '../../shared/index.ts';
+import { toHex } from '../../shared/index.ts';
 import { openEmbeddedEngine } from '../embedded-engine.ts';
 import {
   consentGrant,
@@ -22,87 +21,23 @@ import {
   signedAction,
 } from '../sample-chain.ts';
 import { type CometBftEngine, openCometBftEngine } from './cometbft-engine.ts';
-import { appStateOf, consensusChainName } from './consensus-genesis.ts';
 import { AbciClient, timestampOf } from './testing/abci-client.ts';
+import { PlayedConsensus } from './testing/played-consensus.ts';
 
 const ACCEPT = 1;
 const REJECT = 2;
 const root = mkdtempSync(join(tmpdir(), 'careledger-app-'));
 after(() => rmSync(root, { recursive: true, force: true }));
 
-/** Plays the consensus engine: one block after another. */
-class Consensus {
-  readonly client: AbciClient;
-  readonly chain: SampleChain;
-  height = 0;
-
-  constructor(client: AbciClient, chain: SampleChain) {
-    this.client = client;
-    this.chain = chain;
-  }
-
-  initChain(change: { chainId?: string; timeMs?: number; appState?: unknown } = {}): Promise<Response> {
-    const { genesis } = this.chain;
-    return this.client.ask({
-      initChain: {
-        chainId: change.chainId ?? consensusChainName(genesis),
-        time: timestampOf(change.timeMs ?? genesis.timeMs),
-        appStateBytes: utf8(JSON.stringify(change.appState ?? appStateOf(genesis))),
-        initialHeight: 1n,
-      },
-    });
-  }
-
-  async prepare(txs: Uint8Array[], maxTxBytes = 20_000_000): Promise<Uint8Array[]> {
-    const answer = await this.client.ask({
-      prepareProposal: { ...this.#next(txs), maxTxBytes: BigInt(maxTxBytes) },
-    });
-    return answer.prepareProposal?.txs ?? [];
-  }
-
-  async process(txs: Uint8Array[]): Promise<number | undefined> {
-    return (await this.client.ask({ processProposal: this.#next(txs) })).processProposal?.status;
-  }
-
-  async finalize(txs: Uint8Array[]): Promise<{ codes: number[]; appHash: string }> {
-    const { finalizeBlock, exception } = await this.client.ask({ finalizeBlock: this.#next(txs) });
-    assert(finalizeBlock !== undefined, exception?.error);
-    return { codes: finalizeBlock.txResults.map(({ code }) => code), appHash: toHex(finalizeBlock.appHash) };
-  }
-
-  async commit(): Promise<void> {
-    const answer = await this.client.ask({ commit: {} });
-    assert(answer.commit !== undefined, answer.exception?.error);
-    this.height += 1;
-  }
-
-  async block(txs: Uint8Array[]): Promise<{ codes: number[]; appHash: string }> {
-    const finalized = await this.finalize(txs);
-    await this.commit();
-    return finalized;
-  }
-
-  async checkTx(tx: Uint8Array): Promise<number | undefined> {
-    return (await this.client.ask({ checkTx: { tx } })).checkTx?.code;
-  }
-
-  async info(): Promise<{ height: number; appHash: string }> {
-    const { info } = await this.client.ask({ info: {} });
-    return {
-      height: Number(info?.lastBlockHeight),
-      appHash: toHex(info?.lastBlockAppHash ?? new Uint8Array()),
-    };
-  }
-
-  #next(txs: Uint8Array[]): { txs: Uint8Array[]; height: bigint; time: { seconds: bigint; nanos: number } } {
-    const height = this.height + 1;
-    return { txs, height: BigInt(height), time: timestampOf(SAMPLE_TIME_MS + height * 1000) };
-  }
-}
-
 async function withConsensus(
-  body: (consensus: Consensus, chain: SampleChain, engine: CometBftEngine) => Promise<void>,
+  body: (
+    consensus: PlayedConsensus,
+    chain: SampleChain,
+    engine: CometBftEngine,
+    lines: string[],
+  ) => Promise<void>,
 ): Promise<void> {
+  const lines: string[] = [];
   const chain = sampleChain();
   const folder = mkdtempSync(join(root, 'app-'));
   const engine = await openCometBftEngine({
@@ -110,14 +45,14 @@ async function withConsensus(
     genesis: chain.genesis,
     nodeSeed: chain.operatorSeed,
     rpcUrl: 'http://127.0.0.1:1',
-    log: () => undefined,
+    log: (line) => void lines.push(line),
     verifyWorkers: 0,
   });
   const client = await AbciClient.open(join(folder, 'abci.sock'));
   try {
-    const consensus = new Consensus(client, chain);
+    const consensus = new PlayedConsensus(client, chain);
     await consensus.initChain();
-    await body(consensus, chain, engine);
+    await body(consensus, chain, engine, lines);
   } finally {
     client.close();
     await engine.close();
@@ -125,7 +60,7 @@ async function withConsensus(
 }
 
 async function withPatients(
-  consensus: Consensus,
+  consensus: PlayedConsensus,
   chain: SampleChain,
   count: number,
 ): Promise<SampleSigner[]> {
@@ -177,7 +112,7 @@ describe('the application', () => {
       assert.deepEqual(await Promise.all(codes), [
         ok,
         ok,
-        RESULT_CODES['sequence-replayed'],
+        ok,
         RESULT_CODES['sequence-gap'],
         RESULT_CODES['bad-signature'],
         RESULT_CODES['malformed-transaction'],
@@ -187,6 +122,58 @@ describe('the application', () => {
         [await consensus.checkTx(first), await consensus.checkTx(second)],
         [RESULT_CODES['sequence-replayed'], ok],
       );
+    }));
+
+  test('keeps what waits when anybody asks for its state, and forgets it with the connection', () =>
+    withConsensus(async (consensus, chain, engine) => {
+      const [patient] = (await withPatients(consensus, chain, 1)) as [SampleSigner];
+      const { ok } = RESULT_CODES;
+      const first = consentGrant(chain, patient);
+      const second = consentGrant(chain, patient);
+      assert.equal(await consensus.checkTx(first), ok);
+      await consensus.info();
+      assert.equal(await consensus.checkTx(second), ok);
+      assert('path' in engine.abci);
+      const later = new PlayedConsensus(await AbciClient.open(engine.abci.path), chain);
+      assert.equal(await later.checkTx(second), RESULT_CODES['sequence-gap']);
+      assert.equal(await later.checkTx(first), ok);
+      later.client.close();
+    }));
+
+  test('refuses a proposal whose time is before the last block’s, and takes no time but that of the block', () =>
+    withConsensus(async (consensus, chain, engine) => {
+      const [a] = (await withPatients(consensus, chain, 1)) as [SampleSigner];
+      const grant = consentGrant(chain, a);
+      assert.equal(await consensus.process([grant], SAMPLE_TIME_MS), REJECT);
+      const minutesAhead = SAMPLE_TIME_MS + 600_000;
+      assert.equal(await consensus.process([grant], minutesAhead), ACCEPT);
+      await consensus.block([grant], minutesAhead);
+      assert.equal(engine.head().timeMs, minutesAhead);
+    }));
+
+  test('says which validator signed twice', () =>
+    withConsensus(async (consensus, _chain, _engine, lines) => {
+      const address = new Uint8Array(20).fill(0xab);
+      const misbehavior = [
+        {
+          type: 1,
+          validator: { address, power: 10n },
+          height: 1n,
+          time: timestampOf(SAMPLE_TIME_MS),
+          totalVotingPower: 40n,
+        },
+      ];
+      await consensus.client.ask({ finalizeBlock: { height: 1n, txs: [], misbehavior } });
+      assert.match(
+        lines.at(-1) ?? '',
+        /^Validator (AB){20} voted twice at block 1\. Does its key run on two nodes/,
+      );
+    }));
+
+  test('says what to do where CometBFT begins anew and the ledger does not', () =>
+    withConsensus(async (consensus, chain) => {
+      await withPatients(consensus, chain, 1);
+      assert.match((await consensus.initChain()).exception?.error ?? '', /this ledger has 1 blocks already/);
     }));
 
   test('puts revocations first, each signer’s transactions in order, and leaves out what may not enter', () =>
@@ -281,13 +268,13 @@ describe('the application', () => {
 async function startChild(
   folder: string,
   height: number,
-): Promise<{ child: ChildProcess; consensus: Consensus }> {
+): Promise<{ child: ChildProcess; consensus: PlayedConsensus }> {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'testing/app-child.ts'), folder], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   assert(child.stdout !== null);
   await once(child.stdout, 'data');
-  const consensus = new Consensus(await AbciClient.open(join(folder, 'abci.sock')), sampleChain());
+  const consensus = new PlayedConsensus(await AbciClient.open(join(folder, 'abci.sock')), sampleChain());
   consensus.height = height;
   return { child, consensus };
 }

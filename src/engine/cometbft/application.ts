@@ -1,14 +1,16 @@
 import type {
+  Misbehavior,
   RequestFinalizeBlock,
   RequestInitChain,
   ResponseInfo,
 } from 'cosmjs-types/tendermint/abci/types';
 import {
+  MisbehaviorType,
   ResponseProcessProposal_ProposalStatus as ProposalStatus,
   ResponseVerifyVoteExtension_VerifyStatus as VerifyStatus,
 } from 'cosmjs-types/tendermint/abci/types';
 import { RESULT_CODES, type ResultCode, resultName } from '../../ledger/index.ts';
-import { AppError } from '../../shared/index.ts';
+import { AppError, toHex } from '../../shared/index.ts';
 import type { LedgerReader } from '../ledger-reader.ts';
 import type { Application } from './abci/methods.ts';
 import type { CommittedBlock, ConsensusChain } from './consensus-chain.ts';
@@ -16,7 +18,8 @@ import { consensusChainName, isAppStateOf } from './consensus-genesis.ts';
 import type { MempoolAdmission } from './mempool-admission.ts';
 import { objectionTo, packProposal } from './proposal.ts';
 import { answerQuery } from './query.ts';
-import type { SnapshotServer } from './snapshot-server.ts';
+import { retainHeightOf } from './retain-height.ts';
+import type { SnapshotServer } from './snapshot/snapshot-server.ts';
 
 /** Changes with the rules of execution: nodes that differ in it may not run one chain. */
 const APP_VERSION = 1n;
@@ -28,6 +31,8 @@ export type ApplicationParts = {
   readonly mempool: MempoolAdmission;
   readonly reader: LedgerReader;
   readonly snapshots: SnapshotServer;
+  /** Which blocks CometBFT may forget; undefined to keep all. */
+  readonly retainBlocks: number | undefined;
   /** Told of each committed block of the ledger, and of undefined where a block held no transactions. */
   readonly onCommit: (block: CommittedBlock | undefined) => void;
   /** Told of what CheckTx refuses, when it comes and when it is asked about again after a block. */
@@ -56,7 +61,7 @@ export function createApplication(parts: ApplicationParts): Application {
     verifyVoteExtension: ({ voteExtension }) => ({
       status: voteExtension.length === 0 ? VerifyStatus.ACCEPT : VerifyStatus.REJECT,
     }),
-    finalizeBlock: (request) => finalizeBlock(chain, request),
+    finalizeBlock: (request) => finalizeBlock(parts, request),
     commit: () => commit(parts),
     listSnapshots: () => snapshots.list(),
     offerSnapshot: (request) => snapshots.offer(request),
@@ -65,9 +70,8 @@ export function createApplication(parts: ApplicationParts): Application {
   };
 }
 
-/** CometBFT asks at every start and then gives again the blocks after this one. Its mempool is empty then. */
-function info({ chain, mempool }: ApplicationParts): ResponseInfo {
-  mempool.reset();
+/** CometBFT asks at every start and then gives again the blocks after this one. Anyone who may use its RPC can ask too. */
+function info({ chain }: ApplicationParts): ResponseInfo {
   const height = chain.consensusHeight;
   return {
     data: CODESPACE,
@@ -83,12 +87,13 @@ function initChain(
   request: RequestInitChain,
 ): ReturnType<Application['initChain']> {
   const { genesis } = chain.parts.rules;
-  const begins = chain.parts.state.height === 0 && request.initialHeight === 1n;
+  if (chain.parts.state.height > 0) throw ledgerAhead(chain.parts.state.height);
   const isOurs =
+    request.initialHeight === 1n &&
     request.chainId === consensusChainName(genesis) &&
     millisecondsOf(request.time) === genesis.timeMs &&
     isAppStateOf(genesis, request.appStateBytes);
-  if (!begins || !isOurs) {
+  if (!isOurs) {
     throw new AppError(
       'wrong-genesis',
       'The genesis file of CometBFT is not that of this ledger. Give every organisation the same genesis files, and a new ledger folder.',
@@ -107,9 +112,10 @@ async function checkTx(
 }
 
 function finalizeBlock(
-  chain: ConsensusChain,
-  { height, time, txs }: RequestFinalizeBlock,
+  { chain, log }: ApplicationParts,
+  { height, time, txs, misbehavior }: RequestFinalizeBlock,
 ): ReturnType<Application['finalizeBlock']> {
+  for (const one of misbehavior) log(signedTwice(one));
   const { appHash, output } = chain.decide(Number(height), millisecondsOf(time), txs);
   const txResults = (output?.results ?? []).map(({ code }) => ({
     ...resultOf(code),
@@ -122,11 +128,31 @@ function finalizeBlock(
   return { events: [], txResults, validatorUpdates: [], appHash };
 }
 
-async function commit({ chain, mempool, onCommit }: ApplicationParts): Promise<{ retainHeight: bigint }> {
+async function commit({
+  chain,
+  onCommit,
+  retainBlocks,
+}: ApplicationParts): Promise<{ retainHeight: bigint }> {
   const committed = await chain.commit();
-  mempool.reset();
   onCommit(committed);
-  return { retainHeight: 0n };
+  return { retainHeight: BigInt(retainHeightOf(chain, retainBlocks)) };
+}
+
+/** A key that signed two different votes at one height. The evidence is in the block, for all to see. */
+function signedTwice({ type, validator, height }: Misbehavior): string {
+  const what =
+    type === MisbehaviorType.LIGHT_CLIENT_ATTACK ? 'signed a false block for light clients' : 'voted twice';
+  return (
+    `Validator ${toHex(validator?.address ?? NOTHING).toUpperCase()} ${what} at block ${height}. Does its key run on two nodes, ` +
+    'or was an old state of its key restored? Ask its organisation to stop it and to take a new key.'
+  );
+}
+
+function ledgerAhead(height: number): AppError {
+  return new AppError(
+    'wrong-genesis',
+    `CometBFT begins at its genesis, but this ledger has ${height} blocks already. If a snapshot was being taken over, turn state sync on again; else give CometBFT its data back, or this node an empty ledger folder.`,
+  );
 }
 
 function resultOf(code: ResultCode): { code: number; log: string; codespace: string } {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { CONTRACTS, genesisState } from '../../contracts/index.ts';
-import { chainIdOf, type Genesis } from '../../ledger/index.ts';
+import { chainIdOf, type Genesis, type ResultCode } from '../../ledger/index.ts';
 import { toHex } from '../../shared/index.ts';
 import { backupLog } from '../backup.ts';
 import type { ChainRules } from '../chain-rules.ts';
@@ -12,13 +12,15 @@ import { type OpenedLedger, openLedger } from '../open-ledger.ts';
 import { ensureFolder, folderStorage } from '../storage.ts';
 import { VerifyPool } from '../verify-pool.ts';
 import { type AbciAddress, serveAbci } from './abci/abci-server.ts';
+import type { Application } from './abci/methods.ts';
 import { createApplication } from './application.ts';
 import { Broadcaster } from './broadcast.ts';
-import { ConsensusChain } from './consensus-chain.ts';
+import { type CommittedBlock, ConsensusChain } from './consensus-chain.ts';
 import { type ConsensusHeadSigner, consensusHeadSigner } from './consensus-head.ts';
 import { ConsensusIntake } from './consensus-intake.ts';
 import { MempoolAdmission } from './mempool-admission.ts';
-import { SnapshotServer } from './snapshot-server.ts';
+import { checkRetainedBlocks } from './retain-height.ts';
+import { SnapshotServer } from './snapshot/snapshot-server.ts';
 import { VerifiedSignatures } from './verified-signatures.ts';
 import { WaitingSubmissions } from './waiting-submissions.ts';
 
@@ -35,6 +37,8 @@ export type CometBftEngineOptions = {
   readonly verifyWorkers?: number;
   /** Transactions that may wait; one more is refused with `busy`. */
   readonly queueLimit?: number;
+  /** How many of its blocks CometBFT keeps; all unless said otherwise. The ledger keeps its own for ever. */
+  readonly retainBlocks?: number;
   /** How long a submission waits for its block. */
   readonly submitTimeoutMs?: number;
 };
@@ -53,6 +57,7 @@ const DEFAULT_SUBMIT_TIMEOUT_MS = 30_000;
 /** Opens, and on first use creates, an organisation's copy of a consortium's ledger, and serves it to its CometBFT. */
 export async function openCometBftEngine(options: CometBftEngineOptions): Promise<CometBftEngine> {
   const { folder, genesis, nodeSeed } = options;
+  checkRetainedBlocks(options.retainBlocks);
   await ensureFolder(folder);
   const lock = lockFolder(folder);
   try {
@@ -99,19 +104,26 @@ async function runEngine(
     broadcaster: new Broadcaster(options.rpcUrl),
     queueLimit: options.queueLimit ?? DEFAULT_QUEUE_LIMIT,
   });
-  const application = createApplication({
+  const parts = {
     chain,
     reader,
-    mempool: new MempoolAdmission(chain),
-    snapshots: new SnapshotServer(),
-    onCommit: (block) => block !== undefined && waiting.settleBlock(block),
-    onRefused: (bytes, code) => intake.refused(bytes, code),
+    retainBlocks: options.retainBlocks,
+    snapshots: new SnapshotServer({
+      chain,
+      reader,
+      onBlock: (block: CommittedBlock) => waiting.settleBlock(block),
+      log: options.log,
+    }),
+    onCommit: (block: CommittedBlock | undefined) => block !== undefined && waiting.settleBlock(block),
+    onRefused: (bytes: Uint8Array, code: ResultCode) => intake.refused(bytes, code),
     log: options.log,
-  });
-  const server = await serveAbci(application, abciAddress(options), options.log);
+  };
+  const connect = (): Application => createApplication({ ...parts, mempool: new MempoolAdmission(chain) });
+  const server = await serveAbci(connect, abciAddress(options), options.log);
   const shutDown = async (): Promise<void> => {
     await intake.close();
     await server.close();
+    await chain.settled();
     await pool.close();
     await state.values.close();
     await log.close();

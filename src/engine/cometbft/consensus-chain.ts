@@ -5,6 +5,7 @@ import {
   encodeBlock,
   executeBlock,
   transactionId,
+  type VerifySignature,
 } from '../../ledger/index.ts';
 import { AppError, equalBytes } from '../../shared/index.ts';
 import { type BlockLog, SyncFailedError } from '../block-log.ts';
@@ -32,6 +33,14 @@ export type CommittedBlock = {
   readonly transactionIds: readonly Uint8Array[];
 };
 
+/** A block as a snapshot has it. */
+type AgreedBlock = {
+  readonly height: number;
+  readonly timeMs: number;
+  readonly transactions: readonly Uint8Array[];
+  readonly codes: readonly number[];
+};
+
 type Decided = { readonly consensusHeight: number } & (
   | { readonly isEmpty: true }
   | (Executed & { readonly isEmpty: false; readonly staged: StagedBlock })
@@ -55,12 +64,16 @@ export class ConsensusChain {
   #executed: Executed[] = [];
   #decided: Decided | undefined;
   #consensusHeight: number;
+  #recordedConsensusHeight: number;
   #failure: AppError | undefined;
+  #underWay: Promise<unknown> = Promise.resolve();
+  #commits = 0;
 
   constructor(parts: ChainParts) {
     this.parts = parts;
     const { state } = parts;
     this.#consensusHeight = state.height === 0 ? 0 : (consensusHeightOf(state.seal.checkpoint) ?? 0);
+    this.#recordedConsensusHeight = this.#consensusHeight;
   }
 
   /** The height of the last block of the consensus engine that is taken over. */
@@ -68,9 +81,19 @@ export class ConsensusChain {
     return this.#consensusHeight;
   }
 
+  /** The last block of the consensus engine that a block of the ledger came from: where a restart begins. */
+  get recordedConsensusHeight(): number {
+    return this.#recordedConsensusHeight;
+  }
+
   /** The height that the next block of the ledger has. */
   get nextHeight(): number {
     return this.parts.state.height + 1;
+  }
+
+  /** How many blocks were taken over since the start, those without transactions too. */
+  get commits(): number {
+    return this.#commits;
   }
 
   get failure(): AppError | undefined {
@@ -91,17 +114,27 @@ export class ConsensusChain {
         areEqual(block.transactions, transactions),
     );
     if (known !== undefined) return known;
-    const { state, rules, signatures } = this.parts;
-    const { chainId, contracts } = rules;
-    const height = this.nextHeight;
-    const { verify } = signatures;
-    const input = { state: state.values, chainId, contracts, verify, height, timeMs };
-    const output = executeBlock({ ...input, transactions });
-    const block = { height, timeMs, previousAppHash: state.seal.appHash, transactions };
-    const isAdmissible = !output.results.some(({ code }) => isAdmissionRefusal(code));
-    const executed = { block, output, isAdmissible };
+    const executed = this.#run(timeMs, transactions, this.parts.signatures.verify);
     this.#executed = [...this.#executed.slice(1 - MAX_EXECUTED), executed];
     return executed;
+  }
+
+  #run(timeMs: number, transactions: readonly Uint8Array[], verify: VerifySignature): Executed {
+    const { state, rules } = this.parts;
+    const { chainId, contracts } = rules;
+    const height = this.nextHeight;
+    const output = executeBlock({
+      state: state.values,
+      chainId,
+      contracts,
+      verify,
+      height,
+      timeMs,
+      transactions,
+    });
+    const block = { height, timeMs, previousAppHash: state.seal.appHash, transactions };
+    const isAdmissible = !output.results.some(({ code }) => isAdmissionRefusal(code));
+    return { block, output, isAdmissible };
   }
 
   /** Takes a decided block and computes its head, all in memory. Another decided before it and not committed is dropped. */
@@ -122,16 +155,50 @@ export class ConsensusChain {
     return { appHash: staged.seal.appHash, output: executed.output };
   }
 
-  /** The only write: one frame, durable before this resolves. */
+  /** The only write, but for `restore`: one frame, durable before this resolves. */
   async commit(): Promise<CommittedBlock | undefined> {
     const decided = this.#decided;
     if (decided === undefined) throw new Error('There is no decided block to commit.');
     if (this.#failure !== undefined) throw this.#failure;
-    const committed = decided.isEmpty ? undefined : await this.#record(decided);
+    const committed = decided.isEmpty ? undefined : await this.#writing(this.#record(decided));
     this.#decided = undefined;
     this.#executed = [];
     this.#consensusHeight = decided.consensusHeight;
+    this.#commits += 1;
     return committed;
+  }
+
+  /**
+   * Runs and records the next block of a snapshot, whose transactions, signatures and results the consortium's history vouches for.
+   * The consensus height is known of the last one only; it is 0 for the others.
+   */
+  async restore(agreed: AgreedBlock, consensusHeight: number): Promise<CommittedBlock> {
+    if (this.#failure !== undefined) throw this.#failure;
+    this.#dropDecided();
+    this.#executed = [];
+    await this.parts.state.values.ready();
+    const executed = this.#run(agreed.timeMs, agreed.transactions, () => true);
+    const { results, leaves, stateWrites: writes } = executed.output;
+    if (results.some(({ code }, index) => code !== agreed.codes[index])) throw otherRules(agreed.height);
+    const staged = this.parts.state.stage({ timeMs: agreed.timeMs, leaves, writes });
+    const decided = { consensusHeight, isEmpty: false, ...executed, staged } as const;
+    const committed = await this.#writing(this.#record(decided)).catch((cause) => {
+      if (this.nextHeight === agreed.height) staged.discard();
+      throw cause;
+    });
+    this.#consensusHeight = consensusHeight;
+    this.#commits += 1;
+    return committed;
+  }
+
+  /** Resolves when no write is under way. */
+  async settled(): Promise<void> {
+    await this.#underWay.catch(() => undefined);
+  }
+
+  #writing<Value>(written: Promise<Value>): Promise<Value> {
+    this.#underWay = written;
+    return written;
   }
 
   async #record(decided: Decided & { readonly isEmpty: false }): Promise<CommittedBlock> {
@@ -152,6 +219,7 @@ export class ConsensusChain {
     const firstLeaf = state.seal.logSize;
     const transactionIds = block.transactions.map(idOf);
     staged.commit(frame, checkpoint, transactionIds);
+    this.#recordedConsensusHeight = consensusHeight;
     this.#notify(decided);
     return { block, output, firstLeaf, transactionIds };
   }
@@ -193,6 +261,13 @@ function inadmissibleBlock(consensusHeight: number): AppError {
   return new AppError(
     'damaged',
     `Block ${consensusHeight} was decided with a transaction that may not stand in a block. A third of the validators or more do not follow the protocol: stop, and compare the organisations' software.`,
+  );
+}
+
+function otherRules(height: number): AppError {
+  return new AppError(
+    'damaged',
+    `This software gives another result for block ${height} than the consortium recorded. Run the version that the other organisations run.`,
   );
 }
 

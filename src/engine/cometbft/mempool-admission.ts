@@ -11,15 +11,20 @@ import {
   type VerifySignature,
   writeAccount,
 } from '../../ledger/index.ts';
+import { sha256 } from '../../shared/index.ts';
+import { mapKey } from '../state-values.ts';
 import type { ConsensusChain } from './consensus-chain.ts';
 
 /**
  * Whether a transaction may wait in the mempool: the one admission predicate, on the state with what waits already. It is
- * asked again about everything that waits after each block.
+ * asked again about everything that waits after each block. Each connection has its own: a mempool begins empty with it.
  */
 export class MempoolAdmission {
   readonly #chain: ConsensusChain;
   #waiting: StateOverlay;
+  /** The hash of what waits, by signer and sequence number. */
+  #waitingHashes = new Map<string, string>();
+  #commits = 0;
   /** Settles when every transaction that came before has its verdict. */
   #before: Promise<unknown> = Promise.resolve();
   #pending = 0;
@@ -29,37 +34,45 @@ export class MempoolAdmission {
     this.#waiting = createOverlay(chain.parts.state.values);
   }
 
-  /** Forgets what waits; the consensus engine asks again about each. */
-  reset(): void {
+  /** After a block the consensus engine asks again about all that waits, so it is forgotten here. */
+  #followChain(): void {
+    if (this.#commits === this.#chain.commits) return;
+    this.#commits = this.#chain.commits;
     this.#waiting = createOverlay(this.#chain.parts.state.values);
+    this.#waitingHashes = new Map();
   }
 
   /** Signatures are verified side by side; the verdicts are given in the order in which the transactions came. */
   check(bytes: Uint8Array): ResultCode | Promise<ResultCode> {
     const decoded = decodeTransaction(bytes);
     if (!decoded.ok) return RESULT_CODES['malformed-transaction'];
+    this.#followChain();
     const transaction = decoded.value;
     const { signatures, state } = this.#chain.parts;
     const account = readAccount(state.values, transaction.header.signer);
     if (account === undefined) return RESULT_CODES['unknown-signer'];
     const { signature, header } = transaction;
     const check = { publicKey: account.publicKey, message: signingBytes(header), signature };
-    if (this.#pending === 0 && signatures.isKnown(check)) return this.#admit(transaction, true);
-    return this.#inOrder(signatures.verifyLater(check), transaction);
+    if (this.#pending === 0 && signatures.isKnown(check)) return this.#admit(bytes, transaction, true);
+    return this.#inOrder(signatures.verifyLater(check), bytes, transaction);
   }
 
-  #inOrder(verified: Promise<boolean>, transaction: Transaction): Promise<ResultCode> {
+  #inOrder(verified: Promise<boolean>, bytes: Uint8Array, transaction: Transaction): Promise<ResultCode> {
     this.#pending += 1;
     const verdict = Promise.all([verified, this.#before]).then(([isValid]) => {
       this.#pending -= 1;
-      return this.#admit(transaction, isValid);
+      return this.#admit(bytes, transaction, isValid);
     });
     this.#before = verdict;
     return verdict;
   }
 
-  #admit(transaction: Transaction, isValid: boolean): ResultCode {
+  #admit(bytes: Uint8Array, transaction: Transaction, isValid: boolean): ResultCode {
     const { header } = transaction;
+    const place = `${mapKey(header.signer)}${header.sequence}`;
+    const hash = mapKey(sha256(bytes));
+    // What waits may wait, however often it is asked about: it can come from several peers, and be handed over again.
+    if (isValid && this.#waitingHashes.get(place) === hash) return RESULT_CODES.ok;
     const { chainId, contracts } = this.#chain.parts.rules;
     const { signatures } = this.#chain.parts;
     // A signature that failed fails again here, so that of two faults the same one is named as in a block.
@@ -70,6 +83,7 @@ export class MempoolAdmission {
     if (admission.code !== RESULT_CODES.ok) return admission.code;
     const account = { ...admission.account, nextSequence: header.sequence + 1 };
     writeAccount(this.#waiting, header.signer, account);
+    this.#waitingHashes.set(place, hash);
     return RESULT_CODES.ok;
   }
 }

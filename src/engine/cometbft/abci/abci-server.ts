@@ -12,18 +12,17 @@ export type AbciServer = { readonly address: AbciAddress; close(): Promise<void>
 /** Linux keeps 108 bytes for the name of a socket, one of them for its end. */
 const MAX_SOCKET_PATH_BYTES = 107;
 
-/** Serves an application to CometBFT (ABCI 2.0, the socket protocol). */
+/** Serves an application to CometBFT (ABCI 2.0, the socket protocol); `connect` gives what a new connection talks to. */
 export async function serveAbci(
-  application: Application,
+  connect: () => Application,
   address: AbciAddress,
   log: (line: string) => void,
 ): Promise<AbciServer> {
   const sockets = new Set<Socket>();
-  const methods = allMethods(application);
   const server = createServer((socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
-    new AbciConnection(socket, methods, log);
+    new AbciConnection(socket, allMethods(connect()), log);
   });
   await listen(server, address);
   const close = async (): Promise<void> => {
