@@ -101,7 +101,8 @@ export type RecordReader = {
 
 /** Reads see the writes that were made before in the same transaction. */
 export type VaultTransaction = RecordReader & {
-  put(write: SealedWrite): Promise<PutResult>;
+  /** In the order given: a later one may follow on an earlier one. */
+  putAll(writes: readonly SealedWrite[]): Promise<PutResult[]>;
 };
 
 /** A version whose commitment is not on the ledger yet. */

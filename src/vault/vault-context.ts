@@ -55,14 +55,36 @@ async function idCounter(store: SqlStore): Promise<() => number> {
   return () => next++;
 }
 
+/** Hashes of values, by type, parameter and kind: to join the four to one key would cost more than the hash saves. */
+type KnownTokens = Map<string, Map<string, Map<string, Map<string, string>>>>;
+
 /** Values such as a status or a code repeat in almost every record: their hashes are kept for a while. */
 function tokenHasher(key: Uint8Array): TokenHasher {
   const mac = hmacWith(key);
-  const hash = remembering(
-    MAX_CACHED_TOKENS,
-    (name) => Buffer.from(mac(Buffer.from(name)).subarray(0, TOKEN_BYTES)).toString('latin1'), // one byte a character
-  );
-  return (resourceType, { param, kind, value }) => hash(`${resourceType}\0${param}\0${kind}\0${value}`);
+  let recent: KnownTokens = new Map();
+  let older: KnownTokens = new Map();
+  let count = 0;
+  return (resourceType, { param, kind, value }) => {
+    const known = recent.get(resourceType)?.get(param)?.get(kind)?.get(value);
+    if (known !== undefined) return known;
+    const token =
+      older.get(resourceType)?.get(param)?.get(kind)?.get(value) ??
+      mac(`${resourceType}\0${param}\0${kind}\0${value}`).slice(0, TOKEN_BYTES);
+    if (count >= MAX_CACHED_TOKENS) [older, recent, count] = [recent, new Map(), 0];
+    within(within(within(recent, resourceType), param), kind).set(value, token);
+    count += 1;
+    return token;
+  };
+}
+
+/** The inner map of a key; a new one where there is none. */
+function within<Inner extends Map<string, unknown>>(outer: Map<string, Inner>, key: string): Inner {
+  let inner = outer.get(key);
+  if (inner === undefined) {
+    inner = new Map() as Inner;
+    outer.set(key, inner);
+  }
+  return inner;
 }
 
 /** Records and patients that are read or written now are often asked for again. Other names may be secrets: not kept. */

@@ -1,6 +1,7 @@
 import type {
   FindQuery,
   PendingCommitment,
+  PutResult,
   RecordReader,
   SealedRecord,
   SealedWrite,
@@ -51,13 +52,10 @@ export function pendingStore(deps: Pick<FhirDeps, 'vault' | 'anchor'>): PendingS
       newest.set(`${write.key.resourceType}/${write.key.id}`, write);
     },
     async commit() {
-      const anchored = await deps.vault.transaction(async (transaction) => {
-        const stored: PendingCommitment[] = [];
-        for (const write of writes)
-          stored.push(commitmentOf(write, (await transaction.put(write)).commitment));
-        return stored;
-      });
-      await deps.anchor(anchored);
+      const stored = await deps.vault.transaction((transaction) => transaction.putAll(writes));
+      await deps.anchor(
+        writes.map((write, place) => commitmentOf(write, (stored[place] as PutResult).commitment)),
+      );
     },
   };
 }

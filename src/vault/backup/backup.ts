@@ -9,7 +9,7 @@ import { fileError, syncFolder } from '../keys/replace-file.ts';
 import { KEY_BYTES, type Random } from '../keys/sealed-box.ts';
 import { splitTokens } from '../records/write-records.ts';
 import { BACKED_UP } from '../storage/schema.ts';
-import { insertRows, type SqlSession, type SqlStore, type SqlValue } from '../storage/sql-store.ts';
+import type { SqlSession, SqlStore, SqlValue } from '../storage/sql-store.ts';
 import type { VaultContext } from '../vault-context.ts';
 import { readManifest, writeManifest } from './manifest.ts';
 import { decodeRows, encodeRows } from './row-stream.ts';
@@ -110,7 +110,7 @@ async function insertBackedUp(session: SqlSession, stream: AsyncIterable<Uint8Ar
   let rows: (readonly SqlValue[])[] = [];
   const flush = async () => {
     const { table: name, columns } = BACKED_UP[table] as (typeof BACKED_UP)[number];
-    await insertRows(session, name, columns, rows);
+    await session.insert(name, columns, rows);
     if (name === 'records') await insertTokens(session, columns, rows);
     rows = [];
   };
@@ -133,7 +133,7 @@ async function insertTokens(
   const all = rows.flatMap((row) =>
     splitTokens(row[tokens] as Uint8Array).map((token) => [token, row[rid] as number]),
   );
-  await insertRows(session, 'tokens', ['token', 'rid'], all);
+  await session.insert('tokens', ['token', 'rid'], all);
 }
 
 async function restoreLog(backupFolder: string, logPath: string, key: Uint8Array): Promise<void> {

@@ -20,6 +20,7 @@ const FIELDS = ['root', 'index', 'naming', 'table'] as const;
 const NAME_BYTES = 16;
 const HMAC_BLOCK_BYTES = 64;
 const SHORT_MESSAGE_BYTES = 512;
+const MAX_BYTES_OF_CHARACTER = 3;
 
 export function newKeyring(random: Random): Keyring {
   return {
@@ -49,13 +50,16 @@ export type Naming = (domain: string, ...parts: readonly string[]) => Uint8Array
 export function namingWith(key: Uint8Array): Naming {
   const mac = hmacWith(key);
   return (domain, ...parts) =>
-    mac(Buffer.from(`${domain}\0${JSON.stringify(parts)}`)).subarray(0, NAME_BYTES);
+    Buffer.from(mac(`${domain}\0${JSON.stringify(parts)}`).slice(0, NAME_BYTES), 'latin1');
 }
 
-/** HMAC-SHA256 (RFC 2104) by two one-shot hashes: half the cost of createHmac for short messages. */
-export function hmacWith(key: Uint8Array): (message: Uint8Array) => Uint8Array {
-  const inner = new Uint8Array(HMAC_BLOCK_BYTES).fill(0x36);
-  const outer = new Uint8Array(HMAC_BLOCK_BYTES + KEY_BYTES).fill(0x5c, 0, HMAC_BLOCK_BYTES);
+/**
+ * HMAC-SHA256 (RFC 2104) of a text, one character (Latin-1) for each of its 32 bytes. Two one-shot hashes that give texts cost a
+ * third of createHmac, for messages as short as these.
+ */
+export function hmacWith(key: Uint8Array): (message: string) => string {
+  const inner = Buffer.alloc(HMAC_BLOCK_BYTES, 0x36);
+  const outer = Buffer.alloc(HMAC_BLOCK_BYTES + KEY_BYTES, 0x5c);
   for (let at = 0; at < key.length; at++) {
     inner[at] = (inner[at] ?? 0) ^ (key[at] ?? 0);
     outer[at] = (outer[at] ?? 0) ^ (key[at] ?? 0);
@@ -63,14 +67,15 @@ export function hmacWith(key: Uint8Array): (message: Uint8Array) => Uint8Array {
   let scratch = Buffer.alloc(HMAC_BLOCK_BYTES + SHORT_MESSAGE_BYTES);
   scratch.set(inner);
   return (message) => {
-    if (message.length + HMAC_BLOCK_BYTES > scratch.length) {
-      scratch = Buffer.alloc(HMAC_BLOCK_BYTES + message.length);
+    const room = HMAC_BLOCK_BYTES + MAX_BYTES_OF_CHARACTER * message.length;
+    if (room > scratch.length) {
+      scratch = Buffer.alloc(room);
       scratch.set(inner);
     }
-    scratch.set(message, HMAC_BLOCK_BYTES);
-    const digest = hash('sha256', scratch.subarray(0, HMAC_BLOCK_BYTES + message.length), 'buffer');
-    outer.set(digest, HMAC_BLOCK_BYTES);
-    return hash('sha256', outer, 'buffer');
+    const length = scratch.write(message, HMAC_BLOCK_BYTES, 'utf8');
+    const digest = hash('sha256', scratch.subarray(0, HMAC_BLOCK_BYTES + length), 'binary');
+    outer.write(digest, HMAC_BLOCK_BYTES, 'latin1');
+    return hash('sha256', outer, 'binary');
   };
 }
 

@@ -1,5 +1,5 @@
 import { AppError } from '../../shared/index.ts';
-import type { VaultTransaction } from '../record.ts';
+import type { PutResult, VaultTransaction } from '../record.ts';
 import type { SqlSession } from '../storage/sql-store.ts';
 import { writeWithKeys } from '../tables/entries.ts';
 import type { VaultContext } from '../vault-context.ts';
@@ -18,10 +18,10 @@ export function runTransaction<T>(
     const guard = guarded(session);
     const transaction: VaultTransaction = {
       ...createRecordReader(context, guard.session, staged),
-      put: async (write) => {
-        const [outcome] = await writeRecords(context, guard.session, [write], staged, changed);
-        if (outcome === undefined || outcome instanceof AppError) throw outcome;
-        return outcome;
+      putAll: async (writes) => {
+        const outcomes = await writeRecords(context, guard.session, writes, staged, changed);
+        for (const outcome of outcomes) if (outcome instanceof AppError) throw outcome;
+        return outcomes as PutResult[];
       },
     };
     try {
@@ -47,6 +47,10 @@ function guarded(session: SqlSession): { session: SqlSession; end(): void } {
       run: async (sql, parameters) => {
         checked();
         return session.run(sql, parameters);
+      },
+      insert: async (table, columns, rows) => {
+        checked();
+        return session.insert(table, columns, rows);
       },
     },
     end: () => {

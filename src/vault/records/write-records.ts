@@ -4,7 +4,7 @@ import { sealedKeyFor } from '../grants/patient-seal.ts';
 import type { CategoryKey, StagedKeys } from '../keys/category-keys.ts';
 import type { PutResult, SealedWrite } from '../record.ts';
 import { LIVE, SUPERSEDED, TOMBSTONE } from '../storage/schema.ts';
-import { insertRows, placeholders, type SqlSession, type SqlValue } from '../storage/sql-store.ts';
+import { placeholders, type SqlSession, type SqlValue } from '../storage/sql-store.ts';
 import { recordName, subjectName, TOKEN_BYTES, tokenBytes, type VaultContext } from '../vault-context.ts';
 import { sealRecord } from './record-row.ts';
 
@@ -194,8 +194,8 @@ async function storeRows(
     ]);
     await deleteTokens(session, row.rid, row.tokens);
   }
-  await insertRows(session, 'records', RECORD_COLUMNS, added.map(columnsOf));
-  await insertRows(session, 'tokens', TOKEN_COLUMNS, inIndexOrder(added.flatMap(tokenRows)));
+  await session.insert('records', RECORD_COLUMNS, added.map(columnsOf));
+  await session.insert('tokens', TOKEN_COLUMNS, added.flatMap(tokenRows));
 }
 
 /** In the order of RECORD_COLUMNS; a new version is not anchored. */
@@ -218,11 +218,6 @@ function columnsOf(row: Row): SqlValue[] {
     content,
     row.tokens,
   ] as SqlValue[];
-}
-
-/** Neighbours in the index are written one after the other, so that a batch touches each page once. */
-function inIndexOrder(rows: SqlValue[][]): SqlValue[][] {
-  return rows.sort(([left], [right]) => Buffer.compare(left as Uint8Array, right as Uint8Array));
 }
 
 function tokenRows(row: Row): SqlValue[][] {

@@ -1,11 +1,13 @@
 import pg from 'pg';
 import { AppError } from '../../shared/index.ts';
 import { POSTGRES_SCHEMA } from './schema.ts';
-import type { SqlRow, SqlSession, SqlStore, SqlValue } from './sql-store.ts';
+import { insertStatement, type SqlRow, type SqlSession, type SqlStore, type SqlValue } from './sql-store.ts';
 import { createWriteLock } from './write-lock.ts';
 
 const INT8_OID = 20;
 const POOL_SIZE = 8;
+/** Rows in one statement: many for few round trips, few sizes for few statements. */
+const INSERTED_AT_ONCE = [128, 16, 1];
 const CONNECT_TIMEOUT_MS = 10_000;
 /** One vault, one node: the lock is held by a connection of its own and ends with it. */
 const LOCK_NUMBER = 0x0ca1_ed6e;
@@ -67,11 +69,17 @@ function typeParser(oid: number, format?: 'text' | 'binary'): (value: string) =>
 }
 
 function sessionOn(client: pg.Pool | pg.PoolClient): SqlSession {
+  const query = (sql: string, parameters: readonly SqlValue[] = []) =>
+    guarded(() => client.query(numbered(sql), parameters as SqlValue[]));
   return {
-    all: async (sql, parameters = []) =>
-      (await guarded(() => client.query(numbered(sql), parameters as SqlValue[]))).rows as SqlRow[],
-    run: async (sql, parameters = []) =>
-      (await guarded(() => client.query(numbered(sql), parameters as SqlValue[]))).rowCount ?? 0,
+    all: async (sql, parameters) => (await query(sql, parameters)).rows as SqlRow[],
+    run: async (sql, parameters) => (await query(sql, parameters)).rowCount ?? 0,
+    insert: async (table, columns, rows) => {
+      let at = 0;
+      for (const size of INSERTED_AT_ONCE)
+        for (; rows.length - at >= size; at += size)
+          await query(insertStatement(table, columns, size), rows.slice(at, at + size).flat());
+    },
   };
 }
 

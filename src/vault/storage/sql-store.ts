@@ -6,6 +6,8 @@ export type SqlSession = {
   all(sql: string, parameters?: readonly SqlValue[]): Promise<SqlRow[]>;
   /** How many rows changed. */
   run(sql: string, parameters?: readonly SqlValue[]): Promise<number>;
+  /** Inserts many rows in the way that is quickest here. */
+  insert(table: string, columns: readonly string[], rows: readonly (readonly SqlValue[])[]): Promise<void>;
 };
 
 /** The storage port: what a database must do for the vault. */
@@ -25,30 +27,11 @@ export type SqlStore = {
   close(seal?: (path: string) => Promise<void>): Promise<void>;
 };
 
-const MAX_PARAMETERS = 30_000;
-const CHUNKS = [128, 16, 1];
-
-/** Inserts many rows with few statements; the sizes repeat, so that prepared statements are used again. */
-export async function insertRows(
-  session: SqlSession,
-  table: string,
-  columns: readonly string[],
-  rows: readonly (readonly SqlValue[])[],
-): Promise<void> {
-  let at = 0;
-  for (const size of CHUNKS) {
-    if (size * columns.length > MAX_PARAMETERS) continue;
-    while (rows.length - at >= size) {
-      await session.run(insertStatement(table, columns, size), rows.slice(at, at + size).flat());
-      at += size;
-    }
-  }
-}
-
 const statements = new Map<string, string>();
 
-function insertStatement(table: string, columns: readonly string[], rows: number): string {
-  const key = `${table} ${rows}`;
+/** The statement that inserts so many rows of a table. */
+export function insertStatement(table: string, columns: readonly string[], rows: number): string {
+  const key = `${table} ${rows} ${columns.join()}`;
   let sql = statements.get(key);
   if (sql === undefined) {
     const row = `(${columns.map(() => '?').join(', ')})`;

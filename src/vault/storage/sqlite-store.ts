@@ -4,7 +4,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { AppError } from '../../shared/index.ts';
 import { fileError } from '../keys/replace-file.ts';
 import { SQLITE_SCHEMA } from './schema.ts';
-import type { SqlRow, SqlSession, SqlStore, SqlValue } from './sql-store.ts';
+import { insertStatement, type SqlRow, type SqlSession, type SqlStore, type SqlValue } from './sql-store.ts';
 import { createWalSync, type WalSync } from './wal-sync.ts';
 import { createWriteLock } from './write-lock.ts';
 
@@ -75,6 +75,7 @@ function committedSession(
     all: (sql, parameters) =>
       durably((writer.isOpen && writer.isTransaction ? busy : idle).all(sql, parameters), walSync),
     run: (sql, parameters) => busy.run(sql, parameters),
+    insert: (table, columns, rows) => busy.insert(table, columns, rows),
   };
 }
 
@@ -152,6 +153,12 @@ function sessionOn(database: DatabaseSync, path: string): SqlSession {
       guarded(() => prepare(sql).all(...(parameters as SqlValue[])) as SqlRow[]),
     run: async (sql, parameters = []) =>
       guarded(() => Number(prepare(sql).run(...(parameters as SqlValue[])).changes)),
+    // A row at a time: SQLite takes longer over a statement with many rows.
+    insert: async (table, columns, rows) =>
+      guarded(() => {
+        const statement = prepare(insertStatement(table, columns, 1));
+        for (const row of rows) statement.run(...row);
+      }),
   };
 }
 

@@ -88,13 +88,13 @@ export function vaultSuite(name: string, makeUrl?: () => Promise<string>): void 
 
     test('a transaction sees its own writes, and leaves nothing when it fails', async () => {
       await vault.transaction(async (transaction) => {
-        await transaction.put(
+        await transaction.putAll([
           sampleWrite('t1', {
             subject: 'new-patient',
             labels: ['PSY'],
             tokens: [{ param: 'code', kind: 'code', value: 'mine' }],
           }),
-        );
+        ]);
         assert.match(await textOf(await transaction.read('Observation', 't1')), /t1/);
         assert.deepEqual(
           idsOf(await transaction.find({ types: ['Observation'], where: codeToken('mine') })),
@@ -104,9 +104,11 @@ export function vaultSuite(name: string, makeUrl?: () => Promise<string>): void 
       });
       assert.match(await textOf(await vault.read('Observation', 't1')), /t1/);
       const failing = vault.transaction(async (transaction) => {
-        await transaction.put(sampleWrite('t2', { subject: 'other-new-patient' }));
-        await transaction.put(sampleWrite('t1', {}, 2));
-        await transaction.put(sampleWrite('t1', {}, 2));
+        await transaction.putAll([
+          sampleWrite('t2', { subject: 'other-new-patient' }),
+          sampleWrite('t1', {}, 2),
+        ]);
+        await transaction.putAll([sampleWrite('t1', {}, 2)]);
       });
       await assert.rejects(failing, { code: 'conflict' });
       assert.equal(await vault.read('Observation', 't2'), undefined);
@@ -120,7 +122,7 @@ export function vaultSuite(name: string, makeUrl?: () => Promise<string>): void 
       await vault.transaction(async (transaction) => {
         kept = transaction;
       });
-      await assert.rejects(async () => kept?.put(sampleWrite('late')), { code: 'closed' });
+      await assert.rejects(async () => kept?.putAll([sampleWrite('late')]), { code: 'closed' });
     });
 
     test('finds by AND, OR and NOT, within subjects and times, page by page', async () => {
