@@ -18,6 +18,7 @@ const DECISION = ['src/contracts/consent/decision/decide.test.ts'];
 const ERASURE = ['src/vault/erasure/erasure.test.ts'];
 const AGAINST_LEDGER = ['tests/audit-against-ledger.test.ts'];
 const FHIR = ['tests/fhir-interactions.test.ts'];
+const LIGHT_CLIENT = ['src/client/light/light-client.test.ts'];
 const LEAKS = ['tests/fhir-leaks.test.ts'];
 const MATRIX = ['tests/http-consent-matrix.test.ts'];
 
@@ -293,6 +294,42 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     replace:
       'const confirmed = await Promise.all(visible.map((one) => confirm(one, plan))); context.scope.promises.push(...promisesOf(visible));',
     tests: LEAKS,
+    inSlice: false,
+  },
+  {
+    name: 'commit-signatures-unchecked',
+    promise: 'a block is decided only by signatures that hold',
+    file: 'src/ledger/consensus/commit.ts',
+    find: 'placeError(set, commit) ?? signatureError(set, chainName, commit)',
+    replace: 'placeError(set, commit)',
+    tests: ['src/client/light/tampering.test.ts'],
+    inSlice: true,
+  },
+  {
+    name: 'commit-quorum-one-short',
+    promise: 'more than two thirds of the power decide a block, not just two thirds',
+    file: 'src/ledger/consensus/commit.ts',
+    find: 'return isMoreThan(power, 2, 3, set.totalPower)',
+    replace: 'return isMoreThan(power + 1, 2, 3, set.totalPower)',
+    tests: LIGHT_CLIENT,
+    inSlice: false,
+  },
+  {
+    name: 'validator-counted-twice',
+    promise: 'a validator counts once, however often a set names it',
+    file: 'src/ledger/consensus/validator-set.ts',
+    find: "if (places.size !== validators.length) return err('validators-malformed');",
+    replace: '',
+    tests: LIGHT_CLIENT,
+    inSlice: false,
+  },
+  {
+    name: 'operator-signs-for-validators',
+    promise: "where validators decide, one node's signature proves nothing",
+    file: 'src/client/receipts/verify-recorded.ts',
+    find: "refuseUnless(!isDecided || consensus !== undefined, 'consensus-missing');",
+    replace: '',
+    tests: ['tests/consortium-receipts.test.ts'],
     inSlice: false,
   },
 ];

@@ -11,7 +11,15 @@ import {
   makeChain,
 } from '../../ledger/consensus/testing/consortium-chain.ts';
 import { type SigningValidator, signingValidator } from '../../ledger/consensus/testing/light-chain.ts';
-import { chainIdOf, headerHash, type LightBlock } from '../../ledger/index.ts';
+import {
+  chainIdOf,
+  headerHash,
+  type LightBlock,
+  trustConsortium,
+  validatorSetOf,
+  verifySelf,
+  verifySkipping,
+} from '../../ledger/index.ts';
 import { AppError, sha256, toHex, utf8 } from '../../shared/index.ts';
 import type { ForkFound } from './compare-sources.ts';
 import { formatForkEvidence, verifyForkEvidence } from './fork-evidence.ts';
@@ -188,15 +196,40 @@ describe('a light client', () => {
       vote: (_, place) => (place < 2 ? 'commit' : 'absent'),
     });
     assert.match((await refusal(verify([sourceOf('a', two)]))).message, /power-missing/);
-    // A third of the founders and many newcomers: exactly a third of the trusted power is too little.
-    const three = consortiumGenesis(FOUNDERS.slice(0, 3));
-    const crowd = [
-      FOUNDERS[0] as SigningValidator,
-      ...Array.from({ length: 6 }, (_, index) => signingValidator(`crowd ${index}`, 10)),
-    ];
-    const blocks = makeChain({ genesis: three, validatorsAt: () => crowd, length: LENGTH });
-    const refused = await refusal(verify([sourceOf('a', blocks)], { genesis: three }));
-    assert.match(refused.message, /validators-mismatch/);
+    const three = FOUNDERS.slice(0, 3);
+    const genesisOfThree = consortiumGenesis(three);
+    const exactly = makeChain({
+      genesis: genesisOfThree,
+      validatorsAt: () => three,
+      length: LENGTH,
+      vote: (_, place) => (place < 2 ? 'commit' : 'absent'),
+    });
+    const short = await refusal(verify([sourceOf('a', exactly)], { genesis: genesisOfThree }));
+    assert.match(short.message, /power-missing/, 'exactly two thirds are not more than two thirds');
+    // One of three founders, whose power is exactly a third, and many newcomers: no ground to skip to them.
+    const crowd = [three[0] as SigningValidator, ...NEWCOMERS];
+    const skipped = makeChain({
+      genesis: genesisOfThree,
+      validatorsAt: (height) => (height < 20 ? three : crowd),
+      length: LENGTH,
+    });
+    const last = [skipped[0], skipped.at(-1)] as LightBlock[];
+    const trusted = trustConsortium(genesisOfThree);
+    assert.ok(trusted.ok);
+    const [from, to] = last.map((block) => verifySelf(block, trusted.value.chainName));
+    assert.ok(from?.ok && to?.ok);
+    const limits = { nowMs: NOW_MS, trustingPeriodMs: 3_600_000, maxClockDriftMs: 10_000 };
+    assert.deepEqual(verifySkipping(from.value.trusted, to.value.block, limits), {
+      ok: false,
+      error: 'trusted-power-missing',
+    });
+    assert.equal(heightOf(await verify([sourceOf('a', skipped)], { genesis: genesisOfThree })), LENGTH);
+  });
+
+  test('counts a validator once, whatever a set says', () => {
+    const [one, other] = FOUNDERS as readonly [SigningValidator, SigningValidator];
+    assert.equal(validatorSetOf([one, other]).ok, true);
+    assert.deepEqual(validatorSetOf([one, other, one]), { ok: false, error: 'validators-malformed' });
   });
 });
 
