@@ -66,6 +66,36 @@ export function twinProbes(patientId: string): (readonly [path: string, ask?: As
   ];
 }
 
+/** Every search parameter that the server says it has, asked for presence, absence, order, includes and both ways of chaining. */
+export function parameterProbes(
+  patientId: string,
+  parametersOf: (type: string) => readonly string[],
+): readonly string[] {
+  return ['Patient', 'Provenance', ...TYPES].flatMap((type) => {
+    const search = `${type}?${type === 'Patient' ? '_id' : 'patient'}=${patientId}`;
+    return parametersOf(type).flatMap((name) => [
+      `${search}&${name}:missing=false`,
+      `${search}&${name}:missing=true&_summary=count`,
+      `${search}&_sort=${name}&_count=1`,
+      `${search}&_include=${type}:${name}`,
+      `${type}?_sort=-${name}&_count=2`,
+      `Patient?_has:${type}:patient:${name}:missing=false&_summary=count`,
+      `Encounter?_revinclude=${type}:${name}&_count=2`,
+      `Provenance?target:${type}.${name}:missing=false&_summary=count`,
+    ]);
+  });
+}
+
+/** What `/metadata` names. */
+export function searchParametersIn(metadata: string): (type: string) => readonly string[] {
+  type Listed = { type: string; searchParam: { name: string }[] };
+  const { rest } = JSON.parse(metadata) as { rest: [{ resource: Listed[] }] };
+  const byType = new Map(
+    rest[0].resource.map(({ type, searchParam }) => [type, searchParam.map(({ name }) => name)]),
+  );
+  return (type) => byType.get(type) ?? [];
+}
+
 const VARYING = new Set([
   'date',
   'keep-alive',
