@@ -6,6 +6,9 @@ import { grantConsent } from './consent/grant-consent.ts';
 import { replaceConsent } from './consent/replace-consent.ts';
 import { revokeConsent } from './consent/revoke-consent.ts';
 import { recordErasure } from './erasure/record-erasure.ts';
+import { openProposal } from './governance/open-proposal.ts';
+import { voteOnProposal } from './governance/vote-on-proposal.ts';
+import { withdrawProposal } from './governance/withdraw-proposal.ts';
 import { commitVersions } from './records/commit-versions.ts';
 import { enrolPatient } from './registry/enrol-patient.ts';
 import { registerDevice } from './registry/register-device.ts';
@@ -32,6 +35,9 @@ export const ACTIONS = {
   'commit-versions': commitVersions,
   'anchor-access-log': anchorAccessLog,
   'record-erasure': recordErasure,
+  'open-proposal': openProposal,
+  'vote-on-proposal': voteOnProposal,
+  'withdraw-proposal': withdrawProposal,
 } as const satisfies Record<string, SealedAction>;
 
 export type ActionName = keyof typeof ACTIONS;
@@ -40,7 +46,11 @@ const BY_NUMBER = new Map(
   Object.values(ACTIONS).map((action) => [numberOf(action.contract, action.action), action]),
 );
 
+/** The newest rules in this file's tables. A change of rules raises it, and the members of a ledger say when it begins. */
+const NEWEST_VERSION = 1;
+
 export const CONTRACTS: ContractTable = {
+  newestVersion: NEWEST_VERSION,
   find: (contract, action) => BY_NUMBER.get(numberOf(contract, action)),
 };
 

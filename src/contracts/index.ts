@@ -30,6 +30,39 @@ export {
   type RecordErasure,
   readRecordErasure,
 } from './erasure/record-erasure.ts';
+export { type Change, type ChangeKind, encodeChange, readChange } from './governance/change.ts';
+export { MIN_ACTIVATION_BLOCKS } from './governance/check-change.ts';
+export { readMembers } from './governance/members.ts';
+export { MAX_OPEN_PROPOSALS, MAX_PROPOSAL_BLOCKS } from './governance/open-proposal.ts';
+export {
+  encodeOpenProposal,
+  isOpenAt,
+  openProposalsOf,
+  type Proposal,
+  type ProposalDraft,
+  type ProposalStatus,
+  proposalIdOf,
+  readOpenProposal,
+  readProposal,
+  type Vote,
+} from './governance/proposal.ts';
+export { isCarried, type Tally, tallyOf } from './governance/tally.ts';
+export {
+  readValidators,
+  type Validator,
+  type ValidatorUpdate,
+  validatorUpdatesOf,
+} from './governance/validators.ts';
+export {
+  encodeVoteOnProposal,
+  readVoteOnProposal,
+  type VoteOnProposal,
+} from './governance/vote-on-proposal.ts';
+export {
+  encodeWithdrawProposal,
+  readWithdrawProposal,
+  type WithdrawProposal,
+} from './governance/withdraw-proposal.ts';
 export { decodeSinglePart } from './payload.ts';
 export {
   authorMessage,

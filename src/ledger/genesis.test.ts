@@ -41,6 +41,11 @@ test('validators have keys of their own, organisations that are there, and power
   assert.equal(isTaken([validator(9, 0, 1_000_001)]), false);
 });
 
+test('organisations have keys of their own', () => {
+  const twice = { ...genesisWith([]), organisationKeys: [key(2), key(2)] };
+  assert.equal(decodeGenesis(encodeGenesis(twice)).ok, false);
+});
+
 test('of four organisations none may have the third of the power that stops the others', () => {
   assert.equal(isTaken(four([10, 10, 10, 10])), true);
   assert.equal(isTaken(four([14, 10, 10, 9])), true);

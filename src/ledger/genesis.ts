@@ -79,6 +79,8 @@ function readGenesis(reader: CanonicalReader): Genesis {
   if (count === 0 || count > MAX_ORGANISATIONS)
     throw new DecodeError('invalid-value', `a genesis has 1 to ${MAX_ORGANISATIONS} organisations`);
   const organisationKeys = Array.from({ length: count }, () => readKey(reader));
+  if (new Set(organisationKeys.map(toHex)).size < count)
+    throw new DecodeError('invalid-value', 'two organisations of the genesis have one key');
   const validators = readValidators(reader, count);
   reader.end();
   return { ...head, organisationKeys, validators };
@@ -109,9 +111,9 @@ function readValidator(reader: CanonicalReader, organisations: number): GenesisV
 
 /** Whether one of four organisations or more could stop all by itself: it has a third of the power or more. */
 export function stoppableByOne(
-  validators: readonly Pick<GenesisValidator, 'organisation' | 'power'>[],
+  validators: readonly { readonly organisation: number | string; readonly power: number }[],
 ): boolean {
-  const powers = new Map<number, number>();
+  const powers = new Map<number | string, number>();
   for (const { organisation, power } of validators)
     powers.set(organisation, (powers.get(organisation) ?? 0) + power);
   const total = [...powers.values()].reduce((sum, power) => sum + power, 0);

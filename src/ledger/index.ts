@@ -36,6 +36,13 @@ export {
 } from './genesis.ts';
 export * from './promise/index.ts';
 export {
+  FIRST_VERSION,
+  scheduleVersion,
+  type VersionStart,
+  versionAt,
+  versionSchedule,
+} from './protocol-version.ts';
+export {
   RESULT_CODES,
   type ResultCode,
   type ResultName,

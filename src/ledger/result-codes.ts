@@ -48,6 +48,28 @@ export const RESULT_CODES = {
   'log-root-conflict': 401,
 
   'nothing-erased': 500,
+
+  'not-a-member': 600,
+  'bad-expiry': 601,
+  'proposal-exists': 602,
+  'too-many-proposals': 603,
+  'unknown-proposal': 604,
+  'proposal-closed': 605,
+  'proposal-expired': 606,
+  'already-voted': 607,
+  'not-the-proposer': 608,
+  'needs-a-vote': 609,
+  'already-a-member': 610,
+  'too-many-members': 611,
+  'unknown-organisation': 612,
+  'last-member': 613,
+  'no-validators': 614,
+  'unknown-validator': 615,
+  'too-many-validators': 616,
+  'too-few-validators': 617,
+  'third-of-power': 618,
+  'version-not-ahead': 619,
+  'activation-too-soon': 620,
 } as const;
 
 export type ResultName = keyof typeof RESULT_CODES;

@@ -59,6 +59,7 @@ export const ERROR_TABLE = {
   'storage-failed': entry(500, 'exception', UNAVAILABLE_EXIT),
   'audit-failed': entry(500, 'exception', UNAVAILABLE_EXIT),
   'wrong-passphrase': entry(500, 'security', REFUSED_EXIT),
+  'upgrade-needed': entry(503, 'exception', UNAVAILABLE_EXIT),
   'wrong-genesis': entry(500, 'exception', REFUSED_EXIT),
   damaged: entry(500, 'exception', DAMAGED_EXIT),
   'proof-refused': entry(422, 'security', DAMAGED_EXIT),

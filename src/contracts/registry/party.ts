@@ -43,6 +43,10 @@ export function createParty(
   party: Party,
 ): void {
   writeAccount(state, accountId, { publicKey, nextSequence: 0, isSuspended: false });
+  writeParty(state, accountId, party);
+}
+
+export function writeParty(state: StateWriter, accountId: Uint8Array, party: Party): void {
   state.set(partyKey(accountId), encodeParty(party));
 }
 

@@ -1,10 +1,11 @@
 import { RESULT_CODES, sealAction } from '../../ledger/index.ts';
 import { CONTRACT } from '../contract-ids.ts';
+import { isDecidedByVote } from '../governance/members.ts';
 import { decodeSinglePart } from '../payload.ts';
 import { readParty } from './party.ts';
 import { applyRegistration, checkRegistration, type Registration, readRegistration } from './registration.ts';
 
-/** An administrator's organisation admits another one to the ledger. */
+/** An administrator's organisation registers another one, while it is the only member. Several members admit one by vote. */
 export const registerOrganisation = sealAction<Registration>({
   contract: CONTRACT.registry,
   action: 1,
@@ -13,6 +14,7 @@ export const registerOrganisation = sealAction<Registration>({
   check(state, context, registration) {
     if (!readParty(state, context.signer)?.roles.includes('registry-admin'))
       return RESULT_CODES['not-permitted'];
+    if (isDecidedByVote(state)) return RESULT_CODES['needs-a-vote'];
     return checkRegistration(state, context, registration);
   },
   apply: (state, context, registration) => applyRegistration(state, context, registration, 'organisation'),

@@ -42,10 +42,14 @@ export function provePossession(
 }
 
 export function encodeRegistration(registration: Registration): Uint8Array {
-  const writer = new CanonicalWriter()
-    .fixed(registration.publicKey, KEY_BYTES)
-    .fixed(registration.possessionProof, SIGNATURE_BYTES);
-  return writeRoles(writer, registration.roles).finish();
+  return writeRegistration(new CanonicalWriter(), registration).finish();
+}
+
+export function writeRegistration(
+  writer: CanonicalWriter,
+  { publicKey, possessionProof, roles }: Registration,
+): CanonicalWriter {
+  return writeRoles(writer.fixed(publicKey, KEY_BYTES).fixed(possessionProof, SIGNATURE_BYTES), roles);
 }
 
 export function readRegistration(reader: CanonicalReader): Registration {

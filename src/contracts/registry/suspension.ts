@@ -6,6 +6,7 @@ import {
   type StateReader,
 } from '../../ledger/index.ts';
 import { type CanonicalReader, CanonicalWriter, equalBytes } from '../../shared/index.ts';
+import { isDecidedByVote } from '../governance/members.ts';
 import { isActiveOrganisation, readParty } from './party.ts';
 
 /** Whose suspension begins or ends. */
@@ -19,7 +20,10 @@ export function readSuspension(reader: CanonicalReader): Suspension {
   return { accountId: reader.fixed(32) };
 }
 
-/** An organisation answers for its own people; an administrator's organisation for all. Nobody locks itself out. */
+/**
+ * An organisation answers for its own people; an administrator's organisation for all, while it is the only member. Where
+ * there are several, organisations are removed and admitted by vote. Nobody locks itself out.
+ */
 export function checkSuspension(
   state: StateReader,
   context: ActionContext,
@@ -31,8 +35,11 @@ export function checkSuspension(
   const account = readAccount(state, payload.accountId);
   if (party === undefined || account === undefined) return RESULT_CODES['unknown-party'];
   if (equalBytes(payload.accountId, context.signer)) return RESULT_CODES['own-suspension'];
+  const byVote = isDecidedByVote(state);
+  if (byVote && party.kind === 'organisation') return RESULT_CODES['needs-a-vote'];
   const isAdmin = readParty(state, context.signer)?.roles.includes('registry-admin') ?? false;
-  if (!isAdmin && !equalBytes(party.organisation, context.signer)) return RESULT_CODES['not-permitted'];
+  if ((byVote || !isAdmin) && !equalBytes(party.organisation, context.signer))
+    return RESULT_CODES['not-permitted'];
   if (wanted === 'suspend') return account.isSuspended ? RESULT_CODES['already-suspended'] : RESULT_CODES.ok;
   return account.isSuspended ? RESULT_CODES.ok : RESULT_CODES['not-suspended'];
 }

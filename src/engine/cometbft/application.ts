@@ -1,5 +1,6 @@
 import type {
   Misbehavior,
+  ValidatorUpdate as ProtobufUpdate,
   RequestFinalizeBlock,
   RequestInitChain,
   ResponseInfo,
@@ -9,6 +10,7 @@ import {
   ResponseProcessProposal_ProposalStatus as ProposalStatus,
   ResponseVerifyVoteExtension_VerifyStatus as VerifyStatus,
 } from 'cosmjs-types/tendermint/abci/types';
+import type { ValidatorUpdate } from '../../contracts/index.ts';
 import { RESULT_CODES, type ResultCode, resultName } from '../../ledger/index.ts';
 import { AppError, toHex } from '../../shared/index.ts';
 import type { LedgerReader } from '../ledger-reader.ts';
@@ -99,7 +101,8 @@ function initChain(
       'The genesis file of CometBFT is not that of this ledger. Give every organisation the same genesis files, and a new ledger folder.',
     );
   }
-  return { validators: [], appHash: chain.parts.state.seal.appHash };
+  // Whatever CometBFT's own genesis file says of validators, those of the ledger's genesis decide.
+  return { validators: genesis.validators.map(protobufUpdate), appHash: chain.parts.state.seal.appHash };
 }
 
 async function checkTx(
@@ -116,7 +119,7 @@ function finalizeBlock(
   { height, time, txs, misbehavior }: RequestFinalizeBlock,
 ): ReturnType<Application['finalizeBlock']> {
   for (const one of misbehavior) log(signedTwice(one));
-  const { appHash, output } = chain.decide(Number(height), millisecondsOf(time), txs);
+  const { appHash, output, validatorUpdates } = chain.decide(Number(height), millisecondsOf(time), txs);
   const txResults = (output?.results ?? []).map(({ code }) => ({
     ...resultOf(code),
     data: NOTHING,
@@ -125,7 +128,7 @@ function finalizeBlock(
     gasUsed: 0n,
     events: [],
   }));
-  return { events: [], txResults, validatorUpdates: [], appHash };
+  return { events: [], txResults, validatorUpdates: validatorUpdates.map(protobufUpdate), appHash };
 }
 
 async function commit({
@@ -153,6 +156,10 @@ function ledgerAhead(height: number): AppError {
     'wrong-genesis',
     `CometBFT begins at its genesis, but this ledger has ${height} blocks already. If a snapshot was being taken over, turn state sync on again; else give CometBFT its data back, or this node an empty ledger folder.`,
   );
+}
+
+function protobufUpdate({ consensusKey, power }: ValidatorUpdate): ProtobufUpdate {
+  return { pubKey: { ed25519: consensusKey }, power: BigInt(power) };
 }
 
 function resultOf(code: ResultCode): { code: number; log: string; codespace: string } {

@@ -1,3 +1,4 @@
+import { type ValidatorUpdate, validatorUpdatesOf } from '../../contracts/index.ts';
 import {
   type Block,
   type BlockOutput,
@@ -145,14 +146,15 @@ export class ConsensusChain {
     const { seal } = this.parts.state;
     if (transactions.length === 0) {
       this.#decided = { consensusHeight, isEmpty: true };
-      return { appHash: seal.appHash, output: undefined };
+      return { appHash: seal.appHash, output: undefined, validatorUpdates: [] };
     }
     const executed = this.execute(timeMs, transactions);
     if (!executed.isAdmissible) throw inadmissibleBlock(consensusHeight);
     const { leaves, stateWrites: writes } = executed.output;
+    const validatorUpdates = validatorUpdatesOf(this.parts.state.values, writes);
     const staged = this.parts.state.stage({ timeMs, leaves, writes });
     this.#decided = { consensusHeight, isEmpty: false, ...executed, staged };
-    return { appHash: staged.seal.appHash, output: executed.output };
+    return { appHash: staged.seal.appHash, output: executed.output, validatorUpdates };
   }
 
   /** The only write, but for `restore`: one frame, durable before this resolves. */
@@ -254,7 +256,12 @@ export class ConsensusChain {
   }
 }
 
-export type DecidedBlock = { readonly appHash: Uint8Array; readonly output: BlockOutput | undefined };
+export type DecidedBlock = {
+  readonly appHash: Uint8Array;
+  readonly output: BlockOutput | undefined;
+  /** What the consensus engine has to change in its set of validators. */
+  readonly validatorUpdates: readonly ValidatorUpdate[];
+};
 
 /** Every honest validator refuses such a proposal, so it is decided only where more than a third are not honest. */
 function inadmissibleBlock(consensusHeight: number): AppError {

@@ -1,9 +1,10 @@
 import { equalBytes } from '../../shared/index.ts';
 import { type Account, readAccount } from '../account.ts';
+import { FIRST_VERSION, versionAt } from '../protocol-version.ts';
 import { RESULT_CODES, type ResultCode } from '../result-codes.ts';
 import type { StateReader } from '../state/state-key.ts';
 import { signingBytes, type Transaction } from '../transaction/transaction.ts';
-import type { ContractTable, OpenedAction } from './contract-action.ts';
+import type { ContractTable, OpenedAction, SealedAction } from './contract-action.ts';
 
 /** How far ahead `lastValidHeight` may lie, so that a signed transaction cannot be kept for ever and used at a bad moment. */
 export const MAX_VALID_BLOCKS = 100_000;
@@ -38,12 +39,17 @@ export function admit(
   if (header.sequence < account.nextSequence) return refused('sequence-replayed');
   if (header.sequence > account.nextSequence) return refused('sequence-gap');
   const sealed = rules.contracts.find(header.contract, header.action);
-  if (sealed === undefined) return refused('unknown-action');
+  if (sealed === undefined || !hasBegun(sealed, state, height)) return refused('unknown-action');
   const action = sealed.open(transaction.parts);
   if (action === undefined) return refused('malformed-payload');
   if (!rules.verify(account.publicKey, signingBytes(header), transaction.signature))
     return refused('bad-signature');
   return { code: RESULT_CODES.ok, account, action };
+}
+
+/** An action is not known before its version is active, also to software that knows it already. */
+function hasBegun({ sinceVersion }: SealedAction, state: StateReader, height: number): boolean {
+  return sinceVersion === FIRST_VERSION || sinceVersion <= versionAt(state, height);
 }
 
 function refused(name: Exclude<keyof typeof RESULT_CODES, 'ok'>): Admission {

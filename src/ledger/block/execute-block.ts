@@ -1,4 +1,5 @@
 import { readAccount, writeAccount } from '../account.ts';
+import { requireKnownVersion } from '../protocol-version.ts';
 import { RESULT_CODES, type ResultCode, type TransactionResult } from '../result-codes.ts';
 import type { StateReader, StateWrite } from '../state/state-key.ts';
 import { createOverlay, type StateOverlay } from '../state/state-overlay.ts';
@@ -25,8 +26,10 @@ export type BlockOutput = {
 /**
  * Executes a block: a pure function of the state before it and its bytes. A refused transaction is a recorded result. One that fails
  * admission changes nothing; one that its contract refuses uses up its sequence number, so that it cannot be tried again later.
+ * Throws AppError `upgrade-needed` where the consortium decided for rules that this software does not know.
  */
 export function executeBlock(input: BlockInput): BlockOutput {
+  const version = requireKnownVersion(input.state, input.height, input.contracts.newestVersion);
   const overlay = createOverlay(input.state);
   const results: TransactionResult[] = [];
   const leaves: Uint8Array[] = [];
@@ -36,14 +39,19 @@ export function executeBlock(input: BlockInput): BlockOutput {
       results.push({ code: RESULT_CODES['malformed-transaction'] });
       return;
     }
-    const result = { code: executeTransaction(overlay, input, transaction.value) };
+    const result = { code: executeTransaction(overlay, input, version, transaction.value) };
     results.push(result);
     leaves.push(logLeaf({ height: input.height, index, timeMs: input.timeMs }, transaction.value, result));
   });
   return { results, stateWrites: overlay.writes(), leaves };
 }
 
-function executeTransaction(state: StateOverlay, input: BlockInput, transaction: Transaction): ResultCode {
+function executeTransaction(
+  state: StateOverlay,
+  input: BlockInput,
+  version: number,
+  transaction: Transaction,
+): ResultCode {
   const { header } = transaction;
   const admission = admit(state, input.height, transaction, input);
   if (admission.code !== RESULT_CODES.ok) return admission.code;
@@ -52,6 +60,7 @@ function executeTransaction(state: StateOverlay, input: BlockInput, transaction:
     height: input.height,
     timeMs: input.timeMs,
     signer: header.signer,
+    version,
   };
   const code = admission.action.check(state, context);
   if (code === RESULT_CODES.ok) admission.action.apply(state, context);

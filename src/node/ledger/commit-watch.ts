@@ -36,7 +36,8 @@ export function changesOf(block: Block, results: readonly TransactionResult[]): 
   for (const [index, bytes] of block.transactions.entries()) {
     if (results[index]?.code !== RESULT_CODES.ok) continue;
     const contract = bytes[CONTRACT_OFFSET];
-    if (contract === CONTRACT.registry) registry = true;
+    // A vote can admit an organisation, and remove one.
+    if (contract === CONTRACT.registry || contract === CONTRACT.governance) registry = true;
     if (contract === CONTRACT.consent) addConsent(bytes, patientAccounts, consentIds, revoked);
   }
   const touched = patientAccounts.size + consentIds.size > 0;
