@@ -10,7 +10,13 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const main = join(root, 'src', 'cli', 'main.ts');
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 
-if (!existsSync(join(root, 'node_modules', 'commander'))) {
+// npm writes this file last. Whoever waits for a node that is starting waits for its installation too.
+const installed = join(root, 'node_modules', '.package-lock.json');
+const INSTALL_LIMIT_MS = 600_000;
+const LOOK_EVERY_MS = 250;
+
+if (!existsSync(installed) && process.argv.includes('--wait')) await waitForInstallation();
+if (!existsSync(installed)) {
   console.error(
     'CareLedger is not installed yet: run `npm ci --ignore-scripts` in its folder (npm start does it too).',
   );
@@ -20,6 +26,13 @@ if (major > 22 || (major === 22 && minor >= 18)) {
   await import(main);
 } else {
   runOn(pinnedNode());
+}
+
+async function waitForInstallation() {
+  console.error('Waiting until the packages that CareLedger needs are installed…');
+  const lookUntilMs = Date.now() + INSTALL_LIMIT_MS;
+  while (!existsSync(installed) && Date.now() < lookUntilMs)
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
 }
 
 function pinnedNode() {
