@@ -28,6 +28,8 @@ export type LocalNetwork = {
 type NetworkOptions = {
   readonly folder: string;
   readonly size: number;
+  /** Organisations that take part without a validator. */
+  readonly withoutValidator?: readonly string[];
   readonly log?: (line: string) => void;
 };
 
@@ -49,10 +51,14 @@ export function nodeSeedOf(index: number): Uint8Array {
   return sampleBytes(1, `node ${index}`);
 }
 
-/** The sample chain, decided by these validators, each of another organisation. The first one is the custodian's. */
-export function sampleConsortium(cards: readonly Pick<ValidatorCard, 'name' | 'publicKey'>[]): SampleChain {
+/** The sample chain, decided by these validators, each of another organisation, and by these more. The first one is the custodian's. */
+export function sampleConsortium(
+  cards: readonly Pick<ValidatorCard, 'name' | 'publicKey'>[],
+  withoutValidator: readonly string[] = [],
+): SampleChain {
   const chain = sampleChain();
-  const others = cards.slice(1).map(({ name }) => sampleSigner(1, name).publicKey);
+  const names = [...cards.slice(1).map(({ name }) => name), ...withoutValidator];
+  const others = names.map((name) => sampleSigner(1, name).publicKey);
   const validators = cards.map(({ publicKey }, organisation) => {
     const consensusKey = parsePublicKey(fromBase64(publicKey) ?? new Uint8Array());
     if (!consensusKey.ok) throw new Error('CometBFT gave a key that is none.');
@@ -69,7 +75,7 @@ export async function startLocalNetwork(binary: string, options: NetworkOptions)
   const homes = Array.from({ length: size }, (_, index) => join(folder, `org${index}`, 'cometbft'));
   for (const home of homes) mkdirSync(home, { recursive: true });
   const cards = await Promise.all(homes.map((home, index) => createHome(binary, home, `org${index}`)));
-  const chain = sampleConsortium(cards);
+  const chain = sampleConsortium(cards, options.withoutValidator);
   const { genesis } = chain;
   const genesisFile = consensusGenesis(genesis);
   const validators: LocalValidator[] = [];
