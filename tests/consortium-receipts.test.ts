@@ -87,6 +87,15 @@ describe('the receipt of a consortium', () => {
     assert.match(words, /a validator whose organisation the file does not show/);
   });
 
+  test('says whose the validators are by the state that was decided, and by no other', () => {
+    const { consensus, ...head } = planned({});
+    const row = consensus.validators as NonNullable<typeof consensus.validators>;
+    assert.equal(headCode({ ...head, consensus: { ...consensus, validators: null } }), 'verified');
+    const forged = row.value.with(2 + 32, (row.value[2 + 32] as number) ^ 1);
+    const other = { ...consensus, validators: { ...row, value: forged } };
+    assert.equal(headCode({ ...head, consensus: other }), 'state-proof-invalid');
+  });
+
   test('does not take half of the founders for a hand-over, as a light client with a clock would', () => {
     const half = [
       ...FOUNDERS.slice(0, 2),

@@ -1,5 +1,5 @@
 /** A chain of four organisations, whose validators sign with keys that are here. */
-import type { ReceiptHead } from '../../src/client/index.ts';
+import { type ReceiptHead, VALIDATORS_ROW } from '../../src/client/index.ts';
 import { actor, TestChain } from '../../src/contracts/testing/test-chain.ts';
 import {
   type ChainPlan,
@@ -53,7 +53,7 @@ export function consortiumHead(chain: ProofChain, plan: HeadPlan = {}): Required
     consensus: {
       blockBefore: encodeBlockHeader((blocks.at(-2) as LightBlock).header),
       blocks: heights.map((height) => encodeLightBlock(blocks[height - 1] as LightBlock)),
-      validators: [],
+      validators: chain.evidence(VALIDATORS_ROW),
     },
   };
 }

@@ -26,6 +26,7 @@ export {
   type StateSubject,
 } from './receipt-format.ts';
 export { REFUSALS, type RefusalCode } from './refusal.ts';
+export { type SigningOrganisation, VALIDATORS_ROW } from './signing-organisations.ts';
 export { verifyCheckpointNote } from './verify-checkpoint-file.ts';
 export type { VerifiedConsensus } from './verify-consensus.ts';
 export { formatPromiseCase, type PromiseCase, verifyPromiseCase } from './verify-promise.ts';

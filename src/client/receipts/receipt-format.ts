@@ -31,8 +31,6 @@ const MAX_ROTATION_BYTES = 256;
 export const MAX_ROTATIONS = 64;
 const MAX_STATE_VALUE_BYTES = 64 << 10;
 const MAX_CONTENT_BYTES = 2 << 20;
-const MAX_VALIDATOR_VALUE_BYTES = 1024;
-const MAX_SHOWN_VALIDATORS = 256;
 
 const hash = base64(32);
 export const path = list(hash, MAX_PATH);
@@ -74,15 +72,13 @@ export const MAX_CHAIN_BLOCKS = 128;
 
 /**
  * What the validators signed. `blocks` lead from the genesis to the block whose header carries the head; `blockBefore` is the header
- * of the block that gave the head, null where that is the genesis; `validators` shows whose the validators are that joined later.
+ * of the block that gave the head, null where that is the genesis; `validators` shows by the head's state whose they are, and is null
+ * where only the genesis says it.
  */
 export const consensusProof = object({
   blockBefore: nullable(base64(MAX_BLOCK_HEADER_BYTES)),
   blocks: list(base64(MAX_LIGHT_BLOCK_BYTES), MAX_CHAIN_BLOCKS),
-  validators: list(
-    object({ consensusKey: hash, value: base64(MAX_VALIDATOR_VALUE_BYTES), proof: statePlace }),
-    MAX_SHOWN_VALIDATORS,
-  ),
+  validators: nullable(stateValue),
 });
 export type ConsensusProof = Decoded<typeof consensusProof>;
 

@@ -15,9 +15,10 @@ import {
   stateKeyOf,
   stateReceipt,
   transactionReceipt,
+  VALIDATORS_ROW,
 } from '../../client/index.ts';
 import { actionName, decodeCommitVersions, decodeSinglePart, readAnchor } from '../../contracts/index.ts';
-import type { Engine, Head, RecordedBlock } from '../../engine/index.ts';
+import type { Engine, RecordedBlock } from '../../engine/index.ts';
 import { accountIdOf, verifySignature } from '../../identity/index.ts';
 import {
   decodeTransaction,
@@ -70,13 +71,17 @@ export function createReceiptDesk(deps: Deps): ReceiptDesk {
   const { engine, accessLog, cosigner } = deps;
   const genesis = encodeGenesis(deps.genesis);
   const keys = createKeyHistory(engine, deps.genesis);
-  const headOf = ({ checkpoint, logSize }: Pick<Head, 'checkpoint' | 'logSize'>): Promise<ProofHead> =>
-    proofHead(deps, genesis, cosigner.withCosignatures(checkpoint), logSize);
+  /** Of the newest head; what it takes from the state is taken before anything is waited for, so it is of this head. */
+  const newestHead = (): Promise<ProofHead> => {
+    const { head, value, proof } = engine.stateProof(VALIDATORS_ROW);
+    const row = value === undefined ? null : { value, proof };
+    return proofHead(deps, genesis, cosigner.withCosignatures(head.checkpoint), head.logSize, row);
+  };
   const prove = (id: Uint8Array, head: ProofHead): Promise<RecordedTransaction> =>
     recordedTransaction(engine, keys, id, head.logSize);
   return {
     async ofTransaction(id, cosigned = false) {
-      const head = await (cosigned ? cosignedHead(deps, id, genesis) : headOf(engine.head()));
+      const head = await (cosigned ? cosignedHead(deps, id, genesis) : newestHead());
       const source = await prove(id, head);
       return isConsentChange(source) ? consentReceipt(head, source) : transactionReceipt(head, source);
     },
@@ -84,7 +89,7 @@ export function createReceiptDesk(deps: Deps): ReceiptDesk {
       const found = await findCommitment(engine, record);
       if (found === undefined)
         throw new AppError('not-found', 'The version is not on the ledger yet. Try again in a moment.');
-      const head = await headOf(engine.head());
+      const head = await newestHead();
       return recordVersionReceipt(head, await prove(found.id, head), found.entryIndex, opening);
     },
     async ofAccessEntry(entry) {
@@ -93,22 +98,23 @@ export function createReceiptDesk(deps: Deps): ReceiptDesk {
       const block = await engine.block(anchor.height);
       const id = block === undefined ? undefined : anchorIdIn(block, anchor.size);
       if (id === undefined) return undefined;
-      const head = await headOf(engine.head());
+      const head = await newestHead();
       const path = accessLog.inclusionProof(entry.leafIndex, anchor.size);
       const place = { bytes: entry.frame, index: entry.leafIndex, path };
       return accessEntryReceipt(head, await prove(id, head), place);
     },
     async ofState(subject) {
-      const { head, value, proof } = engine.stateProof(stateKeyOf(subject));
-      return stateReceipt(await headOf(head), subject, value, proof);
+      // Both are of one head, as nothing comes between them.
+      const { value, proof } = engine.stateProof(stateKeyOf(subject));
+      return stateReceipt(await newestHead(), subject, value, proof);
     },
     async ofAccountKey(accountId) {
-      const head = await headOf(engine.head());
+      const head = await newestHead();
       const key = await keyProof(engine, keys, accountId, head.logSize, head.logSize);
       if (key === undefined) throw new AppError('not-found', 'There is no such account on this ledger.');
       return accountKeyReceipt(head, accountId, key);
     },
-    ofHead: async () => headReceipt(await headOf(engine.head())),
+    ofHead: async () => headReceipt(await newestHead()),
   };
 }
 
@@ -117,9 +123,10 @@ async function proofHead(
   genesis: Uint8Array,
   checkpoint: string,
   logSize: number,
+  validators: ConsensusProof['validators'],
 ): Promise<ProofHead> {
   const decided = await prove?.(checkpoint);
-  const consensus = decided && { ...decided, validators: [] };
+  const consensus = decided && { ...decided, validators };
   return { genesis, checkpoint, logSize, ...(consensus === undefined ? {} : { consensus }) };
 }
 
@@ -129,7 +136,7 @@ async function cosignedHead(deps: Deps, id: Uint8Array, genesis: Uint8Array): Pr
   const recorded = await engine.transaction(id);
   if (recorded === undefined) throw noTransaction();
   const head = cosigner.covering(recorded.leafIndex + 1);
-  if (head !== undefined) return proofHead(deps, genesis, head.note, head.logSize);
+  if (head !== undefined) return proofHead(deps, genesis, head.note, head.logSize, null);
   throw new AppError(
     'unavailable',
     'No witness has cosigned a head with this transaction yet. Try again in a moment; GET / says whether this node has witnesses.',
