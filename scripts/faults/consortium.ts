@@ -1,5 +1,4 @@
 import { mkdirSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { nodeSeedOf, sampleConsortium } from '../../src/engine/cometbft/testing/local-network.ts';
 import {
@@ -13,12 +12,9 @@ import type { SampleChain } from '../../src/engine/sample-chain.ts';
 import { encodeGenesis } from '../../src/ledger/index.ts';
 import { toHex } from '../../src/shared/index.ts';
 import { Link } from './link.ts';
+import { unusedPorts } from './ports.ts';
 import { VALIDATORS } from './schedule.ts';
 import { Validator, type ValidatorParts } from './validator.ts';
-
-/** Below the ports that the system gives to outgoing connections, so that none takes a port while its owner is down. */
-const FIRST_PORT = 20_000;
-const PORTS = 12_000;
 
 /** Four validators on this machine whose every connection to each other goes through a link that can fail. */
 export type Consortium = {
@@ -115,23 +111,4 @@ function configured(
     },
     links: own.map(({ link }) => link),
   };
-}
-
-/** Ports that nothing listens on now; which ones are tried first differs between campaigns. */
-async function unusedPorts(count: number): Promise<number[]> {
-  const found: number[] = [];
-  for (let tried = 0; found.length < count; tried++) {
-    if (tried === PORTS) throw new Error('There are not enough free ports on this machine.');
-    const port = FIRST_PORT + ((process.pid * 97 + tried) % PORTS);
-    if (await isUnused(port)) found.push(port);
-  }
-  return found;
-}
-
-function isUnused(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
 }

@@ -1,6 +1,7 @@
 import type { Consortium } from './consortium.ts';
 import type { LinkMode } from './link.ts';
 import type { Load } from './load.ts';
+import { unusedPorts } from './ports.ts';
 import type { FaultKind, Step } from './schedule.ts';
 import type { Validator } from './validator.ts';
 import { comesToHold, sleep } from './waiting.ts';
@@ -10,6 +11,9 @@ const NOTICE_MS = 30_000;
 const DISAGREEMENT = /CONSENSUS FAILURE|wrong Block\.Header\.AppHash|does not match AppHash after replay/;
 const HALF_SYNCED = /stores were left in an inconsistent state/;
 const STATE_SYNC_MS = 90_000;
+const TWIN_MS = 60_000;
+/** Our words for a proof of two votes that stands in a block. */
+const TWICE = /voted twice at block/;
 /** The shortest that CometBFT allows. */
 const DISCOVERY_MS = 5_000;
 /** Spreads the second kill over the time that a start takes. */
@@ -180,11 +184,28 @@ async function rejoinFromTheBeginning(scene: Scene, step: Step): Promise<Shortco
   return undefined;
 }
 
+/** In the harder form the machine from the backup runs beside the one that was thought lost, and both vote with one key. */
 async function loseKeyState(scene: Scene, step: Step): Promise<Shortcoming> {
   const victim = victimOf(scene, step);
   victim.keepKeyState();
   await sleep(step.holdMs);
+  if (step.isHard) return voteTwice(scene, victim);
   await victim.killBoth();
-  victim.restoreKeyState(step.isHard);
+  victim.restoreKeyState();
   return undefined;
+}
+
+/** The two differ as soon as it is their turn to propose a block; every other node has to name the key. */
+async function voteTwice({ consortium }: Scene, victim: Validator): Promise<Shortcoming> {
+  const others = consortium.validators.filter((one) => one !== victim);
+  const [rpcPort, p2pPort] = (await unusedPorts(2)) as [number, number];
+  const twin = victim.twin(rpcPort, p2pPort);
+  try {
+    await twin.start();
+    const isNamed = await comesToHold(() => others.every((one) => one.applicationHasSaid(TWICE)), TWIN_MS);
+    if (isNamed) return undefined;
+    return `node ${victim.place} and its twin have one key, and nobody says that it voted twice: ${twin.lastWords()}`;
+  } finally {
+    await twin.killBoth();
+  }
 }

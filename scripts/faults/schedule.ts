@@ -32,7 +32,7 @@ export type Step = {
   readonly holdMs: number;
   /** Delay on each link of the victim, where links are slow; where it is killed twice, it sets the time of the second. */
   readonly delayMs: number;
-  /** The harder form of the fault: links break, not swallow; a kill comes twice, or while a node joins again; two are killed, not paused; a stale key has lost its log too. */
+  /** The harder form of the fault: links break, not swallow; a kill comes twice, or while a node joins again; two are killed, not paused; a node with a stale key state runs beside the one it was copied from. */
   readonly isHard: boolean;
 };
 

@@ -1,6 +1,7 @@
-import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { withSettings } from '../../src/engine/cometbft/cometbft-home.ts';
+import { proxyAppOf } from '../../src/engine/index.ts';
 import { ApplicationProcess } from './application-process.ts';
 import type { ApplicationSettings, HeadAnswer, PlaceAnswer, Question } from './application-protocol.ts';
 import { ConsensusProcess } from './consensus-process.ts';
@@ -44,16 +45,20 @@ export class Validator {
     return join(this.parts.folder, 'cometbft.log');
   }
 
+  get applicationLog(): string {
+    return join(this.parts.folder, 'application.log');
+  }
+
   get isConsensusRunning(): boolean {
     return this.#consensus?.isRunning === true;
   }
 
   /** Starts what does not run. CometBFT ends by itself when its application does, and has to begin anew with it. */
   async start(): Promise<void> {
-    const { application, binary, folder, home } = this.parts;
+    const { application, binary, home } = this.parts;
     if (this.#application?.isRunning !== true) {
       await this.#consensus?.kill();
-      this.#application = new ApplicationProcess(application, join(folder, 'application.log'));
+      this.#application = new ApplicationProcess(application, this.applicationLog);
       await this.#application.ready;
     }
     if (!this.isConsensusRunning) this.#consensus = new ConsensusProcess(binary, home, this.consensusLog);
@@ -105,6 +110,10 @@ export class Validator {
     return words.test(readFileSync(this.consensusLog, 'utf8'));
   }
 
+  applicationHasSaid(words: RegExp): boolean {
+    return words.test(readFileSync(this.applicationLog, 'utf8'));
+  }
+
   /** The end of what its CometBFT has logged. */
   lastWords(): string {
     const lines = readFileSync(this.consensusLog, 'utf8').trim().split('\n');
@@ -127,15 +136,36 @@ export class Validator {
     copyFileSync(this.#keyState(), join(this.parts.folder, KEY_STATE));
   }
 
-  /** The key state is that of a copy from before; the processes have ended. */
-  restoreKeyState(losesLog: boolean): void {
+  /** The key state is that of a copy from before, and no log of votes says otherwise; the processes have ended. */
+  restoreKeyState(): void {
     copyFileSync(join(this.parts.folder, KEY_STATE), this.#keyState());
-    if (losesLog) rmSync(join(this.parts.home, 'data', 'cs.wal'), { recursive: true, force: true });
+    rmSync(join(this.parts.home, 'data', 'cs.wal'), { recursive: true, force: true });
   }
 
   configure(settings: Readonly<Record<string, string>>): void {
     const path = join(this.parts.home, 'config', 'config.toml');
     writeFileSync(path, withSettings(readFileSync(path, 'utf8'), settings));
+  }
+
+  /** A machine set up from a backup of this one: the same keys, nothing else, and the key state of before. It has not started. */
+  twin(rpcPort: number, p2pPort: number): Validator {
+    const folder = join(this.parts.folder, 'twin');
+    const home = join(folder, 'cometbft');
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(join(home, 'data'), { recursive: true });
+    cpSync(join(this.parts.home, 'config'), join(home, 'config'), { recursive: true });
+    rmSync(join(home, 'config', 'node_key.json'));
+    copyFileSync(join(this.parts.folder, KEY_STATE), join(home, 'data', KEY_STATE));
+    const ledger = join(folder, 'ledger');
+    const rpcUrl = `http://127.0.0.1:${rpcPort}`;
+    const application = { ...this.parts.application, folder: ledger, rpcUrl };
+    const twin = new Validator({ ...this.parts, folder, home, application });
+    twin.configure({
+      proxy_app: JSON.stringify(proxyAppOf({ path: join(ledger, 'abci.sock') })),
+      'rpc.laddr': JSON.stringify(`tcp://127.0.0.1:${rpcPort}`),
+      'p2p.laddr': JSON.stringify(`tcp://127.0.0.1:${p2pPort}`),
+    });
+    return twin;
   }
 
   #keyState(): string {
