@@ -51,12 +51,17 @@ const steps = reports.flatMap((report) => report.steps);
 const failed = reports.filter(({ problems }) => problems.length > 0);
 const acknowledged = reports.reduce((sum, report) => sum + report.acknowledged, 0);
 const slowestMs = Math.round(Math.max(0, ...steps.map(({ movedAfterMs }) => movedAfterMs)));
-const summary = { schedules, seed: firstSeed, steps: steps.length, acknowledged, slowestMs };
+const overloaded = steps.filter(({ wasOverloaded }) => wasOverloaded).length;
+const summary = { schedules, seed: firstSeed, steps: steps.length, acknowledged, slowestMs, overloaded };
 if (values.json) console.log(JSON.stringify({ ...summary, failed: failed.map(({ seed }) => seed), reports }));
 else {
   console.log(
     `${schedules} schedules, ${steps.length} faults, ${acknowledged} acknowledged; slowest to move after mending: ${slowestMs} ms.`,
   );
+  if (overloaded > 0)
+    console.log(
+      `The machine was overloaded with other work at ${overloaded} of them: 30 s to move were allowed there, not 10.`,
+    );
   console.log(
     failed.length === 0 ? 'All nodes agree; nothing was lost.' : `${failed.length} schedules failed.`,
   );
