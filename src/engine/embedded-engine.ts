@@ -1,6 +1,6 @@
 import { CONTRACTS, genesisState } from '../contracts/index.ts';
 import { publicKeyOf } from '../identity/index.ts';
-import { chainIdOf, type Genesis } from '../ledger/index.ts';
+import { type ContractTable, chainIdOf, type Genesis } from '../ledger/index.ts';
 import { AppError, equalBytes, toHex } from '../shared/index.ts';
 import { backupLog } from './backup.ts';
 import type { ChainRules } from './chain-rules.ts';
@@ -25,6 +25,8 @@ export type EmbeddedEngineOptions = {
   readonly verifyWorkers?: number;
   /** Transactions that may wait; one more is refused with `busy`. */
   readonly queueLimit?: number;
+  /** The rules to run by; those of this version unless said otherwise. */
+  readonly contracts?: ContractTable;
 };
 
 const DEFAULT_WORKERS = 2;
@@ -42,7 +44,7 @@ export async function openEmbeddedEngine(options: EmbeddedEngineOptions): Promis
   await ensureFolder(folder);
   const lock = lockFolder(folder);
   try {
-    const rules = embeddedRules(genesis, operatorSeed);
+    const rules = embeddedRules(genesis, operatorSeed, options.contracts);
     const opened = await openLedger(folderStorage(folder), rules, (fresh) => {
       if (fresh) discardIndex(folder);
       return openIndexedValues(folder);
@@ -54,13 +56,17 @@ export async function openEmbeddedEngine(options: EmbeddedEngineOptions): Promis
   }
 }
 
-/** The rules of an embedded chain with the contracts of this version. */
-export function embeddedRules(genesis: Genesis, operatorSeed: Uint8Array): ChainRules {
+/** The rules of an embedded chain, with the contracts of this version unless said otherwise. */
+export function embeddedRules(
+  genesis: Genesis,
+  operatorSeed: Uint8Array,
+  contracts: ContractTable = CONTRACTS,
+): ChainRules {
   const chainId = chainIdOf(genesis);
   return {
     genesis,
     chainId,
-    contracts: CONTRACTS,
+    contracts,
     genesisState,
     signHead: headSigner(chainId, operatorSeed),
   };

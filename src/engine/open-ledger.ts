@@ -1,4 +1,4 @@
-import { encodeGenesis } from '../ledger/index.ts';
+import { encodeGenesis, requireKnownVersion } from '../ledger/index.ts';
 import { BlockLog } from './block-log.ts';
 import { encodeRecord } from './block-record.ts';
 import type { ChainRules } from './chain-rules.ts';
@@ -40,6 +40,8 @@ async function openWith(
     );
     if (snapshot !== undefined && snapshot.mark.height > state.height)
       throw new IndexMismatchError('the index is ahead of the log');
+    // An index lets blocks be skipped, so that rules which are not known would be missed only later.
+    requireKnownVersion(state.values, state.height, rules.contracts.newestVersion);
     return { log, state };
   } catch (cause) {
     await log?.close();

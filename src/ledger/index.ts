@@ -37,6 +37,7 @@ export {
 export * from './promise/index.ts';
 export {
   FIRST_VERSION,
+  requireKnownVersion,
   scheduleVersion,
   type VersionStart,
   versionAt,

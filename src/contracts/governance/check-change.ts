@@ -15,7 +15,7 @@ import { changedValidators, checkValidators } from './validator-rules.ts';
 import { readValidators, type Validator } from './validators.ts';
 
 /** How many blocks lie at least between the decision for a version and its first block. */
-export const MIN_ACTIVATION_BLOCKS = 100;
+export const MIN_ACTIVATION_BLOCKS = 50;
 
 /** What can be said of a change for good when it is proposed: its keys, and the proof that a new one is held. */
 export function checkContent(context: ActionContext, change: Change): ResultCode {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { CONTRACTS, genesisState } from '../../contracts/index.ts';
-import { chainIdOf, type Genesis, type ResultCode } from '../../ledger/index.ts';
+import { type ContractTable, chainIdOf, type Genesis, type ResultCode } from '../../ledger/index.ts';
 import { toHex } from '../../shared/index.ts';
 import { backupLog } from '../backup.ts';
 import type { ChainRules } from '../chain-rules.ts';
@@ -41,6 +41,8 @@ export type CometBftEngineOptions = {
   readonly retainBlocks?: number;
   /** How long a submission waits for its block. */
   readonly submitTimeoutMs?: number;
+  /** The rules to run by; those of this version unless said otherwise. */
+  readonly contracts?: ContractTable;
 };
 
 export type CometBftEngine = Engine & {
@@ -63,7 +65,7 @@ export async function openCometBftEngine(options: CometBftEngineOptions): Promis
   try {
     const chainId = chainIdOf(genesis);
     const signHead = consensusHeadSigner(chainId, nodeSeed);
-    const rules = consortiumRules(genesis, signHead);
+    const rules = consortiumRules(options, signHead);
     const opened = await openLedger(folderStorage(folder), rules, (fresh) => {
       if (fresh) discardIndex(folder);
       return openIndexedValues(folder);
@@ -75,11 +77,14 @@ export async function openCometBftEngine(options: CometBftEngineOptions): Promis
   }
 }
 
-function consortiumRules(genesis: Genesis, signHead: ConsensusHeadSigner): ChainRules {
+function consortiumRules(
+  { genesis, contracts = CONTRACTS }: CometBftEngineOptions,
+  signHead: ConsensusHeadSigner,
+): ChainRules {
   return {
     genesis,
     chainId: chainIdOf(genesis),
-    contracts: CONTRACTS,
+    contracts,
     genesisState,
     signHead: (height, seal) => signHead(height, seal, 0),
   };

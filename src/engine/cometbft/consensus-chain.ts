@@ -5,6 +5,7 @@ import {
   decodeTransaction,
   encodeBlock,
   executeBlock,
+  requireKnownVersion,
   transactionId,
   type VerifySignature,
 } from '../../ledger/index.ts';
@@ -67,6 +68,7 @@ export class ConsensusChain {
   #consensusHeight: number;
   #recordedConsensusHeight: number;
   #failure: AppError | undefined;
+  #upgradeNeeded: AppError | undefined;
   #underWay: Promise<unknown> = Promise.resolve();
   #commits = 0;
 
@@ -75,6 +77,7 @@ export class ConsensusChain {
     const { state } = parts;
     this.#consensusHeight = state.height === 0 ? 0 : (consensusHeightOf(state.seal.checkpoint) ?? 0);
     this.#recordedConsensusHeight = this.#consensusHeight;
+    this.#upgradeNeeded = this.#unknownRules();
   }
 
   /** The height of the last block of the consensus engine that is taken over. */
@@ -97,8 +100,9 @@ export class ConsensusChain {
     return this.#commits;
   }
 
+  /** Why nothing can be recorded any more, or not before another version of this software runs. */
   get failure(): AppError | undefined {
-    return this.#failure;
+    return this.#failure ?? this.#upgradeNeeded;
   }
 
   onCommit(listener: CommitListener): () => void {
@@ -222,8 +226,20 @@ export class ConsensusChain {
     const transactionIds = block.transactions.map(idOf);
     staged.commit(frame, checkpoint, transactionIds);
     this.#recordedConsensusHeight = consensusHeight;
+    this.#upgradeNeeded = this.#unknownRules();
     this.#notify(decided);
     return { block, output, firstLeaf, transactionIds };
+  }
+
+  /** Known before a block needs other rules, so that nobody waits for it. Executing one throws the same. */
+  #unknownRules(): AppError | undefined {
+    try {
+      requireKnownVersion(this.parts.state.values, this.nextHeight, this.parts.rules.contracts.newestVersion);
+      return undefined;
+    } catch (cause) {
+      if (cause instanceof AppError && cause.code === 'upgrade-needed') return cause;
+      throw cause;
+    }
   }
 
   /** A view that missed a block would answer from an older state, so the chain stops rather than go on without it. */
