@@ -1,5 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { AppError, fromUtf8 } from '../shared/index.ts';
+import { isForkEvidence, verifyForkEvidence } from './light/fork-evidence.ts';
 import { type FileTrust, MAX_RECEIPT_CHARACTERS, type ProofVerdict, verifyText } from './receipts/index.ts';
 
 /** UTF-8 may take up to three bytes for a character of the limit. */
@@ -10,6 +11,15 @@ export async function verifyFile(path: string, trust: FileTrust = {}): Promise<P
   const bytes = await readBounded(path);
   const text = fromUtf8(bytes);
   return verifyText(text ?? '\ufffd', trust);
+}
+
+/** Verifies a file that proves a fork of a consortium's chain; undefined for any other file. */
+export async function verifyForkFile(
+  path: string,
+  trust: FileTrust = {},
+): Promise<ReturnType<typeof verifyForkEvidence> | undefined> {
+  const text = fromUtf8(await readBounded(path));
+  return text !== undefined && isForkEvidence(text) ? verifyForkEvidence(text, trust) : undefined;
 }
 
 async function readBounded(path: string): Promise<Uint8Array> {

@@ -1,11 +1,13 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { type FileTrust, verifyFile } from '../../client/index.ts';
+import { type FileTrust, verifyFile, verifyForkFile } from '../../client/index.ts';
 import { backupFindings, witnessKey } from '../../node/index.ts';
-import { AppError, fromHex } from '../../shared/index.ts';
+import { AppError, equalBytes, fromHex } from '../../shared/index.ts';
 import { connect } from '../connect.ts';
 import type { Terminal } from '../terminal.ts';
 import { verdictJson, verdictText } from '../verdict-text.ts';
+import { addCompareCommand } from './compare.ts';
+import { chainOption, readNetwork } from './network-names.ts';
 import { collect, nodeOption } from './options.ts';
 import { verifyPromises } from './promise.ts';
 import { addWitnessCommand } from './witness.ts';
@@ -15,6 +17,7 @@ interface VerifyOptions {
   out?: string;
   node: string;
   chain?: string;
+  network?: string;
   genesis?: string;
   witness: string[];
   quorum?: string;
@@ -35,6 +38,10 @@ export function addLedgerCommands(program: Command, terminal: Terminal): void {
     .option('--out <file>', 'with --promise: keep what shows it, for anybody to check offline')
     .addOption(nodeOption())
     .option('--chain <id>', 'the chain it must be of, 64 hexadecimal digits')
+    .option(
+      '--network <file>',
+      'the network file of the consortium it must be of; its organisations are named',
+    )
     .option('--genesis <file>', 'the genesis of the chain, for a bare checkpoint')
     .option('--witness <key>', 'key of a witness that you trust, as it prints it (repeat)', collect, [])
     .option('--quorum <number>', 'how many of them must have co-signed; all of them unless you say')
@@ -51,6 +58,7 @@ export function addLedgerCommands(program: Command, terminal: Terminal): void {
     .action((transaction: string, options: ReceiptCommandOptions) =>
       fetchReceipt(transaction, options, terminal),
     );
+  addCompareCommand(program, terminal);
   addWitnessCommand(program, terminal);
 }
 
@@ -61,9 +69,19 @@ async function verify(file: string | undefined, options: VerifyOptions, terminal
     throw new AppError('usage', 'Name the file of a proof, or a promise to log with --promise.');
   if (statSync(file, { throwIfNoEntry: false })?.isDirectory() === true)
     return verifyBackupFolder(file, terminal);
+  const fork = await verifyForkFile(file, trustOf(options));
+  if (fork !== undefined) return answerFork(fork, terminal);
   const verdict = await verifyFile(file, trustOf(options));
   terminal.answer(verdictJson(verdict), verdictText(verdict));
   if (!verdict.ok) throw new AppError('proof-refused', `The proof does not hold: ${verdict.code}.`);
+}
+
+function answerFork(fork: Awaited<ReturnType<typeof verifyForkFile>>, terminal: Terminal): void {
+  if (fork?.ok !== true)
+    throw new AppError('proof-refused', `The file proves no fork: ${fork?.error ?? 'it cannot be read'}.`);
+  const { statements } = fork.value;
+  const text = ['THE CHAIN WAS FORKED.', '', 'Proven:', ...statements.map((line) => `  + ${line}`)];
+  terminal.answer({ ok: true, code: 'forked', statements }, text.join('\n'));
 }
 
 interface ReceiptCommandOptions {
@@ -95,13 +113,15 @@ async function transactionOf(text: string): Promise<{ id: Uint8Array; chainId?: 
   throw new AppError('usage', 'Give the id of a transaction, 64 hexadecimal digits, or a receipt of one.');
 }
 
-function trustOf({ chain, genesis, witness, quorum }: VerifyOptions): FileTrust {
-  const chainId = chain === undefined ? undefined : fromHex(chain);
-  if (chain !== undefined && chainId?.length !== 32)
-    throw new AppError('usage', '--chain takes 64 hexadecimal digits.');
+function trustOf({ chain, network, genesis, witness, quorum }: VerifyOptions): FileTrust {
+  const known = network === undefined ? undefined : readNetwork(network);
+  const chainId = chainOption(chain) ?? known?.chainId;
+  if (known !== undefined && chainId !== undefined && !equalBytes(chainId, known.chainId))
+    throw new AppError('usage', '--chain and --network name different chains.');
   const witnesses = witness.map(witnessKey);
   return {
     witnesses,
+    ...(known !== undefined && { organisationNames: known.organisationNames }),
     quorum: quorumOf(quorum, witnesses.length),
     ...(chainId !== undefined && { chainId }),
     ...(genesis !== undefined && { genesis: new Uint8Array(readFileSync(genesis)) }),

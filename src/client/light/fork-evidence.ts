@@ -69,6 +69,11 @@ export function formatForkEvidence(genesis: Genesis, { blocks }: Pick<ForkFound,
   return sealJson(evidence.encode(members) as Record<string, unknown>);
 }
 
+/** Whether a file's text is meant as the proof of a fork: by the format that it names. */
+export function isForkEvidence(text: string): boolean {
+  return text.includes(`"format":"${FORMAT}"`);
+}
+
 /**
  * Checks such a file. Its signatures prove who signed two blocks. That those were the validators of the chain at that height is
  * shown for the validators of the genesis, whom the words name with their organisation.
