@@ -117,6 +117,7 @@ async function loseDisk(scene: Scene, step: Step): Promise<Shortcoming> {
 async function rejoinByStateSync(scene: Scene, step: Step): Promise<Shortcoming> {
   const victim = victimOf(scene, step);
   const others = scene.consortium.validators.filter((one) => one !== victim);
+  const since = victim.consensusLogSize();
   const [source] = others as [Validator, ...Validator[]];
   const { height } = await source.status();
   const trusted = (await source.hashes(height, height)).get(height) ?? '';
@@ -135,7 +136,7 @@ async function rejoinByStateSync(scene: Scene, step: Step): Promise<Shortcoming>
     await victim.start();
   }
   const isSynced = await comesToHold(async () => {
-    await startAgain(victim);
+    await startAgain(victim, since);
     const { earliestHeight, isCatchingUp } = await victim.status();
     return earliestHeight > 1 && !isCatchingUp;
   }, STATE_SYNC_MS);
@@ -149,18 +150,20 @@ async function rejoinByStateSync(scene: Scene, step: Step): Promise<Shortcoming>
  * Killed after it has written the state that it took over and before its first block, CometBFT does not start again
  * (blocksync/reactor.go, NewReactorWithAddr); then its data is removed and the ledger, which is further, stays.
  */
-async function startAgain(victim: Validator): Promise<void> {
+async function startAgain(victim: Validator, since: number): Promise<void> {
   if (victim.isConsensusRunning) return;
-  if (victim.hasSaid(HALF_SYNCED)) victim.wipeConsensus();
+  if (victim.hasSaid(HALF_SYNCED, since)) victim.wipeConsensus();
   await victim.start();
 }
 
 async function letDiverge(scene: Scene, step: Step): Promise<Shortcoming> {
   const victim = victimOf(scene, step);
   scene.load.distrust(victim.place);
+  // Where its application was killed in the midst of a block before, the words are in the log already.
+  const since = victim.consensusLogSize();
   await victim.ask({ ask: 'diverge' });
   const isNoticed = await comesToHold(
-    () => !victim.isConsensusRunning || victim.hasSaid(DISAGREEMENT),
+    () => !victim.isConsensusRunning || victim.hasSaid(DISAGREEMENT, since),
     NOTICE_MS,
   );
   if (!isNoticed) return `node ${victim.place} executes wrongly and does not notice in ${NOTICE_MS / 1000} s`;

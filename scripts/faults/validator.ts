@@ -1,4 +1,4 @@
-import { copyFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { withSettings } from '../../src/engine/cometbft/cometbft-home.ts';
 import { proxyAppOf } from '../../src/engine/index.ts';
@@ -105,9 +105,14 @@ export class Validator {
     return blockHashes(this.rpcUrl, fromHeight, toHeight);
   }
 
-  /** Whether its CometBFT has said something in its log. */
-  hasSaid(words: RegExp): boolean {
-    return words.test(readFileSync(this.consensusLog, 'utf8'));
+  /** How long the log of its CometBFT is now. */
+  consensusLogSize(): number {
+    return statSync(this.consensusLog).size;
+  }
+
+  /** Whether its CometBFT has said something in its log since that was so long. */
+  hasSaid(words: RegExp, since: number): boolean {
+    return words.test(readFileSync(this.consensusLog).subarray(since).toString());
   }
 
   applicationHasSaid(words: RegExp): boolean {
