@@ -1,0 +1,84 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { proxyAppOf } from '../abci/abci-server.ts';
+import { openCometBftEngine } from '../cometbft-engine.ts';
+import { configureHome, consensusGenesis, createHome } from '../cometbft-home.ts';
+import { runCometBft } from '../cometbft-process.ts';
+import { freePorts, type LocalNetwork, type LocalValidator, nodeSeedOf } from './local-network.ts';
+
+/** A later block than the first, whose time is that of the genesis and so outside the trusting period. */
+const TRUSTED_HEIGHT = 2;
+const PLACE = 99;
+
+/** A node without a vote that joins a network by state sync: it takes a snapshot from its peers, and then the blocks after it. */
+export async function joinByStateSync(
+  binary: string,
+  { chain, validators }: LocalNetwork,
+  folder: string,
+  log: (line: string) => void,
+): Promise<LocalValidator & { close(): Promise<void> }> {
+  const home = join(folder, 'joiner', 'cometbft');
+  mkdirSync(home, { recursive: true });
+  await createHome(binary, home, 'joiner');
+  const [rpcPort = 0, p2pPort = 0] = await freePorts(2);
+  const rpcUrl = `http://127.0.0.1:${rpcPort}`;
+  const engine = await openCometBftEngine({
+    folder: join(folder, 'joiner', 'ledger'),
+    genesis: chain.genesis,
+    nodeSeed: nodeSeedOf(PLACE),
+    rpcUrl,
+    log,
+  });
+  const servers = validators.map((one) => one.rpcUrl);
+  configureHome(home, consensusGenesis(chain.genesis), {
+    name: 'joiner',
+    proxyApp: proxyAppOf(engine.abci),
+    rpcPort,
+    p2pHost: '127.0.0.1',
+    p2pPort,
+    peers: await Promise.all(servers.map(peerOf)),
+    isLocal: true,
+    extra: {
+      'statesync.enable': 'true',
+      // CometBFT wants two; on a network of one validator they are the same.
+      'statesync.rpc_servers': JSON.stringify([...servers, ...servers].slice(0, 2).join(',')),
+      'statesync.trust_height': String(TRUSTED_HEIGHT),
+      'statesync.trust_hash': JSON.stringify(await blockHash(servers[0] as string, TRUSTED_HEIGHT)),
+      'statesync.trust_period': '"168h0m0s"',
+      'statesync.discovery_time': '"5s"',
+    },
+  });
+  const consensus = runCometBft(binary, home, log);
+  const close = async (): Promise<void> => {
+    await consensus.stop();
+    await engine.close();
+  };
+  return { engine, consensus, home, rpcUrl, close };
+}
+
+/** The first block that a node's CometBFT has; undefined while it does not answer. */
+export async function earliestBlock(rpcUrl: string): Promise<number | undefined> {
+  try {
+    const { sync_info } = await askRpc<{ sync_info: { earliest_block_height: string } }>(rpcUrl, 'status');
+    return Number(sync_info.earliest_block_height);
+  } catch {
+    return undefined;
+  }
+}
+
+async function peerOf(rpcUrl: string): Promise<string> {
+  const { node_info } = await askRpc<{ node_info: { id: string; listen_addr: string } }>(rpcUrl, 'status');
+  return `${node_info.id}@${node_info.listen_addr.replace('tcp://', '')}`;
+}
+
+async function blockHash(rpcUrl: string, height: number): Promise<string> {
+  const { block_id } = await askRpc<{ block_id: { hash: string } }>(rpcUrl, `block?height=${height}`);
+  return block_id.hash;
+}
+
+async function askRpc<Answer>(rpcUrl: string, path: string): Promise<Answer> {
+  const response = await fetch(`${rpcUrl}/${path}`);
+  const { result } = (await response.json()) as { result?: Answer };
+  if (result === undefined) throw new Error(`CometBFT has no answer to ${path}.`);
+  return result;
+}
