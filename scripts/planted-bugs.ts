@@ -21,6 +21,7 @@ const FHIR = ['tests/fhir-interactions.test.ts'];
 const LIGHT_CLIENT = ['src/client/light/light-client.test.ts'];
 const LEAKS = ['tests/fhir-leaks.test.ts'];
 const MATRIX = ['tests/http-consent-matrix.test.ts'];
+const GOVERNANCE = ['src/contracts/governance/governance.test.ts'];
 
 export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
@@ -367,6 +368,42 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     find: 'return verifyRange(blocks.flatMap(leafHashesOf), before.leaves, logSize, proof, logRoot);',
     replace: 'return verifyRange !== undefined && logSize > 0 && proof.length >= 0 && logRoot.length > 0;',
     tests: ['src/engine/cometbft/snapshot/snapshot.test.ts'],
+    inSlice: false,
+  },
+  {
+    name: 'duplicate-votes-counted',
+    promise: 'an organisation of a consortium has one vote',
+    file: 'src/contracts/governance/vote-on-proposal.ts',
+    find: "if (hasVoted(proposal, signer)) return RESULT_CODES['already-voted'];",
+    replace: 'void hasVoted;',
+    tests: GOVERNANCE,
+    inSlice: true,
+  },
+  {
+    name: 'quorum-one-short',
+    promise: 'a consortium decides by more than two thirds of its organisations',
+    file: 'src/contracts/governance/tally.ts',
+    find: 'return 3 * yes > 2 * members;',
+    replace: 'return 3 * (yes + 1) > 2 * members;',
+    tests: GOVERNANCE,
+    inSlice: true,
+  },
+  {
+    name: 'validators-below-four',
+    promise: 'no vote leaves a consortium with fewer than four validators',
+    file: 'src/contracts/governance/validator-rules.ts',
+    find: 'const SAFE_VALIDATORS = 4;',
+    replace: 'const SAFE_VALIDATORS = 3;',
+    tests: GOVERNANCE,
+    inSlice: false,
+  },
+  {
+    name: 'unknown-rules-run',
+    promise: 'a node halts rather than run rules that it does not know',
+    file: 'src/ledger/protocol-version.ts',
+    find: 'if (version <= newestVersion) return version;',
+    replace: 'if (version <= newestVersion || version > 0) return version;',
+    tests: ['src/engine/upgrade.test.ts'],
     inSlice: false,
   },
 ];

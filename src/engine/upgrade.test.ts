@@ -21,7 +21,16 @@ import {
 } from './sample-chain.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'careledger-upgrade-'));
-after(() => rmSync(root, { recursive: true, force: true }));
+/** Closed in every case, or a test that fails would leave the process running. */
+const open: { close(): unknown }[] = [];
+function tracked<Resource extends { close(): unknown }>(resource: Resource): Resource {
+  open.push(resource);
+  return resource;
+}
+after(async () => {
+  for (const one of open) await one.close();
+  rmSync(root, { recursive: true, force: true });
+});
 
 const START = MIN_ACTIVATION_BLOCKS + 1;
 const NEWER_SOFTWARE = { ...CONTRACTS, newestVersion: 2 };
@@ -52,7 +61,7 @@ describe('a version that this software does not know', () => {
     const folder = join(root, 'embedded');
     const { genesis, operatorSeed } = chain;
     const options = { folder, genesis, operatorSeed, now: () => SAMPLE_TIME_MS + 5000, verifyWorkers: 0 };
-    const older = await openEmbeddedEngine(options);
+    const older = tracked(await openEmbeddedEngine(options));
     assert.equal((await older.submit(decision(chain))).code, RESULT_CODES.ok);
     while (older.head().height < START - 1) await older.submit(another(chain));
     const waiting = another(chain);
@@ -60,10 +69,10 @@ describe('a version that this software does not know', () => {
     assert.equal(older.head().height, START - 1, 'nothing was recorded');
     await older.close();
 
-    const newer = await openEmbeddedEngine({ ...options, contracts: NEWER_SOFTWARE });
+    const newer = tracked(await openEmbeddedEngine({ ...options, contracts: NEWER_SOFTWARE }));
     assert.equal((await newer.submit(waiting)).height, START);
     await newer.close();
-    await assert.rejects(openEmbeddedEngine(options), needsUpgrade);
+    await assert.rejects(openEmbeddedEngine(options).then(tracked), needsUpgrade);
   });
 
   test('halts the cometbft engine before its first block, and newer software goes on from there', async () => {
@@ -72,8 +81,8 @@ describe('a version that this software does not know', () => {
     const log = (): void => undefined;
     const { genesis, operatorSeed: nodeSeed } = chain;
     const options = { folder, genesis, nodeSeed, rpcUrl: 'http://127.0.0.1:1', log, verifyWorkers: 0 };
-    const older = await openCometBftEngine(options);
-    const client = await AbciClient.open(join(folder, 'abci.sock'));
+    const older = tracked(await openCometBftEngine(options));
+    const client = tracked(await AbciClient.open(join(folder, 'abci.sock')));
     const consensus = new PlayedConsensus(client, chain);
     await consensus.initChain();
     assert.deepEqual((await consensus.block([decision(chain)])).codes, [RESULT_CODES.ok]);
@@ -89,14 +98,14 @@ describe('a version that this software does not know', () => {
     client.close();
     await older.close();
 
-    const newer = await openCometBftEngine({ ...options, contracts: NEWER_SOFTWARE });
-    const again = new PlayedConsensus(await AbciClient.open(join(folder, 'abci.sock')), chain);
+    const newer = tracked(await openCometBftEngine({ ...options, contracts: NEWER_SOFTWARE }));
+    const again = new PlayedConsensus(tracked(await AbciClient.open(join(folder, 'abci.sock'))), chain);
     again.height = (await again.info()).height;
     await again.block([waiting]);
     await untilHeight(newer, START);
     again.client.close();
     await newer.close();
-    await assert.rejects(openCometBftEngine(options), needsUpgrade);
+    await assert.rejects(openCometBftEngine(options).then(tracked), needsUpgrade);
   });
 });
 

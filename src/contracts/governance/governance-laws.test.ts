@@ -48,15 +48,13 @@ const vote = (chain: TestChain, by: Actor, proposalId: Uint8Array, isYes: boolea
 type Ballot = { readonly voter: number; readonly isYes: boolean };
 const ballots = (size: number): fc.Arbitrary<Ballot[]> =>
   fc.array(fc.record({ voter: fc.nat(size - 1), isYes: fc.boolean() }), { maxLength: 3 * size });
-const election = fc
-  .integer({ min: 2, max: 7 })
-  .chain((size) =>
-    fc.record({
-      size: fc.constant(size),
-      cast: ballots(size),
-      order: fc.shuffledSubarray([...Array(size).keys()], { minLength: size }),
-    }),
-  );
+const election = fc.integer({ min: 2, max: 7 }).chain((size) =>
+  fc.record({
+    size: fc.constant(size),
+    cast: ballots(size),
+    order: fc.shuffledSubarray([...Array(size).keys()], { minLength: size }),
+  }),
+);
 
 test('a change is made exactly when more than two thirds said yes, each heard once, by its first vote', () => {
   fc.assert(
