@@ -5,19 +5,29 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { createLightClient, type LightSource, verifyFile, verifyText } from '../src/client/index.ts';
+import { encodeOpenProposal, readValidators } from '../src/contracts/index.ts';
 import {
   cometBftOrReason,
   type LocalNetwork,
   startLocalNetwork,
 } from '../src/engine/cometbft/testing/local-network.ts';
 import { randomRounds, submitRounds } from '../src/engine/cometbft/testing/random-rounds.ts';
-import { accountIdOf } from '../src/identity/index.ts';
+import {
+  enrolment,
+  SAMPLE_TIME_MS,
+  sampleBytes,
+  sampleSigner,
+  signedAction,
+} from '../src/engine/sample-chain.ts';
+import { accountIdOf, publicKeyOf } from '../src/identity/index.ts';
 import { decodeTransaction, encodeGenesis, transactionId } from '../src/ledger/index.ts';
 import { type ConsensusProver, createConsensusProver } from '../src/node/ledger/consensus-prover.ts';
 import { createReceiptDesk } from '../src/node/ledger/receipts.ts';
 import { toHex } from '../src/shared/index.ts';
 import type { AccessLog } from '../src/vault/index.ts';
 
+/** The genesis of the sample chain is from the beginning of 2026. */
+const TRUSTING_PERIOD_MS = Date.now() - SAMPLE_TIME_MS + 3_600_000;
 const root = mkdtempSync(join(tmpdir(), 'careledger-consortium-'));
 after(() => rmSync(root, { recursive: true, force: true }));
 const found = await cometBftOrReason();
@@ -84,8 +94,7 @@ describe('on real blocks of a consortium', options, () => {
       genesis,
       sources: [liar, honest, { ...honest, name: 'other' }],
       now: Date.now,
-      // The genesis of the sample chain is from the beginning of 2026.
-      trustingPeriodMs: Date.now() - genesis.timeMs + 3_600_000,
+      trustingPeriodMs: TRUSTING_PERIOD_MS,
     });
     const { head, agreeing, liars } = await client.verify();
     assert.deepEqual(agreeing, ['other']);
@@ -96,6 +105,34 @@ describe('on real blocks of a consortium', options, () => {
     assert.deepEqual(toHex(head.block.header.appHash), toHex(engine().head().appHash));
     for (let height = 1; height < head.trusted.height; height += 1)
       assert.equal((await client.verify(height)).head.trusted.height, height);
+  });
+
+  test('after a vote on the validators, receipts and light clients go on, and name whose the new ones are', async () => {
+    const { chain } = network;
+    const { custodian, chainId } = chain;
+    const consensusKey = publicKeyOf(sampleBytes(1, 'a validator that is not there yet'));
+    const validators = [{ consensusKey, organisation: custodian.accountId, power: 4 }];
+    const draft = { lastHeight: 1000, change: { kind: 'set-validators', validators } } as const;
+    const open = await engine().submit(
+      signedAction(chain, custodian, 'open-proposal', [encodeOpenProposal(draft)]),
+    );
+    assert.equal(open.code, 0);
+    assert.equal(readValidators(engine().state).length, 2, 'the vote of the one member decides');
+    // An update counts from two blocks after its own.
+    for (const name of ['one', 'two', 'three'])
+      await engine().submit(enrolment(chain, sampleSigner(9, name)));
+    const verdict = verifyText(await desk().ofTransaction(open.transactionId), { chainId });
+    assert.ok(verdict.ok, verdict.code);
+    assert.match(verdict.statements.join('\n'), /which 1 of 2 validators signed, with 10 of 14 votes/);
+    const sources = [prover.blocks, { ...prover.blocks, name: 'other' }];
+    const client = createLightClient({
+      genesis: chain.genesis,
+      sources,
+      now: Date.now,
+      trustingPeriodMs: TRUSTING_PERIOD_MS,
+    });
+    const { head } = await client.verify();
+    assert.equal(head.trusted.validators.totalPower, 14);
   });
 
   const genesisBytes = (): Uint8Array => encodeGenesis(network.chain.genesis);
