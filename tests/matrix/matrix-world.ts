@@ -51,7 +51,7 @@ export async function createMatrixWorld(
   keeps: (state: State, kind: Kind) => boolean = () => true,
   keepsPart = keeps,
 ): Promise<MatrixWorld> {
-  const node = await startTestNode();
+  const node = await startTestNode({ withSamples: false });
   const folder = mkdtempSync(join(tmpdir(), 'careledger-matrix-'));
   const keys = await registerParties(node);
   const ask = asker(node);
@@ -62,18 +62,18 @@ export async function createMatrixWorld(
       body: resource,
     });
     if (reply.status !== 201) throw new Error(`${resource.resourceType}/${resource.id}: ${reply.body}`);
+    // Each in a millisecond of its own, so that a world and its twin list them in one order.
+    const writtenMs = Date.parse(JSON.parse(reply.body).meta.lastUpdated);
+    while (Date.now() <= writtenMs) await new Promise((resolve) => setImmediate(resolve));
   };
   const patients = new Map<string, PatientKey>();
   const tokens = tokenStore(node, keys, patients);
   const patientKind = KINDS[0] as Kind;
   for (const id of [OTHER_PATIENT, DELEGATE]) await write(recordOf(id, patientKind, id, 'nobody'));
-  await Promise.all(
-    states.map(async (state) => {
-      for (const kind of KINDS)
-        if (kind === patientKind || keeps(state, kind))
-          await write(recordOf(patientIdOf(state), kind, undefined, undefined, keepsPart(state, kind)));
-    }),
-  );
+  for (const state of states)
+    for (const kind of KINDS)
+      if (kind === patientKind || keeps(state, kind))
+        await write(recordOf(patientIdOf(state), kind, undefined, undefined, keepsPart(state, kind)));
   const client = createNodeClient({ baseUrl: node.url });
   for (const id of [OTHER_PATIENT, DELEGATE, ...states.map(patientIdOf)])
     patients.set(id, await enrol(node, client, join(folder, `${id}.json`), id));
@@ -113,15 +113,16 @@ async function registerParties(node: TestNode): Promise<Keys> {
     await by.submit(`register-${kind}` as 'register-device', [registration]);
     return key;
   };
+  const employer = ({ seed }: KeyFile) => createAccountSigner({ engine, chainId, seed });
   const hospital = await register(custodian, 'organisation', 'hospital');
-  const signer = createAccountSigner({ engine, chainId, seed: hospital.seed });
+  const institute = await register(custodian, 'organisation', 'research-institute');
   return {
     hospital,
-    outsideClinician: await register(signer, 'practitioner', 'physician'),
+    outsideClinician: await register(employer(hospital), 'practitioner', 'physician'),
+    researcher: await register(employer(institute), 'practitioner', 'researcher'),
+    insurer: await register(custodian, 'organisation', 'insurer'),
     device: await register(custodian, 'device', 'medical-device'),
-    researcher: node.demoKey('researcher'),
-    insurer: node.demoKey('insurer'),
-    clinician: node.demoKey('clinician'),
+    clinician: await register(custodian, 'practitioner', 'physician'),
   };
 }
 
