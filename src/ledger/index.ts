@@ -57,6 +57,7 @@ export { type StateProof, verifyStateProof } from './state/state-proof.ts';
 export { type StagedState, StateTree } from './state/state-tree.ts';
 export {
   decodeTransaction,
+  encodedTransactionId,
   encodeTransaction,
   HEADER_BYTES,
   MAX_PARTS,

@@ -26,6 +26,8 @@ import { PlayedConsensus } from './testing/played-consensus.ts';
 
 const ACCEPT = 1;
 const REJECT = 2;
+/** How often the application is killed: the first time before Commit, the last time after it. */
+const ROUNDS = 5;
 const root = mkdtempSync(join(tmpdir(), 'careledger-app-'));
 after(() => rmSync(root, { recursive: true, force: true }));
 
@@ -297,14 +299,14 @@ test('killed between FinalizeBlock and the end of Commit, the application recove
   const sides = new Set<string>();
   let { child, consensus } = await startChild(folder, 0);
   await consensus.initChain();
-  for (let round = 0; round < 6; round++) {
+  for (let round = 0; round < ROUNDS; round++) {
     const transactions = [enrolment(chain, sampleSigner(1, `patient ${round}`))];
     const before = await consensus.info();
     await consensus.finalize(transactions);
     if (round > 0) {
-      // The write takes about a millisecond: the later rounds are killed within it, or just after.
-      consensus.commit().catch(() => undefined);
-      await new Promise((resolve) => setTimeout(resolve, round - 1));
+      // The write takes about a millisecond: these rounds are killed within it, or just after, and the last one after it.
+      const committed = consensus.commit().catch(() => undefined);
+      await (round === ROUNDS - 1 ? committed : new Promise((resolve) => setTimeout(resolve, round - 1)));
     }
     await kill(child);
     consensus.client.close();

@@ -3,6 +3,7 @@ import type {
   ValidatorUpdate as ProtobufUpdate,
   RequestFinalizeBlock,
   RequestInitChain,
+  ResponseCheckTx,
   ResponseInfo,
 } from 'cosmjs-types/tendermint/abci/types';
 import {
@@ -108,10 +109,21 @@ function initChain(
 async function checkTx(
   { mempool, onRefused }: ApplicationParts,
   transaction: Uint8Array,
-): Promise<Awaited<ReturnType<Application['checkTx']>>> {
+): Promise<ResponseCheckTx> {
   const code = await mempool.check(transaction);
   if (code !== RESULT_CODES.ok) onRefused(transaction, code);
-  return { ...resultOf(code), data: NOTHING, info: '', gasWanted: 0n, gasUsed: 0n, events: [] };
+  return checkAnswer(code);
+}
+
+/** One object for each code, so that it is encoded once (abci-connection.ts). */
+const checkAnswers = new Map<ResultCode, ResponseCheckTx>();
+
+function checkAnswer(code: ResultCode): ResponseCheckTx {
+  const known = checkAnswers.get(code);
+  if (known !== undefined) return known;
+  const answer = { ...resultOf(code), data: NOTHING, info: '', gasWanted: 0n, gasUsed: 0n, events: [] };
+  checkAnswers.set(code, answer);
+  return answer;
 }
 
 function finalizeBlock(

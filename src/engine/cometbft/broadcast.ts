@@ -57,6 +57,26 @@ export class Broadcaster {
     return this.#waiting.splice(0, end === -1 ? this.#waiting.length : end);
   }
 
+  /** CometBFT closes connections that rest. One that it closed under a request is opened anew, once: to hand over twice is to hand over once. */
+  async #ask(body: string): Promise<unknown> {
+    try {
+      return await this.#request(body);
+    } catch (cause) {
+      if (!isConnectionError(cause)) throw cause;
+      return this.#request(body);
+    }
+  }
+
+  async #request(body: string): Promise<unknown> {
+    const response = await fetch(this.#url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body,
+      signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+    });
+    return response.json();
+  }
+
   async #post(batch: readonly Waiting[]): Promise<void> {
     const requests = batch.map(({ bytes }, id) => ({
       jsonrpc: '2.0',
@@ -65,13 +85,7 @@ export class Broadcaster {
       params: { tx: toBase64(bytes) },
     }));
     try {
-      const response = await fetch(this.#url, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(requests),
-        signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
-      });
-      const parsed: unknown = await response.json();
+      const parsed = await this.#ask(JSON.stringify(requests));
       const answers = new Map(
         (Array.isArray(parsed) ? parsed : [parsed]).map((one: RpcAnswer) => [one.id, one]),
       );
@@ -80,6 +94,11 @@ export class Broadcaster {
       for (const { reject } of batch) reject(unreachable(cause));
     }
   }
+}
+
+/** Whether the connection was lost, and not the time spent: only then is there some left to try again. */
+function isConnectionError(cause: unknown): boolean {
+  return cause instanceof TypeError;
 }
 
 function settle({ resolve, reject }: Waiting, answer: RpcAnswer | undefined): void {

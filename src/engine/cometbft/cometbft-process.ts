@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
+import { staleKeyCheck, staleKeyState } from './key-state.ts';
 
 const STOP_PATIENCE_MS = 10_000;
 const FIRST_PAUSE_MS = 500;
@@ -8,6 +9,7 @@ const MAX_PAUSE_MS = 30_000;
 /** One that ran so long had started well: the pauses begin anew. */
 const GOOD_RUN_MS = 60_000;
 /** CometBFT stops deciding blocks and runs on, so its end does not tell (consensus/state.go, receiveRoutine). */
+const SIGNED_BEFORE = 'found signature from the same key';
 const FAILURE = 'CONSENSUS FAILURE!!!';
 
 export type CometBftProcess = {
@@ -18,9 +20,15 @@ export type CometBftProcess = {
 
 /**
  * Runs `cometbft start` and starts it again when it ends by itself, after a pause that grows. Its output goes to a file in its
- * folder; that it has stopped deciding blocks is said here.
+ * folder; that it has stopped deciding blocks is said here. `ledgerHeight` is the last block of the consensus engine that the
+ * ledger has: where the key's state is older, CometBFT is told to look for the key's own votes first, and stops if there are any.
  */
-export function runCometBft(binary: string, home: string, log: (line: string) => void): CometBftProcess {
+export function runCometBft(
+  binary: string,
+  home: string,
+  log: (line: string) => void,
+  ledgerHeight: () => number = () => 0,
+): CometBftProcess {
   const output = createWriteStream(join(home, 'cometbft.log'), { flags: 'a', mode: 0o600 });
   let child: ChildProcess | undefined;
   let isStopping = false;
@@ -28,8 +36,10 @@ export function runCometBft(binary: string, home: string, log: (line: string) =>
   let timer: NodeJS.Timeout | undefined;
   const start = (): void => {
     const startedAtMs = performance.now();
-    child = spawn(binary, ['start', '--home', home], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const args = ['start', '--home', home, ...staleKeyCheck(home, ledgerHeight())];
+    child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     onceSaid(FAILURE, child, () => log(stoppedDeciding(home)));
+    onceSaid(SIGNED_BEFORE, child, () => log(staleKeyState(home)));
     child.stdout?.pipe(output, { end: false });
     child.stderr?.pipe(output, { end: false });
     child.once('error', (cause) => log(`CometBFT could not be started: ${cause.message}`));

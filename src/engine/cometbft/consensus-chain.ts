@@ -2,11 +2,10 @@ import { type ValidatorUpdate, validatorUpdatesOf } from '../../contracts/index.
 import {
   type Block,
   type BlockOutput,
-  decodeTransaction,
   encodeBlock,
+  encodedTransactionId,
   executeBlock,
   requireKnownVersion,
-  transactionId,
   type VerifySignature,
 } from '../../ledger/index.ts';
 import { AppError, equalBytes } from '../../shared/index.ts';
@@ -223,7 +222,7 @@ export class ConsensusChain {
       throw cause;
     });
     const firstLeaf = state.seal.logSize;
-    const transactionIds = block.transactions.map(idOf);
+    const transactionIds = block.transactions.map(encodedTransactionId);
     staged.commit(frame, checkpoint, transactionIds);
     this.#recordedConsensusHeight = consensusHeight;
     this.#upgradeNeeded = this.#unknownRules();
@@ -292,12 +291,6 @@ function otherRules(height: number): AppError {
     'damaged',
     `This software gives another result for block ${height} than the consortium recorded. Run the version that the other organisations run.`,
   );
-}
-
-function idOf(bytes: Uint8Array): Uint8Array {
-  const transaction = decodeTransaction(bytes);
-  if (!transaction.ok) throw transaction.error;
-  return transactionId(transaction.value.header);
 }
 
 function areEqual(left: readonly Uint8Array[], right: readonly Uint8Array[]): boolean {

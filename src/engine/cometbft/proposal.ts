@@ -23,6 +23,10 @@ const URGENT = [
   ACTIONS['rotate-key'],
 ];
 
+/** A header begins with the version and the chain id; contract and action follow (docs/protocol.md, "Transaction"). */
+const CONTRACT_AT = 1 + 32;
+const ACTION_AT = CONTRACT_AT + 1;
+
 type Offered = { readonly bytes: Uint8Array; readonly transaction: Transaction };
 
 /** The transactions for a block: urgent ones first, every signer's in its own order, and only what may enter. */
@@ -62,13 +66,17 @@ function objectionToOne({ output }: Executed): string {
   return `transaction ${index} may not enter a block (result code ${output.results[index]?.code})`;
 }
 
-/** An urgent transaction brings what its signer sent before it to the front, or its sequence number would not be the next. */
+/** What cannot be decoded is left out by admission; so only where something is urgent is everything decoded here. */
 function inPriorityOrder(offered: readonly Uint8Array[]): readonly Uint8Array[] {
+  return offered.some(mayBeUrgent) ? urgentFirst(offered) : offered;
+}
+
+/** An urgent transaction brings what its signer sent before it to the front, or its sequence number would not be the next. */
+function urgentFirst(offered: readonly Uint8Array[]): readonly Uint8Array[] {
   const decoded = offered.flatMap(decodedOrNone);
   const lastUrgent = new Map<string, number>();
   for (const [index, { transaction }] of decoded.entries())
     if (isUrgent(transaction)) lastUrgent.set(mapKey(transaction.header.signer), index);
-  if (lastUrgent.size === 0) return decoded.map(({ bytes }) => bytes);
   const isFirst = ({ transaction }: Offered, index: number): boolean =>
     index <= (lastUrgent.get(mapKey(transaction.header.signer)) ?? -1);
   const first = decoded.filter((one, index) => isFirst(one, index));
@@ -88,6 +96,12 @@ function withinLimits(transactions: readonly Uint8Array[], maxBytes: number): re
 function decodedOrNone(bytes: Uint8Array): Offered[] {
   const decoded = decodeTransaction(bytes);
   return decoded.ok ? [{ bytes, transaction: decoded.value }] : [];
+}
+
+function mayBeUrgent(bytes: Uint8Array): boolean {
+  return URGENT.some(
+    ({ contract, action }) => bytes[CONTRACT_AT] === contract && bytes[ACTION_AT] === action,
+  );
 }
 
 function isUrgent({ header }: Transaction): boolean {

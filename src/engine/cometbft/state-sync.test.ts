@@ -47,7 +47,11 @@ test(
       const enrol = (name: string): Promise<unknown> =>
         engine.submit(enrolment(network.chain, sampleSigner(1, name)));
       for (const name of ['a', 'b', 'c']) await enrol(name);
-      const joiner = await joinByStateSync(binary, network, folder, (line) => void lines.push(line));
+      const joined = {
+        genesis: network.chain.genesis,
+        rpcUrls: network.validators.map(({ rpcUrl }) => rpcUrl),
+      };
+      const joiner = await joinByStateSync(binary, joined, folder, (line) => void lines.push(line));
       close = joiner.close;
       const isLevel = (): boolean => joiner.engine.head().height === engine.head().height;
       await until('the snapshot to be taken over', isLevel, PATIENCE_MS);

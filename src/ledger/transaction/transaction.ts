@@ -91,6 +91,11 @@ export function transactionId(header: TransactionHeader): Uint8Array {
   return sha256(signingBytes(header));
 }
 
+/** The id of a transaction that is known to decode: its header stands at its beginning, as it was signed. */
+export function encodedTransactionId(bytes: Uint8Array): Uint8Array {
+  return sha256(concatBytes(SIGNING_DOMAIN, bytes.subarray(0, HEADER_BYTES)));
+}
+
 export function encodeTransaction(transaction: Transaction): Uint8Array {
   const writer = new CanonicalWriter()
     .fixed(encodeHeader(transaction.header), HEADER_BYTES)

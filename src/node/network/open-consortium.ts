@@ -36,7 +36,7 @@ export async function openConsortium(
     abci: abciAddress(folder, settings),
     log,
   });
-  const consensus = runCometBft(binary, folder.consensus, log);
+  const consensus = runCometBft(binary, folder.consensus, log, engine.consensusHeight);
   let closing: Promise<void> | undefined;
   return {
     ...engine,

@@ -21,6 +21,7 @@ export class AbciConnection {
   #waiting = 0;
   #waitingAlone = 0;
   #outgoing: Uint8Array[] = [];
+  readonly #encodings = new WeakMap<object, Uint8Array>();
   #closed = false;
 
   constructor(socket: Socket, methods: AbciMethods, log: (line: string) => void) {
@@ -75,8 +76,18 @@ export class AbciConnection {
     if (!OVERLAPPING.has(name)) this.#waitingAlone -= 1;
     if (this.#closed) return;
     if (this.#outgoing.length === 0) setImmediate(() => this.#flush());
-    this.#outgoing.push(delimit(Response.encode(response).finish()));
+    this.#outgoing.push(this.#encoded(name, response));
     if (this.#waiting <= MAX_WAITING / 2 && this.#socket.isPaused()) this.#socket.resume();
+  }
+
+  /** Thousands of answers to CheckTx are one object, which is encoded once. */
+  #encoded(name: MethodName, response: Response): Uint8Array {
+    const body = name === 'checkTx' ? response.checkTx : undefined;
+    const known = body === undefined ? undefined : this.#encodings.get(body);
+    if (known !== undefined) return known;
+    const bytes = delimit(Response.encode(response).finish());
+    if (body !== undefined) this.#encodings.set(body, bytes);
+    return bytes;
   }
 
   #flush(): void {

@@ -1,19 +1,22 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Genesis } from '../../../ledger/index.ts';
 import { proxyAppOf } from '../abci/abci-server.ts';
 import { openCometBftEngine } from '../cometbft-engine.ts';
 import { configureHome, consensusGenesis, createHome } from '../cometbft-home.ts';
 import { runCometBft } from '../cometbft-process.ts';
-import { freePorts, type LocalNetwork, type LocalValidator, nodeSeedOf } from './local-network.ts';
+import { freePorts, type LocalValidator, nodeSeedOf } from './local-network.ts';
 
 /** A later block than the first, whose time is that of the genesis and so outside the trusting period. */
 const TRUSTED_HEIGHT = 2;
 const PLACE = 99;
 
+export type JoinedNetwork = { readonly genesis: Genesis; readonly rpcUrls: readonly string[] };
+
 /** A node without a vote that joins a network by state sync: it takes a snapshot from its peers, and then the blocks after it. */
 export async function joinByStateSync(
   binary: string,
-  { chain, validators }: LocalNetwork,
+  { genesis, rpcUrls }: JoinedNetwork,
   folder: string,
   log: (line: string) => void,
 ): Promise<LocalValidator & { close(): Promise<void> }> {
@@ -24,26 +27,25 @@ export async function joinByStateSync(
   const rpcUrl = `http://127.0.0.1:${rpcPort}`;
   const engine = await openCometBftEngine({
     folder: join(folder, 'joiner', 'ledger'),
-    genesis: chain.genesis,
+    genesis,
     nodeSeed: nodeSeedOf(PLACE),
     rpcUrl,
     log,
   });
-  const servers = validators.map((one) => one.rpcUrl);
-  configureHome(home, consensusGenesis(chain.genesis), {
+  configureHome(home, consensusGenesis(genesis), {
     name: 'joiner',
     proxyApp: proxyAppOf(engine.abci),
     rpcPort,
     p2pHost: '127.0.0.1',
     p2pPort,
-    peers: await Promise.all(servers.map(peerOf)),
+    peers: await Promise.all(rpcUrls.map(peerOf)),
     isLocal: true,
     extra: {
       'statesync.enable': 'true',
       // CometBFT wants two; on a network of one validator they are the same.
-      'statesync.rpc_servers': JSON.stringify([...servers, ...servers].slice(0, 2).join(',')),
+      'statesync.rpc_servers': JSON.stringify([...rpcUrls, ...rpcUrls].slice(0, 2).join(',')),
       'statesync.trust_height': String(TRUSTED_HEIGHT),
-      'statesync.trust_hash': JSON.stringify(await blockHash(servers[0] as string, TRUSTED_HEIGHT)),
+      'statesync.trust_hash': JSON.stringify(await blockHash(rpcUrls[0] as string, TRUSTED_HEIGHT)),
       'statesync.trust_period': '"168h0m0s"',
       'statesync.discovery_time': '"5s"',
     },

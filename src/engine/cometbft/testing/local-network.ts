@@ -101,7 +101,12 @@ export async function startLocalNetwork(binary: string, options: NetworkOptions)
       peers,
       isLocal: true,
     });
-    validators.push({ engine, consensus: runCometBft(binary, home, log), home, rpcUrl });
+    validators.push({
+      engine,
+      consensus: runCometBft(binary, home, log, engine.consensusHeight),
+      home,
+      rpcUrl,
+    });
   }
   const close = async (): Promise<void> => {
     await Promise.all(validators.map(({ consensus }) => consensus.stop()));
