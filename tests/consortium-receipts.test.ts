@@ -1,15 +1,30 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
-import { headReceipt, parseReceipt, type ReceiptHead, verifyText } from '../src/client/index.ts';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import {
+  createNodeClient,
+  headReceipt,
+  openPinnedHeads,
+  parseReceipt,
+  type ReceiptHead,
+  verifyText,
+} from '../src/client/index.ts';
 import { formatReceipt } from '../src/client/receipts/receipt-format.ts';
+import { sealJson } from '../src/client/sealed-json.ts';
 import { accountIdOf } from '../src/identity/index.ts';
 import { signingValidator } from '../src/ledger/consensus/testing/light-chain.ts';
 import { seededNumbers, tamper } from '../src/ledger/consensus/testing/tampering.ts';
 import { toHex } from '../src/shared/index.ts';
 import { consortiumChain, consortiumHead, FOUNDERS, type HeadPlan } from './support/consortium-head.ts';
+import { promiseOf } from './support/log-promise.ts';
 import { sampleReceipts, sampleReceiptsOn } from './support/sample-receipts.ts';
+import { standInNode } from './support/stand-in-node.ts';
 
-const TAMPERINGS = 400;
+const TAMPERINGS = 250;
+const folder = mkdtempSync(join(tmpdir(), 'careledger-receipts-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
 const chain = consortiumChain();
 const { receipts } = sampleReceiptsOn(chain, () => consortiumHead(chain));
 const TRUST = { chainId: chain.chain.chainId };
@@ -94,6 +109,57 @@ describe('the receipt of a consortium', () => {
     const forged = row.value.with(2 + 32, (row.value[2 + 32] as number) ^ 1);
     const other = { ...consensus, validators: { ...row, value: forged } };
     assert.equal(headCode({ ...head, consensus: other }), 'state-proof-invalid');
+  });
+
+  test('of a chain where nothing happened yet is of the time of its genesis', () => {
+    const fresh = consortiumChain();
+    const trust = { chainId: fresh.chain.chainId };
+    const head = consortiumHead(fresh, { height: 1 });
+    const verdict = verifyText(headReceipt(head), trust);
+    assert.ok(verdict.ok && verdict.checkpoint.height === 0);
+    const later = { ...head, checkpoint: head.checkpoint.replace('time 1000', 'time 1001') };
+    assert.equal(verifyText(headReceipt(later), trust).code, 'head-not-decided');
+  });
+
+  test('is what a client of a node asks for, and pins, where validators decide', async () => {
+    const own = consortiumChain();
+    for (const text of ['a', 'b']) own.addAccess(text);
+    own.anchorAccesses();
+    const node = standInNode(() => own);
+    const client = createNodeClient({
+      baseUrl: 'http://node.example',
+      fetch: node.fetch,
+      trust: { chainId: own.chain.chainId },
+      pinnedHeads: openPinnedHeads(join(folder, 'heads.json')),
+    });
+    assert.equal((await client.head()).checkpoint.height, 1);
+    own.anchorAccesses();
+    assert.equal((await client.head()).checkpoint.height, 2);
+    // The head of a node that signs by itself.
+    node.bend = (path) =>
+      path === '/ledger/head'
+        ? headReceipt({ genesis: own.genesis, checkpoint: own.checkpoint() })
+        : undefined;
+    await assert.rejects(client.head(), { code: 'proof-refused' });
+    const { state } = receipts;
+    node.bend = (path) => (path === '/ledger/head' ? state : undefined);
+    await assert.rejects(client.head(), 'the receipt of something else is no head');
+  });
+
+  test('holds a custodian to its promises as the validators decided, not as a node says', async () => {
+    const own = consortiumChain();
+    for (const text of ['a', 'b']) own.addAccess(text);
+    own.anchorAccesses();
+    const client = createNodeClient({ baseUrl: 'http://node.example', fetch: standInNode(() => own).fetch });
+    const kept = await client.promiseCase(promiseOf(own, 1, 'b', 1_500));
+    assert.match(kept, /"format":"careledger-promise-case\/v2"/);
+    const trust = { chainId: own.chain.chainId };
+    assert.match(verifyText(kept, trust).statements.join('\n'), /consortium "test"[\s\S]*kept its promise/);
+    const broken = await client.promiseCase(promiseOf(own, 1, 'something else', 1_500));
+    assert.equal((verifyText(broken, trust) as { promise?: string }).promise, 'broken');
+    const { consensus: _, digest: __, ...rest } = JSON.parse(broken) as Record<string, unknown>;
+    const alone = sealJson({ ...rest, format: 'careledger-promise-case/v1' });
+    assert.equal(verifyText(alone, trust).code, 'consensus-missing');
   });
 
   test('does not take half of the founders for a hand-over, as a light client with a clock would', () => {

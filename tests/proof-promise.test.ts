@@ -3,37 +3,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createNodeClient, type Fetch, verifyPromiseCase, verifyText } from '../src/client/index.ts';
 import { sealJson } from '../src/client/sealed-json.ts';
-import { type Actor, actor } from '../src/contracts/testing/test-chain.ts';
-import { signMessage } from '../src/identity/index.ts';
-import { encodePromise, promiseOfEntry, signBatchPromise } from '../src/ledger/index.ts';
-import { leafHash, MerkleLog, utf8 } from '../src/shared/index.ts';
+import { actor } from '../src/contracts/testing/test-chain.ts';
+import { utf8 } from '../src/shared/index.ts';
+import { promiseOf } from './support/log-promise.ts';
 import { ProofChain } from './support/proof-chain.ts';
 import { standInNode } from './support/stand-in-node.ts';
-
-/** The promise that entry `index` has the text `text`, to be anchored by `deadlineMs`. */
-function promiseOf(
-  chain: ProofChain,
-  index: number,
-  text: string,
-  anchorDeadlineMs: number,
-  hospital: Actor = chain.chain.hospital,
-): string {
-  const leaf = leafHash(utf8(text));
-  const tree = new MerkleLog();
-  tree.append(leaf);
-  const batch = { root: tree.root(), firstLeafIndex: index, size: 1 };
-  const sign = (message: Uint8Array) => signMessage(hospital.seed, message);
-  const batchSignature = signBatchPromise(batch, { custodian: hospital.id, anchorDeadlineMs, sign });
-  const promise = promiseOfEntry(hospital.id, {
-    leafIndex: index,
-    leafHash: leaf,
-    batch,
-    batchPath: [],
-    batchSignature,
-  });
-  assert.ok(promise);
-  return encodePromise(promise);
-}
 
 /** Three entries, anchored, at block time 2000 ms and later. */
 function anchoredChain(): ProofChain {

@@ -18,7 +18,15 @@ const HOSPITAL = actor(2);
 export function consortiumChain(): ProofChain {
   const { validators, organisationKeys } = consortiumGenesis(FOUNDERS);
   const others = organisationKeys.slice(1);
-  return new ProofChain(new TestChain({ validators, organisationKeys: [HOSPITAL.publicKey, ...others] }));
+  return new ConsortiumChain(
+    new TestChain({ validators, organisationKeys: [HOSPITAL.publicKey, ...others] }),
+  );
+}
+
+class ConsortiumChain extends ProofChain {
+  override head(): ReceiptHead {
+    return consortiumHead(this);
+  }
 }
 
 export type HeadPlan = Partial<Pick<ChainPlan, 'validatorsAt' | 'vote' | 'dataHash'>> & {
@@ -48,10 +56,12 @@ export function consensusBlocks({ chain }: ProofChain, plan: HeadPlan = {}): rea
 export function consortiumHead(chain: ProofChain, plan: HeadPlan = {}): Required<ReceiptHead> {
   const blocks = consensusBlocks(chain, plan);
   const heights = [...(plan.by ?? []), blocks.length];
+  const before = blocks.at(-2);
   return {
-    ...chain.head(),
+    genesis: chain.genesis,
+    checkpoint: chain.checkpoint(),
     consensus: {
-      blockBefore: encodeBlockHeader((blocks.at(-2) as LightBlock).header),
+      blockBefore: before === undefined ? null : encodeBlockHeader(before.header),
       blocks: heights.map((height) => encodeLightBlock(blocks[height - 1] as LightBlock)),
       validators: chain.evidence(VALIDATORS_ROW),
     },

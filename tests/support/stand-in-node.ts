@@ -2,6 +2,7 @@
 import {
   accountKeyReceipt,
   type Fetch,
+  headReceipt,
   type StateSubject,
   stateKeyOf,
   stateReceipt,
@@ -36,6 +37,7 @@ function answer(
   const [, , what = '', ...rest] = path.split('/');
   if (what === 'genesis') return new Response(chain.genesis as BodyInit);
   if (what === 'checkpoint') return new Response(chain.checkpoint());
+  if (what === 'head') return new Response(headReceipt(chain.head()));
   if (what === 'accounts') return accountAnswer(chain, bytesOf(rest[0]));
   if (what === 'proofs' && rest[0] === 'consistency') {
     const [from, to] = ['from', 'to'].map((name) => Number(query.get(name))) as [number, number];
