@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { toHex } from '../../shared/index.ts';
+import { toBase64, toHex } from '../../shared/index.ts';
 import { headerHash } from './block-header.ts';
 import { verifyAdjacent, verifySelf, verifySkipping } from './light-block.ts';
+import {
+  decodeBlockHeader,
+  decodeLightBlock,
+  encodeBlockHeader,
+  encodeLightBlock,
+} from './light-block-codec.ts';
 import { readRecorded } from './testing/light-chain.ts';
 import { validatorAddress, validatorSetOf } from './validator-set.ts';
 
@@ -27,6 +33,24 @@ test('the headers, sets and addresses that CometBFT recorded have the hashes it 
       block.validators.map(({ publicKey }) => toHex(validatorAddress(publicKey)).toUpperCase()),
       addresses,
     );
+  }
+});
+
+test('blocks have the bytes in files that the vectors say, and are read from them alone', () => {
+  const file = new URL('../../../vectors/consensus/encodings.json', import.meta.url);
+  const { blocks } = JSON.parse(readFileSync(file, 'utf8')) as {
+    blocks: readonly { height: number; header: string; lightBlock: string }[];
+  };
+  assert.equal(blocks.length, 2);
+  for (const { height, header, lightBlock } of blocks) {
+    const block = RECORDED[height - 1]?.block;
+    assert.ok(block);
+    assert.equal(toBase64(encodeBlockHeader(block.header)), header);
+    assert.equal(toBase64(encodeLightBlock(block)), lightBlock);
+  }
+  for (const { block } of RECORDED) {
+    assert.deepEqual(decodeLightBlock(encodeLightBlock(block)), { ok: true, value: block });
+    assert.deepEqual(decodeBlockHeader(encodeBlockHeader(block.header)), { ok: true, value: block.header });
   }
 });
 

@@ -23,6 +23,7 @@ const PATIENCE_MS = 15_000;
 const RPC_TIMEOUT_MS = 5000;
 const MAX_ANSWER_BYTES = 8 << 20;
 const MAX_CACHED = 16;
+const MAX_REMEMBERED = 256;
 
 /** What the validators signed about this node's heads, as receipts carry it. */
 export interface ConsensusProver {
@@ -38,7 +39,7 @@ type Proof = Omit<ConsensusProof, 'validators'>;
 export function createConsensusProver(genesis: Genesis, rpcUrl: string): ConsensusProver {
   const beginning = trustConsortium(genesis);
   assert(beginning.ok, 'a consortium has validators');
-  const blocks = rpcSource('this node', (path) => askRpc(rpcUrl, path));
+  const blocks = remembering(rpcSource('this node', (path) => askRpc(rpcUrl, path)));
   const cached = new Map<number, Promise<Proof>>();
   /** Blocks from which later ones are verified: those at which the validators had changed so far that they had to be. */
   const kept: VerifiedBlock[] = [];
@@ -70,6 +71,23 @@ export function createConsensusProver(genesis: Genesis, rpcUrl: string): Consens
       if (cached.size >= MAX_CACHED) cached.delete(cached.keys().next().value ?? height);
       cached.set(height, proof);
       return proof;
+    },
+  };
+}
+
+/** A decided block stays what it is, so nobody makes the consensus engine work by asking for one again and again. */
+function remembering(source: LightSource): LightSource {
+  const known = new Map<number, LightBlock>();
+  return {
+    name: source.name,
+    async lightBlock(height) {
+      const remembered = height === 'newest' ? undefined : known.get(height);
+      if (remembered !== undefined) return remembered;
+      const block = await source.lightBlock(height);
+      if (block === undefined) return undefined;
+      if (known.size >= MAX_REMEMBERED) known.delete(known.keys().next().value ?? 0);
+      known.set(block.header.height, block);
+      return block;
     },
   };
 }
