@@ -251,3 +251,24 @@ test('what a redacted view keeps does not count what was taken out of it', async
     );
   assert.deepEqual(bundle([{ resource: hidden }, { resource: plan }]), bundle([{ resource: plan }]));
 });
+
+test('a record that turned out to be sensitive is not shown as it was before', async () => {
+  const mayRead = { actor: [actor(OUTSIDER.accountId)], action: [concept(SYSTEM.action, 'access')] };
+  world.consents.set('p5', [activeConsent(5, fhirConsent('OPTIN', mayRead))]);
+  await world.send(CLINICIAN, 'PUT', '/Patient/p5', { resourceType: 'Patient', id: 'p5' });
+  const condition = (code: unknown) => ({
+    resourceType: 'Condition',
+    id: 'turned',
+    subject: { reference: 'Patient/p5' },
+    code,
+    note: [{ text: CANARY }],
+  });
+  await world.send(CLINICIAN, 'PUT', '/Condition/turned', condition({ text: 'pending' }));
+  assert.equal((await world.send(OUTSIDER, 'GET', '/Condition/turned/_history/1')).status, 200);
+  await world.send(CLINICIAN, 'PUT', '/Condition/turned', condition(B20));
+  for (const url of ['/Condition/turned', '/Condition/turned/_history/1', '/Condition/turned/_history'])
+    assert.equal((await world.send(OUTSIDER, 'GET', url)).status, 404, url);
+  const all = await world.send(OUTSIDER, 'GET', '/Condition/_history');
+  assert.ok(!all.body.includes(CANARY));
+  assert.equal((await world.send(CLINICIAN, 'GET', '/Condition/turned/_history/1')).status, 200);
+});

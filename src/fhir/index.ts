@@ -4,4 +4,5 @@ export { createFhirHandler, type FhirHandler, loadFhirDefinitions } from './http
 export type { FhirHttpReply, FhirHttpRequest } from './http/message.ts';
 export { outcomeOf, outcomeOfError } from './http/outcome.ts';
 export * from './labels/index.ts';
+export { readVersionUnderLabelsOfNow } from './repository/labels-of-now.ts';
 export { toIdempotentBundle } from './repository/transaction-ids.ts';

@@ -8,6 +8,7 @@ import type {
 } from '../../vault/index.ts';
 import type { FhirDeps } from '../fhir-deps.ts';
 import { holds } from '../search/matches-content.ts';
+import { readVersionUnderLabelsOfNow, underLabelsOfNow } from './labels-of-now.ts';
 
 /** Where a repository reads versions and puts new ones. */
 export type RecordStore = Pick<RecordReader, 'read' | 'readVersion' | 'history' | 'find'> & {
@@ -63,8 +64,8 @@ export function pendingStore(deps: Pick<FhirDeps, 'vault' | 'anchor'>): PendingS
 function readerOf(vault: FhirDeps['vault']): Pick<RecordReader, 'read' | 'readVersion' | 'history' | 'find'> {
   return {
     read: (resourceType, id) => vault.read(resourceType, id),
-    readVersion: (key) => vault.readVersion(key),
-    history: (query) => vault.history(query),
+    readVersion: (key) => readVersionUnderLabelsOfNow(vault, key),
+    history: async (query) => underLabelsOfNow(vault, await vault.history(query)),
     find: (query) => vault.find(query),
   };
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { RecordOpening } from '../../client/index.ts';
+import { readVersionUnderLabelsOfNow } from '../../fhir/index.ts';
 import { AppError } from '../../shared/index.ts';
 import type { SealedRecord } from '../../vault/index.ts';
 import { authenticate } from '../fhir/fhir-door.ts';
@@ -17,7 +18,7 @@ export function addRecordRoutes(app: NodeApp, runtime: NodeRuntime): void {
     if (!/^[1-9]\d{0,9}$/.test(version))
       throw new AppError('invalid-request', 'A version is a number from 1 on.');
     const key = { resourceType: type, id, version: Number(version) };
-    return receiptOf(runtime, context, await runtime.vault.readVersion(key));
+    return receiptOf(runtime, context, await readVersionUnderLabelsOfNow(runtime.vault, key));
   });
 }
 
