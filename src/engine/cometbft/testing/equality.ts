@@ -6,7 +6,7 @@ import { toHex } from '../../../shared/index.ts';
 import { embeddedRules, openEmbeddedEngine } from '../../embedded-engine.ts';
 import type { Committed, Engine, Head } from '../../engine.ts';
 import { openLedger } from '../../open-ledger.ts';
-import type { SampleChain } from '../../sample-chain.ts';
+import { enrolment, type SampleChain, sampleSigner } from '../../sample-chain.ts';
 import { Sequencer } from '../../sequencer.ts';
 import { mapKey, memoryValues } from '../../state-values.ts';
 import { folderStorage } from '../../storage.ts';
@@ -118,6 +118,7 @@ async function runRounds(
     const { height } = asked.head();
     await until('every node at the height', () => engines.every((one) => one.head().height === height));
   }
+  await assertRecordedOnce(engines, chain);
   await assertOneChain(engines);
   await assertReplayed(last, chain, options.folder);
   const head = last.head();
@@ -133,6 +134,17 @@ function comparable(value: Uint8Array | undefined): string {
   const [account, chain, anchor] = [41, 40, 56];
   const tail = value.length === account || value.length === chain ? 0 : value.length === anchor ? 16 : 8;
   return `${value.length} ${toHex(value.subarray(0, value.length - tail))}`;
+}
+
+/** The same transaction, given to every node at once and again, is recorded once, and all give the same answer. */
+async function assertRecordedOnce(engines: readonly Engine[], chain: SampleChain): Promise<void> {
+  const bytes = enrolment(chain, sampleSigner(0, 'given to every node'));
+  const before = (engines[0] as Engine).head().logSize;
+  const both = [...engines, ...engines].map((engine) => engine.submit(bytes));
+  const [first, ...others] = await Promise.all(both);
+  for (const other of others) assert.deepEqual(other, first);
+  for (const engine of engines) assert.deepEqual(await engine.submit(bytes), first);
+  assert.equal((engines[0] as Engine).head().logSize, before + 1);
 }
 
 async function assertOneChain([first, ...others]: readonly Engine[]): Promise<void> {
