@@ -15,6 +15,7 @@ import { runCometBft } from '../src/engine/cometbft/cometbft-process.ts';
 import { freePorts, sampleConsortium, until } from '../src/engine/cometbft/testing/local-network.ts';
 import { findCometBft, proxyAppOf } from '../src/engine/index.ts';
 import { type BenchCase, type BenchOptions, costCase, rateCase } from './bench-case.ts';
+import type { ApplicationOrder } from './consortium/application.ts';
 import type { LoadOrder, LoadReport } from './consortium/load.ts';
 
 type App = LoadOrder['app'];
@@ -96,7 +97,9 @@ async function startNetwork(binary: string, app: App, size: number, folder: stri
     for (const [place, home] of homes.entries()) {
       const ledger = join(folder, `org${place}`, 'ledger');
       if (app === 'ours')
-        applications.push(await startApplication(ledger, rpcUrls[place] as string, cards, place));
+        applications.push(
+          await startApplication({ folder: ledger, rpcUrl: rpcUrls[place] as string, cards, place }),
+        );
       const peers = cards.flatMap(({ nodeId }, other) =>
         other === place ? [] : [`${nodeId}@127.0.0.1:${ports[size + other]}`],
       );
@@ -119,14 +122,9 @@ async function startNetwork(binary: string, app: App, size: number, folder: stri
   }
 }
 
-async function startApplication(
-  ledger: string,
-  rpcUrl: string,
-  cards: readonly ValidatorCard[],
-  place: number,
-): Promise<ChildProcess> {
+async function startApplication(order: ApplicationOrder): Promise<ChildProcess> {
   const script = join(import.meta.dirname, 'consortium', 'application.ts');
-  const args = [script, ledger, rpcUrl, JSON.stringify(cards), String(place)];
+  const args = [script, JSON.stringify(order)];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   if (child.stdout !== null) await once(child.stdout, 'data');
   return child;

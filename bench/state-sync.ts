@@ -21,6 +21,9 @@ const PATIENTS = 100;
 const A_TRANSACTION = 100;
 const UNDER_WAY = 250;
 const TOLD_EVERY = 200_000;
+/** What a busy machine answers now and then. */
+const PASSING = new Set(['timeout', 'unavailable', 'busy']);
+const RETRY_MS = 1000;
 const PATIENCE_MS = 600_000;
 const execute = promisify(execFile);
 
@@ -76,7 +79,8 @@ async function submit(engine: Engine, transaction: Uint8Array): Promise<void> {
       (cause: unknown) => cause,
     );
     if (error === undefined) return;
-    if (!(error instanceof AppError) || error.code !== 'timeout') throw error;
+    if (!(error instanceof AppError) || !PASSING.has(error.code)) throw error;
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
 }
 

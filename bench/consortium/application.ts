@@ -1,9 +1,17 @@
-/** Our application in a process of its own: `node bench/consortium/application.ts <folder> <rpc url> <cards as JSON> <place>`. Says "ready". */
+/** Our application in a process of its own: `node bench/consortium/application.ts <order as JSON>`. Says "ready" on its output. */
 import { openCometBftEngine } from '../../src/engine/cometbft/cometbft-engine.ts';
+import type { ValidatorCard } from '../../src/engine/cometbft/cometbft-home.ts';
 import { nodeSeedOf, sampleConsortium } from '../../src/engine/cometbft/testing/local-network.ts';
 
-const [folder = '', rpcUrl = '', cards = '[]', place = '0'] = process.argv.slice(2);
-const { genesis } = sampleConsortium(JSON.parse(cards));
+export type ApplicationOrder = {
+  readonly folder: string;
+  readonly rpcUrl: string;
+  readonly cards: readonly ValidatorCard[];
+  readonly place: number;
+};
+
+const { folder, rpcUrl, cards, place } = JSON.parse(process.argv[2] ?? '') as ApplicationOrder;
+const { genesis } = sampleConsortium(cards);
 const log = (line: string): void => void process.stderr.write(`${line}\n`);
-await openCometBftEngine({ folder, genesis, nodeSeed: nodeSeedOf(Number(place)), rpcUrl, log });
+await openCometBftEngine({ folder, genesis, nodeSeed: nodeSeedOf(place), rpcUrl, log });
 process.stdout.write('ready\n');
