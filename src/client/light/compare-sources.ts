@@ -1,4 +1,5 @@
 import { type Fork, forkOf, type LightBlock, type VerifiedBlock, verifySelf } from '../../ledger/index.ts';
+import { AssertionError } from '../../shared/index.ts';
 import { type VerifyStep, verifyByHalving } from './bisection.ts';
 import { blockAt, isSameBlock, type Liar, type LightSource, SourceLied } from './light-source.ts';
 
@@ -64,6 +65,7 @@ async function answerOf(source: LightSource, proven: Proven): Promise<Answer> {
     }
     return { kind: 'agrees' };
   } catch (error) {
+    if (error instanceof AssertionError) throw error;
     return error instanceof SourceLied ? { kind: 'lies', liar: error.liar } : { kind: 'silent' };
   }
 }

@@ -184,6 +184,8 @@ describe('a light client', () => {
   test('believes nothing that no other source has, where others were named', async () => {
     const alone = await refusal(verify([sourceOf('a', steady), silentSource('b')]));
     assert.equal(alone.code, 'proof-refused');
+    const left = await refusal(verify([sourceOf('liar', steady.slice(1)), sourceOf('a', steady)], {}, 5));
+    assert.match(left.message, /liar lied about block 5 \(wrong-height\)/);
     const none = await refusal(verify([silentSource('a'), silentSource('b')]));
     assert.match(none.message, /a did not answer; b did not answer/);
   });
@@ -308,6 +310,8 @@ describe('the pinned block', () => {
       verify([sourceOf('a', steady.slice(0, 19))], { heads: openTrustedHeads(file) }),
     );
     assert.equal(behind.code, 'behind');
+    const past = await refusal(verify([sourceOf('a', steady)], { heads }, 19));
+    assert.equal(past.code, 'invalid-request');
     assert.equal(heightOf(await verify([sourceOf('a', steady)], { heads }, 20)), 20, 'the same again');
     assert.equal(heightOf(await verify([sourceOf('a', steady)], { heads: openTrustedHeads(file) })), LENGTH);
     const chain = chainIdOf(GENESIS);

@@ -12,7 +12,7 @@ import {
   verifyNext,
   verifySelf,
 } from '../../ledger/index.ts';
-import { AppError, equalBytes } from '../../shared/index.ts';
+import { AppError, AssertionError, equalBytes } from '../../shared/index.ts';
 import { type VerifyStep, verifyByHalving } from './bisection.ts';
 import { type Comparison, compareSources, type ForkFound } from './compare-sources.ts';
 import { forkError } from './fork-evidence.ts';
@@ -83,6 +83,7 @@ export function createLightClient(options: LightClientOptions): LightClient {
 async function verifyHead(options: LightClientOptions, height: number | 'newest'): Promise<LightHead> {
   const limits = limitsOf(options);
   const start = await startOf(options, limits);
+  if (height !== 'newest' && height < start.trusted.height) throw alreadyPast(start.trusted);
   const verify: VerifyStep = (trusted, block) => verifyNext(trusted, block, limits);
   const liars: Liar[] = [...start.liars];
   const silent: string[] = [];
@@ -99,7 +100,7 @@ async function verifyHead(options: LightClientOptions, height: number | 'newest'
     const trace = answer.trace.length > 0 || start.block === undefined ? answer.trace : [start.block];
     const compared = await compareSources(start.trusted, trace, source.name, others, verify);
     if (compared.fork !== undefined) throw forkError(options.genesis, compared.fork);
-    refuseAlone(others, compared, liars);
+    if (options.sources.length > 1) refuseAlone(compared, liars);
     const head = answer.trace.at(-1) ?? start.block;
     if (head === undefined) throw nothingProven([], silent);
     await options.heads?.save(chainIdOf(options.genesis), head.block);
@@ -135,6 +136,7 @@ async function follow(
       throw new SourceLied({ source: source.name, height: trusted.height, reason: 'not-on-this-chain' });
     return { kind: 'proved', trace: [] };
   } catch (error) {
+    if (error instanceof AssertionError) throw error;
     return error instanceof SourceLied ? { kind: 'lied', liar: error.liar } : { kind: 'silent' };
   }
 }
@@ -208,10 +210,17 @@ function limitsOf(options: LightClientOptions): TrustLimits {
   };
 }
 
-/** Where others were named, one at least has to say the same; a liar among them is no reason to stop. */
-function refuseAlone(others: readonly LightSource[], compared: Comparison, liars: readonly Liar[]): void {
-  if (others.length === 0 || compared.agreeing.length > 0) return;
+/** Where several sources were named, two at least have to say the same; a liar among the others is no reason to stop. */
+function refuseAlone(compared: Comparison, liars: readonly Liar[]): void {
+  if (compared.agreeing.length > 0) return;
   throw nothingProven([...liars, ...compared.liars], compared.silent);
+}
+
+function alreadyPast({ height }: TrustedBlock): AppError {
+  return new AppError(
+    'invalid-request',
+    `You have verified block ${height} before. Ask for it or for a later one.`,
+  );
 }
 
 function allBehind({ height }: TrustedBlock): AppError {
