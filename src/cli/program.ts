@@ -1,5 +1,6 @@
 import { Command, type Option } from 'commander';
 import { addAdministration } from './commands/administration.ts';
+import { addGovernCommand } from './commands/govern.ts';
 import { addLedgerCommands } from './commands/ledger.ts';
 import { addNetworkCommand } from './commands/network.ts';
 import { addNodeCommands } from './commands/node.ts';
@@ -15,6 +16,7 @@ Examples:
   careledger keys enrol-code Patient/ana             a one-time code for a patient's wallet
   careledger wallet enrol --code-file ana.code       bind the wallet to that patient
   careledger consent grant --to KEY --purpose TREAT  let somebody read
+  careledger govern list                             what members vote on
   careledger log                                     who read my record
   careledger verify receipt.json                     check a proof, offline
 
@@ -34,6 +36,7 @@ export function createProgram(terminal: Terminal): Command {
     .exitOverride();
   addNodeCommands(program, terminal);
   addNetworkCommand(program, terminal);
+  addGovernCommand(program, terminal);
   addAdministration(program, terminal);
   addPatientCommands(program, terminal);
   addReadingCommands(program, terminal);

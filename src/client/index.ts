@@ -1,4 +1,5 @@
 /** Talking to a node and believing only what is proven: receipts, pinned heads, wallets, witnesses. */
+export * from './governance/index.ts';
 export { type HeadConflict, openPinnedHeads, type PinnedHeads } from './heads/pinned-heads.ts';
 export type { AccountAnswer } from './http/accounts.ts';
 export type { ExchangeAnswer, ExchangeRequest, Fetch } from './http/exchange.ts';

@@ -1,6 +1,7 @@
 import type { auditFolder as AuditFolder, AuditSummary } from './admin/audit.ts';
 import type { backupFindings as BackupFindings, restoreNode as RestoreNode } from './admin/backup.ts';
 import type { NodeConfig } from './config.ts';
+import type { applyForAdmission as ApplyForAdmission } from './network/apply-for-admission.ts';
 import type { initMember as InitMember, joinNetwork as JoinNetwork } from './network/member-folder.ts';
 import type { RunningNode } from './start-node.ts';
 
@@ -50,6 +51,13 @@ export async function restoreNode(...input: Parameters<typeof RestoreNode>): Pro
 /** Makes an organisation's keys and its card, with which a network is begun. */
 export async function initMember(...input: Parameters<typeof InitMember>): ReturnType<typeof InitMember> {
   return (await import('./network/member-folder.ts')).initMember(...input);
+}
+
+/** Asks a member of a network, in the name of the organisation of a folder, to propose it as a member too. */
+export async function applyForAdmission(
+  ...input: Parameters<typeof ApplyForAdmission>
+): Promise<ReturnType<typeof ApplyForAdmission>> {
+  return (await import('./network/apply-for-admission.ts')).applyForAdmission(...input);
 }
 
 /** Settles that a folder belongs to the network of a file. */

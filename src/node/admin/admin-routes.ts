@@ -6,6 +6,7 @@ import type { NodeRuntime } from '../runtime.ts';
 import { auditNode } from './audit.ts';
 import { backupNode } from './backup.ts';
 import { eraseAndRecord, parseReference } from './erasure.ts';
+import { addGovernanceRoutes } from './governance.ts';
 import { importBundle } from './import.ts';
 import { jsonLines } from './ndjson.ts';
 import { type PartyRegistration, registerParty, setSuspended } from './parties.ts';
@@ -22,6 +23,7 @@ export function createAdminApp(runtime: NodeRuntime, stop: () => void): NodeApp 
     return json({ stopping: true });
   });
   addPartyRoutes(app, runtime);
+  addGovernanceRoutes(app, runtime);
   addRecordRoutes(app, runtime);
   app.post('/admin/audit', () => jsonLines((tell) => auditNode(runtime, tell)));
   app.post('/admin/backup', async (context) => {
