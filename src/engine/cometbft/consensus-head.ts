@@ -20,7 +20,7 @@ export type ConsensusHeadSigner = (height: number, seal: UnsignedSeal, consensus
 
 /**
  * A node's own note over a head: the checkpoint signed by the node, and a line by which it states the consensus height it stands
- * for (docs/consortium.md, "Heights"). It is the word of one node; what the consortium agreed on is proven by its commits.
+ * for (docs/protocol.md, "Under CometBFT"). It is the word of one node; what the consortium agreed on is proven by its commits.
  */
 export function consensusHeadSigner(chainId: Uint8Array, nodeSeed: Uint8Array): ConsensusHeadSigner {
   const name = checkpointOrigin(chainId) + NAME_SUFFIX;
