@@ -203,12 +203,9 @@ function tokenStore(node: TestNode, keys: Keys, patients: ReadonlyMap<string, Pa
 
 function asker(node: TestNode) {
   const agent = new Agent({ keepAlive: true, maxSockets: 16 });
-  const ask = (
-    token: string,
-    path: string,
-    { method = 'GET', body, headers = {} }: Ask = {},
-  ): Promise<Reply> =>
+  const ask = (token: string, path: string, what: Ask = {}): Promise<Reply> =>
     new Promise((resolve, reject) => {
+      const { method = 'GET', body, headers = {} } = what;
       const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
       const type = typeof body === 'string' ? 'application/x-www-form-urlencoded' : 'application/fhir+json';
       const outgoing = httpRequest(
@@ -236,7 +233,11 @@ function asker(node: TestNode) {
           );
         },
       );
-      outgoing.on('error', reject);
+      outgoing.on('error', (error: NodeJS.ErrnoException) => {
+        // The server had closed the idle connection meanwhile, and has not seen the request.
+        if (outgoing.reusedSocket && error.code === 'ECONNRESET') resolve(ask(token, path, what));
+        else reject(error);
+      });
       outgoing.end(text);
     });
   return Object.assign(ask, { agent });
