@@ -3,10 +3,13 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { toHex } from '../../shared/index.ts';
 import { enrolment, sampleSigner } from '../sample-chain.ts';
+import type { CometBftEngine } from './cometbft-engine.ts';
 import { runCometBft } from './cometbft-process.ts';
 import { staleKeyCheck } from './key-state.ts';
-import { cometBftOrReason, startLocalNetwork, until } from './testing/local-network.ts';
+import { joinWithKeyOf, votingPower } from './testing/joining-node.ts';
+import { cometBftOrReason, type LocalValidator, startLocalNetwork, until } from './testing/local-network.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'careledger-key-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -63,3 +66,30 @@ test(
     }
   },
 );
+
+test('two nodes with one validator’s key do not fork the chain', options, async () => {
+  const network = await startLocalNetwork(binary, { folder: mkdtempSync(join(folder, 'four-')), size: 4 });
+  const { chain, validators } = network;
+  const [first, second] = validators.map(({ engine }) => engine) as [CometBftEngine, CometBftEngine];
+  let close = (): Promise<void> => Promise.resolve();
+  try {
+    const enrol = (name: string): Promise<unknown> => second.submit(enrolment(chain, sampleSigner(1, name)));
+    await enrol('a');
+    const rpcUrls = validators.map(({ rpcUrl }) => rpcUrl);
+    const joined = { genesis: chain.genesis, rpcUrls };
+    const twin = await joinWithKeyOf(validators[0] as LocalValidator, binary, joined, folder);
+    close = twin.close;
+    await until('the twin to follow', () => twin.engine.head().height === second.head().height);
+    assert.equal(await votingPower(twin.rpcUrl), await votingPower(rpcUrls[0] as string));
+    for (const name of ['b', 'c', 'd', 'e', 'f']) await enrol(name);
+    const engines = [twin.engine, first, ...validators.slice(1).map(({ engine }) => engine)];
+    const { height } = second.head();
+    await until('all to be level', () => engines.every((one) => one.head().height === height));
+    const hashes = new Set(engines.map((one) => toHex(one.head().appHash)));
+    assert.equal(hashes.size, 1);
+    assert.equal(second.head().logSize, 6);
+  } finally {
+    await close();
+    await network.close();
+  }
+});

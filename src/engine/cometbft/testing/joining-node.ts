@@ -13,13 +13,47 @@ const PLACE = 99;
 
 export type JoinedNetwork = { readonly genesis: Genesis; readonly rpcUrls: readonly string[] };
 
+type JoinedNode = LocalValidator & { close(): Promise<void> };
+
 /** A node without a vote that joins a network by state sync: it takes a snapshot from its peers, and then the blocks after it. */
 export async function joinByStateSync(
+  binary: string,
+  network: JoinedNetwork,
+  folder: string,
+  log: (line: string) => void,
+): Promise<JoinedNode> {
+  const { rpcUrls } = network;
+  return joinNetwork(binary, network, folder, log, {
+    'statesync.enable': 'true',
+    // CometBFT wants two; on a network of one validator they are the same.
+    'statesync.rpc_servers': JSON.stringify([...rpcUrls, ...rpcUrls].slice(0, 2).join(',')),
+    'statesync.trust_height': String(TRUSTED_HEIGHT),
+    'statesync.trust_hash': JSON.stringify(await blockHash(rpcUrls[0] as string, TRUSTED_HEIGHT)),
+    'statesync.trust_period': '"168h0m0s"',
+    'statesync.discovery_time': '"5s"',
+  });
+}
+
+/** A second node with the key of a validator, as after a move to another machine on which the old one was left running. */
+export async function joinWithKeyOf(
+  validator: LocalValidator,
+  binary: string,
+  network: JoinedNetwork,
+  folder: string,
+): Promise<JoinedNode> {
+  const key = join(validator.home, 'config', 'priv_validator_key.json');
+  return joinNetwork(binary, network, folder, () => undefined, {
+    priv_validator_key_file: JSON.stringify(key),
+  });
+}
+
+async function joinNetwork(
   binary: string,
   { genesis, rpcUrls }: JoinedNetwork,
   folder: string,
   log: (line: string) => void,
-): Promise<LocalValidator & { close(): Promise<void> }> {
+  extra: Record<string, string>,
+): Promise<JoinedNode> {
   const home = join(folder, 'joiner', 'cometbft');
   mkdirSync(home, { recursive: true });
   await createHome(binary, home, 'joiner');
@@ -40,15 +74,7 @@ export async function joinByStateSync(
     p2pPort,
     peers: await Promise.all(rpcUrls.map(peerOf)),
     isLocal: true,
-    extra: {
-      'statesync.enable': 'true',
-      // CometBFT wants two; on a network of one validator they are the same.
-      'statesync.rpc_servers': JSON.stringify([...rpcUrls, ...rpcUrls].slice(0, 2).join(',')),
-      'statesync.trust_height': String(TRUSTED_HEIGHT),
-      'statesync.trust_hash': JSON.stringify(await blockHash(rpcUrls[0] as string, TRUSTED_HEIGHT)),
-      'statesync.trust_period': '"168h0m0s"',
-      'statesync.discovery_time': '"5s"',
-    },
+    extra,
   });
   const consensus = runCometBft(binary, home, log);
   const close = async (): Promise<void> => {
@@ -66,6 +92,12 @@ export async function earliestBlock(rpcUrl: string): Promise<number | undefined>
   } catch {
     return undefined;
   }
+}
+
+/** The power by which a node's key votes. */
+export async function votingPower(rpcUrl: string): Promise<number> {
+  type Status = { validator_info: { voting_power: string } };
+  return Number((await askRpc<Status>(rpcUrl, 'status')).validator_info.voting_power);
 }
 
 async function peerOf(rpcUrl: string): Promise<string> {
