@@ -1,7 +1,7 @@
 /** Our state machine under CometBFT against CometBFT's own `kvstore`, which checks no signatures: the same validators, settings, load and bytes. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -19,6 +19,8 @@ import type { ApplicationOrder } from './consortium/application.ts';
 import type { LoadOrder, LoadReport } from './consortium/load.ts';
 
 type App = LoadOrder['app'];
+/** What one transaction costs on all nodes together, whatever else the machine does: what bounds the rate on few cores. */
+type Measured = LoadReport & { readonly cpuMicroseconds: number };
 const GOALS = new Map([
   [4, 0.7],
   [1, 0.6],
@@ -31,7 +33,7 @@ export async function run({ seconds, rounds, progress }: BenchOptions): Promise<
   const binary = await findCometBft({ log: progress });
   const cases: BenchCase[] = [];
   for (const [size, goal] of GOALS) {
-    const reports: Record<App, LoadReport[]> = { ours: [], kvstore: [] };
+    const reports: Record<App, Measured[]> = { ours: [], kvstore: [] };
     for (let round = 0; round < rounds; round++) {
       for (const app of ['kvstore', 'ours'] as const) {
         const report = await measure(binary, app, size, seconds);
@@ -52,13 +54,21 @@ export async function run({ seconds, rounds, progress }: BenchOptions): Promise<
   return cases;
 }
 
-function wordsOf(report: LoadReport): string {
-  const { perSecond, transactionBytes, blocks, medianIntervalMs, maxIntervalMs, idleBlocks } = report;
-  return `${perSecond.toFixed(0)} tx/s of ${transactionBytes} bytes in ${blocks} blocks, ${medianIntervalMs} ms apart (at most ${maxIntervalMs}), ${idleBlocks} when idle`;
+function wordsOf(report: Measured): string {
+  const {
+    perSecond,
+    transactionBytes,
+    blocks,
+    medianIntervalMs,
+    maxIntervalMs,
+    idleBlocks,
+    cpuMicroseconds,
+  } = report;
+  return `${perSecond.toFixed(0)} tx/s of ${transactionBytes} bytes in ${blocks} blocks, ${medianIntervalMs} ms apart (at most ${maxIntervalMs}), ${idleBlocks} when idle; ${cpuMicroseconds.toFixed(0)} µs of all cores each`;
 }
 
 /** One network from its start to its end, loaded for some seconds. */
-async function measure(binary: string, app: App, size: number, seconds: number): Promise<LoadReport> {
+async function measure(binary: string, app: App, size: number, seconds: number): Promise<Measured> {
   const folder = mkdtempSync(join(tmpdir(), 'careledger-bench-'));
   const network = await startNetwork(binary, app, size, folder);
   try {
@@ -67,7 +77,8 @@ async function measure(binary: string, app: App, size: number, seconds: number):
     const { stdout } = await execute(process.execPath, [script, JSON.stringify(order)], {
       timeout: LOAD_LIMIT_MS,
     });
-    return JSON.parse(stdout) as LoadReport;
+    const report = JSON.parse(stdout) as LoadReport;
+    return { ...report, cpuMicroseconds: (network.cpuSeconds() * 1e6) / report.decided };
   } finally {
     await network.close();
     rmSync(folder, { recursive: true, force: true });
@@ -77,6 +88,8 @@ async function measure(binary: string, app: App, size: number, seconds: number):
 type Network = {
   readonly rpcUrls: readonly string[];
   readonly cards: readonly ValidatorCard[];
+  /** Spent by all its processes since they began. */
+  cpuSeconds(): number;
   close(): Promise<void>;
 };
 
@@ -115,7 +128,14 @@ async function startNetwork(binary: string, app: App, size: number, folder: stri
       engines.push(runCometBft(binary, home, (line) => process.stderr.write(`${line}\n`)));
     }
     await Promise.all(rpcUrls.map((url) => untilConnected(url, size - 1)));
-    return { rpcUrls, cards, close };
+    const pids = (): number[] =>
+      [...engines.map((one) => one.pid()), ...applications.map(({ pid }) => pid)].flatMap((pid) => pid ?? []);
+    return {
+      rpcUrls,
+      cards,
+      close,
+      cpuSeconds: () => pids().reduce((sum, pid) => sum + cpuSecondsOf(pid), 0),
+    };
   } catch (cause) {
     await close();
     throw cause;
@@ -128,6 +148,16 @@ async function startApplication(order: ApplicationOrder): Promise<ChildProcess> 
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   if (child.stdout !== null) await once(child.stdout, 'data');
   return child;
+}
+
+/** User and system time of a process (proc(5), fields 14 and 15 in hundredths of a second); not a number where there is no /proc. */
+function cpuSecondsOf(pid: number): number {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? [];
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  } catch {
+    return Number.NaN;
+  }
 }
 
 async function end(child: ChildProcess): Promise<void> {

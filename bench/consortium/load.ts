@@ -13,6 +13,8 @@ export type LoadReport = {
   readonly perSecond: number;
   readonly transactionBytes: number;
   readonly blocks: number;
+  /** All that was decided, before and after the measured time too. */
+  readonly decided: number;
   readonly medianIntervalMs: number;
   readonly maxIntervalMs: number;
   /** Blocks that came while nothing was submitted. */
@@ -195,6 +197,7 @@ const report: LoadReport = {
   perSecond,
   transactionBytes,
   blocks: busy.length,
+  decided: watcher.committed,
   medianIntervalMs: sorted[sorted.length >> 1] ?? 0,
   maxIntervalMs: sorted.at(-1) ?? 0,
   idleBlocks: watcher.blocks.length - resting,

@@ -12,6 +12,7 @@ const COMMAND_TIMEOUT_MS = 20_000;
 /** The mempool holds less than CometBFT reaps at once, so a proposer always sees all of it and can put first what is urgent. */
 const MAX_MEMPOOL_BYTES = 16 * 1024 * 1024;
 const MAX_REAPED_BYTES = 22_020_096;
+const MAX_PEER_BYTES_A_SECOND = 20_480_000;
 const MAX_TRANSACTION_BYTES = 1024 * 1024;
 
 /** What others must know of a validator before there is a genesis file. No private key is in it. */
@@ -95,6 +96,9 @@ function settingsOf(settings: HomeSettings): Record<string, string> {
     'p2p.addr_book_strict': String(!isLocal),
     'p2p.allow_duplicate_ip': String(isLocal),
     'p2p.pex': String(!isLocal),
+    // CometBFT's own limit, five megabytes a second, would make a snapshot of a hundred take as many as twenty.
+    'p2p.send_rate': String(MAX_PEER_BYTES_A_SECOND),
+    'p2p.recv_rate': String(MAX_PEER_BYTES_A_SECOND),
     'p2p.flush_throttle_timeout': text('10ms'),
     'mempool.size': '10000',
     'mempool.max_txs_bytes': String(MAX_MEMPOOL_BYTES),
