@@ -28,9 +28,10 @@ test('a stopped node starts again with everything, and soon', async () => {
   const first = await startNode({ ...quiet, dataPath, withSamples: true });
   const { height } = first.runtime.engine.head();
   await first.close();
-  const startedMs = performance.now();
+  const before = process.cpuUsage();
   const second = await startNode({ ...quiet, dataPath });
-  const tookMs = performance.now() - startedMs;
+  // Work, not time: a busy machine is slow for everybody.
+  const { user, system } = process.cpuUsage(before);
   assert.ok(second.runtime.engine.head().height >= height);
   assert.equal(
     (await second.runtime.vault.read('Patient', 'ana'))?.key.version,
@@ -38,7 +39,7 @@ test('a stopped node starts again with everything, and soon', async () => {
     'the samples were not loaded twice',
   );
   await second.close();
-  assert.ok(tookMs < 10_000, `${tookMs} ms`);
+  assert.ok(user + system < 10_000_000, `${user + system} µs`);
 });
 
 test('what only the owner may read is for the owner only', async () => {
