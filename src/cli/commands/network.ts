@@ -54,6 +54,13 @@ interface InitOptions {
   abciPort: string;
 }
 
+interface JoinOptions {
+  data: string;
+  vault: 'sqlite' | 'postgres';
+  samples?: boolean;
+  later?: boolean;
+}
+
 function addCeremony(network: Command, terminal: Terminal): void {
   network
     .command('init')
@@ -91,9 +98,8 @@ function addCeremony(network: Command, terminal: Terminal): void {
         .default('sqlite'),
     )
     .option('--samples', 'with sample patients and demo keys')
-    .action((file: string, options: { data: string; vault: 'sqlite' | 'postgres'; samples?: boolean }) =>
-      join(file, options, terminal),
-    );
+    .option('--later', 'the members admitted this organisation after the network had begun')
+    .action((file: string, options: JoinOptions) => join(file, options, terminal));
 }
 
 async function init(options: InitOptions, terminal: Terminal): Promise<void> {
@@ -154,15 +160,12 @@ function genesis(
   );
 }
 
-async function join(
-  path: string,
-  options: { data: string; vault: 'sqlite' | 'postgres'; samples?: boolean },
-  terminal: Terminal,
-): Promise<void> {
+async function join(path: string, options: JoinOptions, terminal: Terminal): Promise<void> {
   const network = readText(path);
   const opened = await joinNetwork({
     path: options.data,
     network,
+    isLater: options.later === true,
     withSamples: options.samples === true,
     vault: options.vault,
     passphrase: passphrase().passphrase,

@@ -50,19 +50,22 @@ export async function initMember(options: MemberOptions): Promise<{ folder: Data
 export interface JoinOptions {
   path: string;
   network: string;
+  /** Not one of the founders: admitted by vote after the network had begun. */
+  isLater?: boolean;
   withSamples: boolean;
   vault: 'sqlite' | 'postgres';
   passphrase: string | undefined;
   nowMs: number;
 }
 
-/** Settles that this folder belongs to the network of the file, in which its own card has to stand unchanged. */
+/** Settles that this folder belongs to the network of the file, in which a founder's own card has to stand unchanged. */
 export function joinNetwork(options: JoinOptions): OpenedFolder {
   const prepared = reopenPrepared(options.path, options.passphrase);
   const { folder } = prepared;
   const file = decodeNetwork(options.network);
   const own = ownCard(folder);
-  refuseForeign(file, own);
+  if (options.isLater === true) refuseFounder(file, own);
+  else refuseForeign(file, own);
   writePrivateFile(folder.network, encodeNetwork(file));
   configure(prepared, file, own);
   return completeFolder(prepared, genesisOfNetwork(file), {
@@ -91,9 +94,14 @@ function refuseForeign(file: NetworkFile, own: NetworkCard): void {
   throw new AppError(
     'invalid-request',
     listed === undefined
-      ? 'This organisation is not in the network file. Send your network-card.json to whoever made it.'
+      ? 'This organisation is not in the network file. Send your network-card.json to whoever made it; or say --later if the members admitted it afterwards.'
       : 'The network file has other keys for this organisation than its folder has. Send your card again, and let the file be made anew.',
   );
+}
+
+function refuseFounder(file: NetworkFile, own: NetworkCard): void {
+  if (!file.cards.some((card) => equalBytes(card.custodianKey, own.custodianKey))) return;
+  throw new AppError('invalid-request', 'This organisation founded the network: join without --later.');
 }
 
 function configure({ folder }: PreparedFolder, file: NetworkFile, own: NetworkCard): void {
