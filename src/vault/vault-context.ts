@@ -4,6 +4,7 @@ import { hmacWith, type Keyring, type Naming, namingWith } from './keys/keyring.
 import { pooledRandom, type Random } from './keys/sealed-box.ts';
 import { HandleCache } from './records/handle-cache.ts';
 import type { SqlStore } from './storage/sql-store.ts';
+import { TOKEN_BYTES } from './storage/token-rows.ts';
 
 /** What the pieces of one open vault share. */
 export type VaultContext = {
@@ -22,7 +23,6 @@ export type VaultContext = {
 /** The 16 bytes that stand in the index for a token of a resource type, as a string of 16 characters (Latin-1). */
 export type TokenHasher = (resourceType: string, token: IndexToken) => string;
 
-export const TOKEN_BYTES = 16;
 const MAX_CACHED_TOKENS = 50_000;
 const MAX_CACHED_NAMES = 5_000;
 

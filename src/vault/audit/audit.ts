@@ -5,9 +5,9 @@ import { openFrame } from '../access-log/open-access-log.ts';
 import { describeGrant, openInfo } from '../grants/grant-rows.ts';
 import { columnsAgree } from '../records/record-handle.ts';
 import { describePlace, openCommitted, openMeta, placeOf, type RecordMeta } from '../records/record-row.ts';
-import { splitTokens } from '../records/write-records.ts';
 import { LIVE, SUPERSEDED } from '../storage/schema.ts';
-import { placeholders, type SqlRow, type SqlSession } from '../storage/sql-store.ts';
+import { placeholders, type SqlReader, type SqlRow } from '../storage/sql-store.ts';
+import { splitTokens } from '../storage/token-rows.ts';
 import { describeEntry, openEntry } from '../tables/entries.ts';
 import { recordName, subjectName, type VaultContext } from '../vault-context.ts';
 import type { AuditedRecord, AuditFinding, AuditProgress } from './finding.ts';
@@ -44,7 +44,7 @@ async function collect(findings: AsyncIterable<AuditFinding>): Promise<AuditFind
 
 async function* auditDatabase(
   context: VaultContext,
-  session: SqlSession,
+  session: SqlReader,
   onProgress: Progress,
   onRecord: OnRecord,
 ): AsyncIterable<AuditFinding> {
@@ -63,7 +63,7 @@ async function* auditDatabase(
 
 /** Every row of a small table must open. */
 async function* auditRows(
-  session: SqlSession,
+  session: SqlReader,
   table: string,
   key: readonly string[],
   kind: AuditFinding['kind'],
@@ -88,7 +88,7 @@ async function* auditRows(
 
 async function* auditRecords(
   context: VaultContext,
-  session: SqlSession,
+  session: SqlReader,
   onProgress: Progress,
   onRecord: OnRecord,
 ): AsyncIterable<AuditFinding> {
@@ -118,7 +118,7 @@ async function* auditRecords(
 
 async function auditRecord(
   context: VaultContext,
-  session: SqlSession,
+  session: SqlReader,
   row: SqlRow,
 ): Promise<{ meta: RecordMeta | undefined; faults: string[] }> {
   const faults: string[] = [];
@@ -156,7 +156,7 @@ async function openContent(context: VaultContext, row: SqlRow, meta: RecordMeta)
 
 async function columnFaults(
   context: VaultContext,
-  session: SqlSession,
+  session: SqlReader,
   row: SqlRow,
   meta: RecordMeta,
 ): Promise<string[]> {
@@ -174,7 +174,7 @@ async function columnFaults(
 }
 
 /** Versions run 1, 2, 3 …, and exactly the last one is current. */
-async function versionFaults(session: SqlSession, row: SqlRow): Promise<string[]> {
+async function versionFaults(session: SqlReader, row: SqlRow): Promise<string[]> {
   const rkey = row.rkey as Uint8Array;
   const version = Number(row.version);
   const [totals] = await session.all(
@@ -194,7 +194,7 @@ async function versionFaults(session: SqlSession, row: SqlRow): Promise<string[]
 }
 
 /** The list beside a record must be what was sealed, and each of its tokens must be in the index. */
-async function tokenFaults(session: SqlSession, row: SqlRow, meta: RecordMeta): Promise<string[]> {
+async function tokenFaults(session: SqlReader, row: SqlRow, meta: RecordMeta): Promise<string[]> {
   const tokens = row.tokens as Uint8Array;
   if (Number(row.state) !== LIVE)
     return tokens.length === 0 ? [] : ['It is not current, but has search tokens.'];
@@ -205,7 +205,7 @@ async function tokenFaults(session: SqlSession, row: SqlRow, meta: RecordMeta): 
 }
 
 async function missingTokens(
-  session: SqlSession,
+  session: SqlReader,
   rid: number,
   tokens: readonly Uint8Array[],
 ): Promise<Uint8Array[]> {
@@ -219,7 +219,7 @@ async function missingTokens(
 }
 
 /** Index rows that no record lists. */
-async function* auditIndex(session: SqlSession, onProgress: Progress): AsyncIterable<AuditFinding> {
+async function* auditIndex(session: SqlReader, onProgress: Progress): AsyncIterable<AuditFinding> {
   let done = 0;
   let after = { token: new Uint8Array(0) as Uint8Array, rid: -1 };
   for (;;) {
@@ -291,7 +291,7 @@ async function* auditAccessLog(
 
 /** A page of rows, or the fault that kept it from being read. */
 async function readPage(
-  session: SqlSession,
+  session: SqlReader,
   table: string,
   sql: string,
   parameters: readonly (number | Uint8Array)[],

@@ -7,9 +7,8 @@ import type { OpenAccessLog } from '../access-log/open-access-log.ts';
 import type { KeyProtector } from '../keys/key-protector.ts';
 import { fileError, syncFolder } from '../keys/replace-file.ts';
 import { KEY_BYTES, type Random } from '../keys/sealed-box.ts';
-import { splitTokens } from '../records/write-records.ts';
 import { BACKED_UP } from '../storage/schema.ts';
-import type { SqlSession, SqlStore, SqlValue } from '../storage/sql-store.ts';
+import type { SqlReader, SqlSession, SqlStore, SqlValue } from '../storage/sql-store.ts';
 import type { VaultContext } from '../vault-context.ts';
 import { readManifest, writeManifest } from './manifest.ts';
 import { decodeRows, encodeRows } from './row-stream.ts';
@@ -60,7 +59,7 @@ function makeFolder(folder: string): void {
 
 async function writeRows(
   context: VaultContext,
-  session: SqlSession,
+  session: SqlReader,
   folder: string,
   key: Uint8Array,
 ): Promise<SealedFile> {
@@ -130,10 +129,7 @@ async function insertTokens(
 ): Promise<void> {
   const rid = columns.indexOf('rid');
   const tokens = columns.indexOf('tokens');
-  const all = rows.flatMap((row) =>
-    splitTokens(row[tokens] as Uint8Array).map((token) => [token, row[rid] as number]),
-  );
-  await session.insert('tokens', ['token', 'rid'], all);
+  await session.index(rows.map((row) => ({ rid: row[rid] as number, tokens: row[tokens] as Uint8Array })));
 }
 
 async function restoreLog(backupFolder: string, logPath: string, key: Uint8Array): Promise<void> {

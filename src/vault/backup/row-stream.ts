@@ -7,7 +7,7 @@ import {
   utf8,
 } from '../../shared/index.ts';
 import { BACKED_UP } from '../storage/schema.ts';
-import type { SqlSession, SqlValue } from '../storage/sql-store.ts';
+import type { SqlReader, SqlValue } from '../storage/sql-store.ts';
 
 const PAGE = 500;
 const MAX_VALUE_BYTES = 64 * 1024 * 1024;
@@ -20,7 +20,7 @@ const BLOB = 3;
 export type BackedUpRow = { readonly table: number; readonly values: readonly SqlValue[] };
 
 /** Every row of the vault, table by table, as length-prefixed canonical bytes; the last frame says how many there were. */
-export async function* encodeRows(session: SqlSession): AsyncIterable<Uint8Array> {
+export async function* encodeRows(session: SqlReader): AsyncIterable<Uint8Array> {
   let rows = 0;
   for (const [table, { table: name, columns, key }] of BACKED_UP.entries()) {
     const order = key.join(', ');

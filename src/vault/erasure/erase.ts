@@ -4,7 +4,7 @@ import type { KeyProtector } from '../keys/key-protector.ts';
 import type { Keyring } from '../keys/keyring.ts';
 import { openMeta, placeOf } from '../records/record-row.ts';
 import { deleteTokens } from '../records/write-records.ts';
-import type { SqlRow, SqlSession } from '../storage/sql-store.ts';
+import type { SqlReader, SqlRow, SqlSession } from '../storage/sql-store.ts';
 import { recordName, subjectName, type VaultContext } from '../vault-context.ts';
 import { rememberErased } from './erased-commitments.ts';
 import { type EraseTarget, type ErasureRecord, signErasure, type VaultSigner } from './erasure-record.ts';
@@ -97,7 +97,7 @@ type Owner = { readonly subject: Uint8Array; readonly patientId: string | null; 
 /** Whose keys the versions are under; a record can have moved from one compartment to another. */
 async function ownersOf(
   context: VaultContext,
-  session: SqlSession,
+  session: SqlReader,
   rows: readonly SqlRow[],
 ): Promise<Owner[]> {
   const owners = new Map<string, Owner>();
@@ -131,7 +131,7 @@ async function deleteRecords(
 /** A damaged record is erased all the same; its commitment cannot be told. */
 async function metaOf(
   context: VaultContext,
-  session: SqlSession,
+  session: SqlReader,
   row: SqlRow,
 ): Promise<ReturnType<typeof openMeta>> {
   try {

@@ -1,7 +1,7 @@
 import type { KeyProtector } from '../keys/key-protector.ts';
 import { type Keyring, wrapKeyring } from '../keys/keyring.ts';
 import { KEY_BYTES } from '../keys/sealed-box.ts';
-import type { SqlSession } from '../storage/sql-store.ts';
+import type { SqlReader, SqlSession } from '../storage/sql-store.ts';
 import type { VaultContext } from '../vault-context.ts';
 
 const PAGE = 1000;
@@ -16,7 +16,7 @@ export async function storeKeyring(session: SqlSession, wrapped: Uint8Array): Pr
   );
 }
 
-export async function loadKeyring(session: SqlSession): Promise<Uint8Array | undefined> {
+export async function loadKeyring(session: SqlReader): Promise<Uint8Array | undefined> {
   const [row] = await session.all('SELECT wrapped FROM keyring WHERE slot = ?', [KEYRING_SLOT]);
   return row?.wrapped as Uint8Array | undefined;
 }

@@ -10,7 +10,7 @@ import {
   unwrapDataKey,
   wrapDataKey,
 } from '../records/record-row.ts';
-import type { SqlRow, SqlSession } from '../storage/sql-store.ts';
+import type { SqlReader, SqlRow, SqlSession } from '../storage/sql-store.ts';
 import { describeEntry, entryBinding } from '../tables/entries.ts';
 import type { VaultContext } from '../vault-context.ts';
 
@@ -78,7 +78,7 @@ async function moveRecords(
 
 async function movedDataKey(
   context: VaultContext,
-  session: SqlSession,
+  session: SqlReader,
   row: SqlRow,
   to: CategoryKey,
 ): Promise<Uint8Array> {
@@ -94,7 +94,7 @@ async function movedDataKey(
 
 async function movedMeta(
   context: VaultContext,
-  session: SqlSession,
+  session: SqlReader,
   row: SqlRow,
   to: CategoryKey,
 ): Promise<Uint8Array> {

@@ -4,7 +4,7 @@ import { type CategoryKey, keyClassCode, keyClassOf, type StagedKeys } from '../
 import type { SealedKey } from '../keys/grants.ts';
 import { sealKeyTo } from '../keys/hpke.ts';
 import { openBox, sealBox } from '../keys/sealed-box.ts';
-import type { SqlRow, SqlSession } from '../storage/sql-store.ts';
+import type { SqlReader, SqlRow, SqlSession } from '../storage/sql-store.ts';
 import { subjectName, type VaultContext } from '../vault-context.ts';
 
 /** The row with this number in place of a key says that a grant stands; the others each hold one sealed key. */
@@ -62,7 +62,7 @@ export async function sealAndStore(
 
 export async function listSealedKeys(
   context: VaultContext,
-  session: SqlSession,
+  session: SqlReader,
   subject: string,
 ): Promise<SealedKey[]> {
   const rows = await session.all(
@@ -86,7 +86,7 @@ export async function listSealedKeys(
 
 export async function listStanding(
   context: VaultContext,
-  session: SqlSession,
+  session: SqlReader,
   subject: string,
   staged?: StagedKeys,
 ): Promise<StandingGrant[]> {

@@ -1,6 +1,6 @@
 import { AppError, toHex, utf8 } from '../../shared/index.ts';
 import { CATEGORIES, type Category } from '../category.ts';
-import type { SqlRow, SqlSession } from '../storage/sql-store.ts';
+import type { SqlReader, SqlRow, SqlSession } from '../storage/sql-store.ts';
 import type { Keyring } from './keyring.ts';
 import { KEY_BYTES, openBox, type Random, sealBox } from './sealed-box.ts';
 
@@ -66,7 +66,7 @@ export class CategoryKeys {
 
   /** The key of the newest epoch in the database, remembered. */
   async current(
-    session: SqlSession,
+    session: SqlReader,
     subject: Uint8Array,
     keyClass: KeyClass,
   ): Promise<CategoryKey | undefined> {
@@ -100,7 +100,7 @@ export class CategoryKeys {
   }
 
   /** The key with this number; throws AppError `erased` when it was destroyed. */
-  async byId(session: SqlSession, keyId: number): Promise<CategoryKey> {
+  async byId(session: SqlReader, keyId: number): Promise<CategoryKey> {
     const cached = this.#byId.get(keyId);
     if (cached !== undefined) {
       this.#byId.delete(keyId);

@@ -19,10 +19,11 @@ export async function listPending(
 
 export async function markAnchored(context: VaultContext, keys: readonly RecordKey[]): Promise<void> {
   if (keys.length === 0) return;
-  await context.store.write(async (session) => {
-    for (const { resourceType, id, version } of keys) {
-      const name = recordName(context.naming, resourceType, id);
-      await session.run('UPDATE records SET anchored = 1 WHERE rkey = ? AND version = ?', [name, version]);
-    }
-  });
+  const places = keys.map(({ resourceType, id, version }) => [
+    recordName(context.naming, resourceType, id),
+    version,
+  ]);
+  await context.store.write((session) =>
+    session.runEach('UPDATE records SET anchored = 1 WHERE rkey = ? AND version = ?', places),
+  );
 }

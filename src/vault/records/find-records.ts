@@ -9,7 +9,7 @@ import {
   type SealedRecord,
 } from '../record.ts';
 import { LIVE, SUPERSEDED } from '../storage/schema.ts';
-import type { SqlSession } from '../storage/sql-store.ts';
+import type { SqlReader } from '../storage/sql-store.ts';
 import { placeholders } from '../storage/sql-store.ts';
 import { recordName, subjectName, tokenBytes, type VaultContext } from '../vault-context.ts';
 import { HANDLE_COLUMNS, handlesOf } from './record-handle.ts';
@@ -25,7 +25,7 @@ const MAX_COUNTED = 500;
 /** Reads on one session. `staged` holds the keys of a transaction that is still open. */
 export function createRecordReader(
   context: VaultContext,
-  session: SqlSession,
+  session: SqlReader,
   staged?: StagedKeys,
 ): RecordReader {
   const rows = async (text: SqlText): Promise<SealedRecord[]> =>
@@ -63,7 +63,7 @@ const CURRENT = `SELECT ${HANDLE_COLUMNS} FROM records r WHERE r.rkey = ? AND r.
 
 async function readCurrent(
   context: VaultContext,
-  session: SqlSession,
+  session: SqlReader,
   name: Uint8Array,
   staged: StagedKeys,
 ): Promise<SealedRecord | undefined> {
@@ -72,7 +72,7 @@ async function readCurrent(
 
 async function readCached(
   context: VaultContext,
-  session: SqlSession,
+  session: SqlReader,
   name: Uint8Array,
 ): Promise<SealedRecord | undefined> {
   const { handles } = context;
@@ -90,7 +90,7 @@ async function readCached(
 /** undefined when nothing can match. */
 async function findSql(
   context: VaultContext,
-  session: SqlSession,
+  session: SqlReader,
   query: FindQuery,
   columns: string,
 ): Promise<SqlText | undefined> {
@@ -123,7 +123,7 @@ async function findSql(
  */
 async function startOf(
   context: VaultContext,
-  session: SqlSession,
+  session: SqlReader,
   query: FindQuery,
 ): Promise<TokenExpression | undefined> {
   if (query.where === undefined) return undefined;
@@ -145,7 +145,7 @@ async function startOf(
 }
 
 async function countIndexRows(
-  session: SqlSession,
+  session: SqlReader,
   hashes: readonly Uint8Array[],
   limit: number,
 ): Promise<number> {

@@ -35,23 +35,19 @@ export function runTransaction<T>(
 /** A transaction object that somebody kept must not write into the next transaction. */
 function guarded(session: SqlSession): { session: SqlSession; end(): void } {
   let ended = false;
-  const checked = () => {
-    if (ended) throw new AppError('closed', 'This transaction has ended. Begin another.');
-  };
+  const checked =
+    <A extends unknown[], R>(call: (...given: A) => Promise<R>) =>
+    async (...given: A): Promise<R> => {
+      if (ended) throw new AppError('closed', 'This transaction has ended. Begin another.');
+      return call(...given);
+    };
   return {
     session: {
-      all: async (sql, parameters) => {
-        checked();
-        return session.all(sql, parameters);
-      },
-      run: async (sql, parameters) => {
-        checked();
-        return session.run(sql, parameters);
-      },
-      insert: async (table, columns, rows) => {
-        checked();
-        return session.insert(table, columns, rows);
-      },
+      all: checked(session.all),
+      run: checked(session.run),
+      runEach: checked(session.runEach),
+      insert: checked(session.insert),
+      index: checked(session.index),
     },
     end: () => {
       ended = true;

@@ -4,8 +4,9 @@ import { sealedKeyFor } from '../grants/patient-seal.ts';
 import type { CategoryKey, StagedKeys } from '../keys/category-keys.ts';
 import type { PutResult, SealedWrite } from '../record.ts';
 import { LIVE, SUPERSEDED, TOMBSTONE } from '../storage/schema.ts';
-import { placeholders, type SqlSession, type SqlValue } from '../storage/sql-store.ts';
-import { recordName, subjectName, TOKEN_BYTES, tokenBytes, type VaultContext } from '../vault-context.ts';
+import { placeholders, type SqlReader, type SqlSession, type SqlValue } from '../storage/sql-store.ts';
+import { splitTokens } from '../storage/token-rows.ts';
+import { recordName, subjectName, tokenBytes, type VaultContext } from '../vault-context.ts';
 import { sealRecord } from './record-row.ts';
 
 const RECORD_COLUMNS = [
@@ -24,7 +25,6 @@ const RECORD_COLUMNS = [
   'content',
   'tokens',
 ];
-const TOKEN_COLUMNS = ['token', 'rid'];
 const LOOKUP_CHUNK = 64;
 const NO_TOKENS = new Uint8Array(0);
 const MAX_PLAINTEXT_BYTES = 32 * 1024 * 1024;
@@ -99,7 +99,7 @@ function refusalOf(write: SealedWrite, currentVersion: number): AppError | undef
   return undefined;
 }
 
-async function currentRows(session: SqlSession, names: readonly Uint8Array[]): Promise<Map<string, Row>> {
+async function currentRows(session: SqlReader, names: readonly Uint8Array[]): Promise<Map<string, Row>> {
   const current = new Map<string, Row>();
   for (let at = 0; at < names.length; at += LOOKUP_CHUNK) {
     const chunk = names.slice(at, at + LOOKUP_CHUNK);
@@ -187,15 +187,11 @@ async function storeRows(
   replaced: readonly Row[],
   added: readonly Row[],
 ): Promise<void> {
-  for (const row of replaced) {
-    await session.run(`UPDATE records SET state = ${SUPERSEDED}, tokens = ? WHERE rid = ?`, [
-      NO_TOKENS,
-      row.rid,
-    ]);
-    await deleteTokens(session, row.rid, row.tokens);
-  }
+  const superseded = replaced.map(({ rid }) => [NO_TOKENS, rid]);
+  await session.runEach(`UPDATE records SET state = ${SUPERSEDED}, tokens = ? WHERE rid = ?`, superseded);
+  for (const { rid, tokens } of replaced) await deleteTokens(session, rid, tokens);
   await session.insert('records', RECORD_COLUMNS, added.map(columnsOf));
-  await session.insert('tokens', TOKEN_COLUMNS, added.flatMap(tokenRows));
+  await session.index(added);
 }
 
 /** In the order of RECORD_COLUMNS; a new version is not anchored. */
@@ -220,24 +216,8 @@ function columnsOf(row: Row): SqlValue[] {
   ] as SqlValue[];
 }
 
-function tokenRows(row: Row): SqlValue[][] {
-  return splitTokens(row.tokens).map((token) => [token, row.rid]);
-}
-
-export function splitTokens(tokens: Uint8Array): Uint8Array[] {
-  const split: Uint8Array[] = [];
-  for (let at = 0; at < tokens.length; at += TOKEN_BYTES) split.push(tokens.subarray(at, at + TOKEN_BYTES));
-  return split;
-}
-
 /** Takes a record out of the index. */
 export async function deleteTokens(session: SqlSession, rid: number, tokens: Uint8Array): Promise<void> {
-  const all = splitTokens(tokens);
-  for (let at = 0; at < all.length; at += LOOKUP_CHUNK) {
-    const chunk = all.slice(at, at + LOOKUP_CHUNK);
-    await session.run(`DELETE FROM tokens WHERE rid = ? AND token IN (${placeholders(chunk.length)})`, [
-      rid,
-      ...chunk,
-    ]);
-  }
+  const places = splitTokens(tokens).map((token) => [token, rid]);
+  await session.runEach('DELETE FROM tokens WHERE token = ? AND rid = ?', places);
 }

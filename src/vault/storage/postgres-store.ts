@@ -2,6 +2,7 @@ import pg from 'pg';
 import { AppError } from '../../shared/index.ts';
 import { POSTGRES_SCHEMA } from './schema.ts';
 import { insertStatement, type SqlRow, type SqlSession, type SqlStore, type SqlValue } from './sql-store.ts';
+import { type IndexedRecord, splitTokens, TOKEN_COLUMNS } from './token-rows.ts';
 import { createWriteLock } from './write-lock.ts';
 
 const INT8_OID = 20;
@@ -71,16 +72,25 @@ function typeParser(oid: number, format?: 'text' | 'binary'): (value: string) =>
 function sessionOn(client: pg.Pool | pg.PoolClient): SqlSession {
   const query = (sql: string, parameters: readonly SqlValue[] = []) =>
     guarded(() => client.query(numbered(sql), parameters as SqlValue[]));
+  const insert: SqlSession['insert'] = async (table, columns, rows) => {
+    let at = 0;
+    for (const size of INSERTED_AT_ONCE)
+      for (; rows.length - at >= size; at += size)
+        await query(insertStatement(table, columns, size), rows.slice(at, at + size).flat());
+  };
   return {
     all: async (sql, parameters) => (await query(sql, parameters)).rows as SqlRow[],
     run: async (sql, parameters) => (await query(sql, parameters)).rowCount ?? 0,
-    insert: async (table, columns, rows) => {
-      let at = 0;
-      for (const size of INSERTED_AT_ONCE)
-        for (; rows.length - at >= size; at += size)
-          await query(insertStatement(table, columns, size), rows.slice(at, at + size).flat());
+    runEach: async (sql, lists) => {
+      for (const list of lists) await query(sql, list);
     },
+    insert,
+    index: (records) => insert('tokens', TOKEN_COLUMNS, records.flatMap(tokenRows)),
   };
+}
+
+function tokenRows({ rid, tokens }: IndexedRecord): SqlValue[][] {
+  return splitTokens(tokens).map((token) => [token, rid]);
 }
 
 async function inTransaction<T>(

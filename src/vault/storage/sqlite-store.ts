@@ -1,39 +1,38 @@
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { DatabaseSync } from 'node:sqlite';
 import { AppError } from '../../shared/index.ts';
 import { fileError } from '../keys/replace-file.ts';
-import { SQLITE_SCHEMA } from './schema.ts';
-import { insertStatement, type SqlRow, type SqlSession, type SqlStore, type SqlValue } from './sql-store.ts';
+import type { SqlReader, SqlRow, SqlSession, SqlStore } from './sql-store.ts';
+import { isBusy, isSqliteError, sqliteError } from './sqlite-error.ts';
+import { preparing } from './sqlite-statements.ts';
+import { openSqliteWriter, type SqliteWriter } from './sqlite-writer.ts';
 import { createWalSync, type WalSync } from './wal-sync.ts';
 import { createWriteLock } from './write-lock.ts';
 
-const MAX_STATEMENTS = 500;
 /** Above this size a full rewrite after an erasure would stop the node for long; secure_delete alone must do there. */
 const VACUUM_LIMIT_BYTES = 256 * 1024 * 1024;
-const SQLITE_BUSY = 5;
-const SQLITE_READONLY = 8;
-const SQLITE_CORRUPT = 11;
-const SQLITE_FULL = 13;
-const SQLITE_CANTOPEN = 14;
-const SQLITE_CONSTRAINT = 19;
-const SQLITE_NOTADB = 26;
+
+/** A reader waits only while the log is cut and begun anew. */
+const WRITER_TIMEOUT_MS = 2000;
 
 /** Opens or makes a database file. Two processes cannot have it open at once. */
-export function openSqliteStore(path: string): SqlStore {
+export async function openSqliteStore(path: string): Promise<SqlStore> {
   const lock = lockFile(path);
-  const writer = opened(path, () => openWriter(path));
-  const readerDatabase = opened(path, () => new DatabaseSync(path, { readOnly: true }));
-  const writeSession = sessionOn(writer, path);
+  const writer = await openSqliteWriter(path).catch((cause: unknown) => {
+    lock.close();
+    throw cause;
+  });
+  const readerDatabase = openReader(path);
   const inTurn = createWriteLock();
   const walSync = createWalSync(path);
   const snapshots = new Set<Promise<unknown>>();
   return {
     dialect: 'sqlite',
-    reader: committedSession(writer, writeSession, sessionOn(readerDatabase, path), walSync),
+    reader: committedSession(readingSession(readerDatabase, path), walSync),
     write: (work, committed) =>
       inTurn(async () => {
-        const result = await inTransaction(writer, writeSession, path, 'BEGIN IMMEDIATE', work, walSync);
+        const result = await inTransaction(writer, work, walSync);
         committed?.();
         return result;
       }),
@@ -46,37 +45,24 @@ export function openSqliteStore(path: string): SqlStore {
       inTurn(async () => {
         // A reader of an old moment keeps its pages in the log.
         await Promise.allSettled(snapshots);
-        scrub(writer, path);
+        await scrub(writer, path);
       }),
     integrity: async () => integrity(readerDatabase, path),
     close: (seal) =>
       inTurn(async () => {
         readerDatabase.close();
         await walSync.close();
-        writer.exec('PRAGMA wal_checkpoint(TRUNCATE)');
-        writer.close();
+        await writer.all('PRAGMA wal_checkpoint(TRUNCATE)');
+        await writer.close();
         await seal?.(path);
         lock.close();
       }),
   };
 }
 
-/**
- * Reads through the writer's connection while it is in no transaction: its page cache survives its own writes. Inside
- * one, a second connection sees only what was committed.
- */
-function committedSession(
-  writer: DatabaseSync,
-  idle: SqlSession,
-  busy: SqlSession,
-  walSync: WalSync,
-): SqlSession {
-  return {
-    all: (sql, parameters) =>
-      durably((writer.isOpen && writer.isTransaction ? busy : idle).all(sql, parameters), walSync),
-    run: (sql, parameters) => busy.run(sql, parameters),
-    insert: (table, columns, rows) => busy.insert(table, columns, rows),
-  };
+/** Reads what is committed, and tells it when it is on the disk. */
+function committedSession(session: SqlReader, walSync: WalSync): SqlReader {
+  return { all: (sql, parameters) => durably(session.all(sql, parameters), walSync) };
 }
 
 /** What was read may have been committed a moment ago: nobody hears of it before it is on the disk. */
@@ -86,10 +72,13 @@ async function durably<T>(reading: Promise<T>, walSync: WalSync): Promise<T> {
   return read;
 }
 
-async function readSnapshot<T>(path: string, work: (session: SqlSession) => Promise<T>): Promise<T> {
-  const database = opened(path, () => new DatabaseSync(path, { readOnly: true }));
+async function readSnapshot<T>(path: string, work: (session: SqlReader) => Promise<T>): Promise<T> {
+  const database = openReader(path);
   try {
-    return await inTransaction(database, sessionOn(database, path), path, 'BEGIN', work);
+    database.exec('BEGIN');
+    return await work(readingSession(database, path));
+  } catch (cause) {
+    throw isSqliteError(cause) ? sqliteError(path, cause) : cause;
   } finally {
     database.close();
   }
@@ -103,23 +92,17 @@ function lockFile(path: string): DatabaseSync {
     lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
     return lock;
   } catch (cause) {
-    if (errorNumber(cause) === SQLITE_BUSY) {
+    if (isBusy(cause)) {
       throw new AppError('folder-in-use', `Another process has the vault ${path} open. Stop it first.`, {
         cause,
       });
     }
-    throw (cause as { code?: string }).code === 'ERR_SQLITE_ERROR'
-      ? sqliteError(path, cause)
-      : fileError(path, cause);
+    throw isSqliteError(cause) ? sqliteError(path, cause) : fileError(path, cause);
   }
 }
 
-function openWriter(path: string): DatabaseSync {
-  const database = new DatabaseSync(path);
-  database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;
-    PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 12000; PRAGMA journal_size_limit = 67108864; PRAGMA cell_size_check = ON`);
-  for (const statement of SQLITE_SCHEMA) database.exec(statement);
-  return database;
+function openReader(path: string): DatabaseSync {
+  return opened(path, () => new DatabaseSync(path, { readOnly: true, timeout: WRITER_TIMEOUT_MS }));
 }
 
 function opened<T>(path: string, open: () => T): T {
@@ -130,73 +113,41 @@ function opened<T>(path: string, open: () => T): T {
   }
 }
 
-function sessionOn(database: DatabaseSync, path: string): SqlSession {
-  const statements = new Map<string, StatementSync>();
-  const prepare = (sql: string): StatementSync => {
-    let statement = statements.get(sql);
-    if (statement === undefined) {
-      if (statements.size >= MAX_STATEMENTS) statements.clear();
-      statement = database.prepare(sql);
-      statements.set(sql, statement);
-    }
-    return statement;
-  };
-  const guarded = <T>(action: () => T): T => {
-    try {
-      return action();
-    } catch (cause) {
-      throw sqliteError(path, cause);
-    }
-  };
+/** A connection of this thread, opened for reading. */
+function readingSession(database: DatabaseSync, path: string): SqlReader {
+  const prepare = preparing(database);
   return {
-    all: async (sql, parameters = []) =>
-      guarded(() => prepare(sql).all(...(parameters as SqlValue[])) as SqlRow[]),
-    run: async (sql, parameters = []) =>
-      guarded(() => Number(prepare(sql).run(...(parameters as SqlValue[])).changes)),
-    // A row at a time: SQLite takes longer over a statement with many rows.
-    insert: async (table, columns, rows) =>
-      guarded(() => {
-        const statement = prepare(insertStatement(table, columns, 1));
-        for (const row of rows) statement.run(...row);
-      }),
+    all: async (sql, parameters = []) => opened(path, () => prepare(sql).all(...parameters) as SqlRow[]),
   };
 }
 
+/** In the transaction of the one writer: what `work` throws rolls back. */
 async function inTransaction<T>(
-  database: DatabaseSync,
-  session: SqlSession,
-  path: string,
-  begin: string,
+  writer: SqliteWriter,
   work: (session: SqlSession) => Promise<T>,
-  walSync?: WalSync,
+  walSync: WalSync,
 ): Promise<T> {
-  opened(path, () => database.exec(begin));
+  const transaction = writer.begin();
   try {
-    const result = await work(session);
-    database.exec('COMMIT');
-    // In the same step as the commit: nobody reads between the two.
-    await walSync?.flush();
+    const result = await work(transaction.session);
+    await walSync.flush(transaction.commit);
     return result;
   } catch (cause) {
-    if (database.isTransaction) database.exec('ROLLBACK');
-    throw isSqliteError(cause) ? sqliteError(path, cause) : cause;
+    await transaction.rollback();
+    throw cause;
   }
 }
 
-function scrub(writer: DatabaseSync, path: string): void {
-  try {
-    writer.exec('PRAGMA wal_checkpoint(TRUNCATE)');
-    if (statSync(path).size <= VACUUM_LIMIT_BYTES) writer.exec('VACUUM');
-    // The log keeps what it held until it is cut to nothing.
-    const outcome = writer.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get();
-    if (outcome?.busy !== 0)
-      throw new AppError(
-        'busy',
-        `${path}-wal is in use and could not be cut. Restart the node: it will finish the erasure.`,
-      );
-  } catch (cause) {
-    throw sqliteError(path, cause);
-  }
+async function scrub(writer: SqliteWriter, path: string): Promise<void> {
+  await writer.all('PRAGMA wal_checkpoint(TRUNCATE)');
+  if (statSync(path).size <= VACUUM_LIMIT_BYTES) await writer.all('VACUUM');
+  // The log keeps what it held until it is cut to nothing.
+  const [outcome] = await writer.all('PRAGMA wal_checkpoint(TRUNCATE)');
+  if (outcome?.busy !== 0)
+    throw new AppError(
+      'busy',
+      `${path}-wal is in use and could not be cut. Restart the node: it will finish the erasure.`,
+    );
 }
 
 function integrity(database: DatabaseSync, path: string): string[] {
@@ -205,54 +156,5 @@ function integrity(database: DatabaseSync, path: string): string[] {
     return rows.map((row) => String(row.integrity_check)).filter((line) => line !== 'ok');
   } catch (cause) {
     return [sqliteError(path, cause).message];
-  }
-}
-
-function isSqliteError(cause: unknown): boolean {
-  const { code } = (cause ?? {}) as { code?: unknown };
-  return code === 'ERR_SQLITE_ERROR' || code === 'ERR_INVALID_STATE';
-}
-
-function errorNumber(cause: unknown): number {
-  return Number((cause as { errcode?: unknown } | undefined)?.errcode ?? 0) & 0xff;
-}
-
-function sqliteError(path: string, cause: unknown): AppError {
-  if (cause instanceof AppError) return cause;
-  if ((cause as { code?: unknown }).code === 'ERR_INVALID_STATE')
-    return new AppError('closed', 'The vault is closed.', { cause });
-  switch (errorNumber(cause)) {
-    case SQLITE_FULL:
-      return new AppError(
-        'disk-full',
-        `No space is left for ${path}. Free some, then try again; nothing acknowledged was lost.`,
-        { cause },
-      );
-    case SQLITE_READONLY:
-    case SQLITE_CANTOPEN:
-      return new AppError(
-        'folder-not-writable',
-        `${path} cannot be opened for writing. Check its folder, owner and permissions.`,
-        { cause },
-      );
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-      return new AppError(
-        'damaged',
-        `The database ${path} is damaged. Run the audit, and restore the last backup to a new folder.`,
-        { cause },
-      );
-    case SQLITE_BUSY:
-      return new AppError('busy', `The database ${path} is busy. Try again.`, { cause });
-    case SQLITE_CONSTRAINT:
-      return new AppError('conflict', 'Something else was written there first. Read it again, then retry.', {
-        cause,
-      });
-    default:
-      return new AppError(
-        'storage-failed',
-        `The database ${path} failed. Check the disk, then restart the node.`,
-        { cause },
-      );
   }
 }

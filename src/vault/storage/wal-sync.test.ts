@@ -12,7 +12,7 @@ const COUNT = 'SELECT COUNT(*) AS rows FROM entries';
 test('nobody hears of a commit, nor reads it, before it is on the disk', async () => {
   const held = await holdFlushes();
   const folder = mkdtempSync(join(tmpdir(), 'careledger-wal-'));
-  const store = openSqliteStore(join(folder, 'vault.db'));
+  const store = await openSqliteStore(join(folder, 'vault.db'));
   try {
     const heard: string[] = [];
     const write = store
@@ -37,7 +37,7 @@ test('nobody hears of a commit, nor reads it, before it is on the disk', async (
 
 test('after a flush that failed, no write and no read is answered', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'careledger-wal-'));
-  const store = openSqliteStore(join(folder, 'vault.db'));
+  const store = await openSqliteStore(join(folder, 'vault.db'));
   const undo = await replaceFlush(async () => {
     throw Object.assign(new Error('EIO'), { code: 'EIO' });
   });

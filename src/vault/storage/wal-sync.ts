@@ -4,9 +4,12 @@ import { fileError } from '../keys/replace-file.ts';
 
 /** Flushes the write-ahead log of a database beside the event loop, where SQLite itself would make everybody wait. */
 export type WalSync = {
-  /** Resolves when all that is committed is on the disk. After a failure nothing more may be trusted, so it keeps failing. */
-  flush(): Promise<void>;
-  /** The flush that is under way, if there is one. Rejects after a failure, like every flush. */
+  /**
+   * Commits, and resolves when all that is committed is on the disk. After a failure nothing more may be trusted, so it keeps
+   * failing.
+   */
+  flush(commit: () => Promise<void>): Promise<void>;
+  /** The commit and flush that are under way, if any. Rejects after a failed flush, like every one after it. */
   settled(): Promise<void> | undefined;
   close(): Promise<void>;
 };
@@ -20,8 +23,9 @@ export function createWalSync(path: string): WalSync {
   let log: FileHandle | undefined;
   let flushing: Promise<void> | undefined;
   let broken: AppError | undefined;
-  const sync = async (): Promise<void> => {
+  const sync = async (commit: () => Promise<void>): Promise<void> => {
     if (broken !== undefined) throw broken;
+    await commit();
     try {
       log ??= await open(logPath, 'r+');
       await log.datasync();
@@ -31,11 +35,18 @@ export function createWalSync(path: string): WalSync {
     }
   };
   return {
-    flush: () => {
-      const current = sync().finally(() => {
-        if (flushing === current) flushing = undefined;
-      });
-      flushing = current;
+    flush: (commit) => {
+      const current = sync(commit);
+      // A commit that failed concerns nobody who reads; a flush that failed concerns everybody.
+      const heard = current
+        .catch(() => {
+          if (broken !== undefined) throw broken;
+        })
+        .finally(() => {
+          if (flushing === heard) flushing = undefined;
+        });
+      heard.catch(() => undefined);
+      flushing = heard;
       return current;
     },
     settled: () => (broken === undefined ? flushing : Promise.reject(broken)),

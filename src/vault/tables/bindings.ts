@@ -1,6 +1,6 @@
 import { AppError, fromBase64, fromUtf8, toBase64, utf8 } from '../../shared/index.ts';
 import type { StagedKeys } from '../keys/category-keys.ts';
-import type { SqlSession } from '../storage/sql-store.ts';
+import type { SqlReader, SqlSession } from '../storage/sql-store.ts';
 import type { VaultContext } from '../vault-context.ts';
 import { getEntry, putEntry, writeWithKeys } from './entries.ts';
 import type { PatientBinding, PatientBindings } from './tables.ts';
@@ -19,7 +19,7 @@ export function createBindings(context: VaultContext): PatientBindings {
 
 export async function bindingOfPatient(
   context: VaultContext,
-  session: SqlSession,
+  session: SqlReader,
   patientId: string,
 ): Promise<PatientBinding | undefined> {
   return decode(await getEntry(context, session, BY_PATIENT, context.naming(BY_PATIENT, patientId)));
@@ -27,7 +27,7 @@ export async function bindingOfPatient(
 
 async function bindingOfAccount(
   context: VaultContext,
-  session: SqlSession,
+  session: SqlReader,
   accountId: string,
 ): Promise<PatientBinding | undefined> {
   return decode(await getEntry(context, session, BY_ACCOUNT, context.naming(BY_ACCOUNT, accountId)));

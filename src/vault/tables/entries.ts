@@ -1,7 +1,7 @@
 import { AppError, toHex, utf8 } from '../../shared/index.ts';
 import type { StagedKeys } from '../keys/category-keys.ts';
 import { openBox, sealBox } from '../keys/sealed-box.ts';
-import type { SqlRow, SqlSession } from '../storage/sql-store.ts';
+import type { SqlReader, SqlRow, SqlSession } from '../storage/sql-store.ts';
 import { subjectName, type VaultContext } from '../vault-context.ts';
 
 /** A row of the encrypted key-value tables. `name` is a keyed hash; a patient's rows are under the patient's general key. */
@@ -57,7 +57,7 @@ export async function putEntry(
 
 export async function getEntry(
   context: VaultContext,
-  session: SqlSession,
+  session: SqlReader,
   tab: string,
   name: Uint8Array,
 ): Promise<Uint8Array | undefined> {
@@ -82,7 +82,7 @@ export async function takeEntry(
 /** A patient's rows of one table. */
 export async function listEntries(
   context: VaultContext,
-  session: SqlSession,
+  session: SqlReader,
   tab: string,
   subject: string,
 ): Promise<Uint8Array[]> {
