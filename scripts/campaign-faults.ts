@@ -32,7 +32,10 @@ if (!Number.isSafeInteger(schedules) || schedules < 1 || !Number.isSafeInteger(f
 
 cleanUpAtExit(values.keep);
 const progress = (line: string): void => console.error(line);
-const binary = await findCometBft({ log: progress });
+const binary = await findCometBft({ log: progress }).catch((cause: unknown) => {
+  console.error(cause instanceof Error ? cause.message : cause);
+  process.exit(1);
+});
 const reports: ScheduleReport[] = [];
 for (let seed = firstSeed; seed < firstSeed + schedules; seed++) {
   progress(`schedule ${seed - firstSeed + 1}/${schedules}, seed ${seed}`);
