@@ -59,8 +59,17 @@ export class TestChain {
     parts: Uint8Array | Uint8Array[],
     change: { sequence?: number; lastValidHeight?: number; chainId?: Uint8Array } = {},
   ): Uint8Array {
+    return this.signAction(by, ACTIONS[name], Array.isArray(parts) ? parts : [parts], change);
+  }
+
+  /** As `sign`, also for an action that is in no table. */
+  signAction(
+    by: Actor,
+    { contract, action }: { readonly contract: number; readonly action: number },
+    parts: readonly Uint8Array[],
+    change: { sequence?: number; lastValidHeight?: number; chainId?: Uint8Array } = {},
+  ): Uint8Array {
     const sequence = change.sequence ?? this.#sequences.get(toHex(by.id)) ?? 0;
-    const { contract, action } = ACTIONS[name];
     const draft = {
       chainId: this.chainId,
       contract,
@@ -70,9 +79,7 @@ export class TestChain {
       lastValidHeight: this.height + 100,
       ...change,
     };
-    return encodeTransaction(
-      signTransaction({ ...draft, parts: Array.isArray(parts) ? parts : [parts] }, by.seed),
-    );
+    return encodeTransaction(signTransaction({ ...draft, parts }, by.seed));
   }
 
   /** Executes one block, and returns the name of each result. */
