@@ -20,7 +20,7 @@ import type { LoadOrder, LoadReport } from './consortium/load.ts';
 
 type App = LoadOrder['app'];
 /** What one transaction costs on all nodes together, whatever else the machine does: what bounds the rate on few cores. */
-type Measured = LoadReport & { readonly cpuMicroseconds: number };
+type Measured = LoadReport & { readonly cpuMicroseconds: number; readonly applicationMicroseconds: number };
 const GOALS = new Map([
   [4, 0.7],
   [1, 0.6],
@@ -55,16 +55,12 @@ export async function run({ seconds, rounds, progress }: BenchOptions): Promise<
 }
 
 function wordsOf(report: Measured): string {
-  const {
-    perSecond,
-    transactionBytes,
-    blocks,
-    medianIntervalMs,
-    maxIntervalMs,
-    idleBlocks,
-    cpuMicroseconds,
-  } = report;
-  return `${perSecond.toFixed(0)} tx/s of ${transactionBytes} bytes in ${blocks} blocks, ${medianIntervalMs} ms apart (at most ${maxIntervalMs}), ${idleBlocks} when idle; ${cpuMicroseconds.toFixed(0)} µs of all cores each`;
+  const { perSecond, transactionBytes, blocks, medianIntervalMs, maxIntervalMs, idleBlocks } = report;
+  const { cpuMicroseconds, applicationMicroseconds } = report;
+  return (
+    `${perSecond.toFixed(0)} tx/s of ${transactionBytes} bytes in ${blocks} blocks, ${medianIntervalMs} ms apart (at most ${maxIntervalMs}), ` +
+    `${idleBlocks} when idle; ${cpuMicroseconds.toFixed(0)} µs of all cores each, ${applicationMicroseconds.toFixed(0)} of them in applications of their own`
+  );
 }
 
 /** One network from its start to its end, loaded for some seconds. */
@@ -78,7 +74,12 @@ async function measure(binary: string, app: App, size: number, seconds: number):
       timeout: LOAD_LIMIT_MS,
     });
     const report = JSON.parse(stdout) as LoadReport;
-    return { ...report, cpuMicroseconds: (network.cpuSeconds() * 1e6) / report.decided };
+    const { all, applications } = network.cpuSeconds();
+    return {
+      ...report,
+      cpuMicroseconds: (all * 1e6) / report.decided,
+      applicationMicroseconds: (applications * 1e6) / report.decided,
+    };
   } finally {
     await network.close();
     rmSync(folder, { recursive: true, force: true });
@@ -89,7 +90,7 @@ type Network = {
   readonly rpcUrls: readonly string[];
   readonly cards: readonly ValidatorCard[];
   /** Spent by all its processes since they began. */
-  cpuSeconds(): number;
+  cpuSeconds(): { all: number; applications: number };
   close(): Promise<void>;
 };
 
@@ -128,14 +129,13 @@ async function startNetwork(binary: string, app: App, size: number, folder: stri
       engines.push(runCometBft(binary, home, (line) => process.stderr.write(`${line}\n`)));
     }
     await Promise.all(rpcUrls.map((url) => untilConnected(url, size - 1)));
-    const pids = (): number[] =>
-      [...engines.map((one) => one.pid()), ...applications.map(({ pid }) => pid)].flatMap((pid) => pid ?? []);
-    return {
-      rpcUrls,
-      cards,
-      close,
-      cpuSeconds: () => pids().reduce((sum, pid) => sum + cpuSecondsOf(pid), 0),
+    const spent = (pids: readonly (number | undefined)[]): number =>
+      pids.reduce<number>((sum, pid) => sum + cpuSecondsOf(pid ?? 0), 0);
+    const cpuSeconds = (): { all: number; applications: number } => {
+      const ours = spent(applications.map(({ pid }) => pid));
+      return { all: ours + spent(engines.map((one) => one.pid())), applications: ours };
     };
+    return { rpcUrls, cards, close, cpuSeconds };
   } catch (cause) {
     await close();
     throw cause;
@@ -162,7 +162,7 @@ function cpuSecondsOf(pid: number): number {
 
 async function end(child: ChildProcess): Promise<void> {
   const closed = once(child, 'close');
-  child.kill('SIGKILL');
+  child.kill('SIGTERM');
   await closed;
 }
 

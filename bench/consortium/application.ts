@@ -13,5 +13,6 @@ export type ApplicationOrder = {
 const { folder, rpcUrl, cards, place } = JSON.parse(process.argv[2] ?? '') as ApplicationOrder;
 const { genesis } = sampleConsortium(cards);
 const log = (line: string): void => void process.stderr.write(`${line}\n`);
-await openCometBftEngine({ folder, genesis, nodeSeed: nodeSeedOf(place), rpcUrl, log });
+const engine = await openCometBftEngine({ folder, genesis, nodeSeed: nodeSeedOf(place), rpcUrl, log });
+process.on('SIGTERM', () => void engine.close().then(() => process.exit(0)));
 process.stdout.write('ready\n');

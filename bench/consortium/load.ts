@@ -28,7 +28,7 @@ type BlockMeta = {
   readonly seenMs: number;
 };
 
-const PATIENTS = 400;
+const PATIENTS = 100;
 /** CometBFT has it already (mempool/errors.go). */
 const IN_CACHE = 'tx already exists in cache';
 const BATCH = 100;
