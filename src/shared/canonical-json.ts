@@ -16,18 +16,25 @@ function write(value: unknown, depth: number): string {
   if (value === null || typeof value === 'boolean') return String(value);
   if (typeof value === 'string') return writeString(value);
   if (typeof value === 'number') return writeNumber(value);
-  if (Array.isArray(value)) return `[${value.map((item) => write(item, depth + 1)).join(',')}]`;
+  if (Array.isArray(value)) return writeArray(value, depth);
   if (typeof value === 'object') return writeObject(value as Record<string, unknown>, depth);
   throw new AppError('malformed-json', `JSON has no way to write a ${typeof value}.`);
 }
 
+function writeArray(value: readonly unknown[], depth: number): string {
+  let text = '[';
+  for (let at = 0; at < value.length; at += 1) text += (at === 0 ? '' : ',') + write(value[at], depth + 1);
+  return `${text}]`;
+}
+
 function writeObject(value: Record<string, unknown>, depth: number): string {
-  const members: string[] = [];
+  let text = '{';
   for (const name of Object.keys(value).sort()) {
     const member = value[name];
-    if (member !== undefined) members.push(`${writeString(name)}:${write(member, depth + 1)}`);
+    if (member === undefined) continue;
+    text += `${text === '{' ? '' : ','}${writeString(name)}:${write(member, depth + 1)}`;
   }
-  return `{${members.join(',')}}`;
+  return `${text}}`;
 }
 
 function writeNumber(value: number): string {
@@ -35,7 +42,11 @@ function writeNumber(value: number): string {
   return JSON.stringify(value);
 }
 
+/** Texts without anything to escape, and without surrogates. */
+const PLAIN = /^[ !#-[\]-\ud7ff\ue000-\uffff]*$/;
+
 function writeString(value: string): string {
+  if (PLAIN.test(value)) return `"${value}"`;
   if (!value.isWellFormed()) throw new AppError('malformed-json', 'A text holds half of a surrogate pair.');
   return JSON.stringify(value);
 }

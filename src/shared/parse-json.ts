@@ -6,10 +6,10 @@ export const MAX_JSON_DEPTH = 64;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
-const OPEN_BRACKET = 0x5b;
-const CLOSE_BRACKET = 0x5d;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
+/** Makes a brace of a bracket: they differ by it alone (ASCII). */
+const BRACE_BIT = 0x20;
 
 /**
  * Parses JSON of limited depth, at the border. The nesting is measured before parsing, so that it costs nothing; the parser's own
@@ -35,19 +35,25 @@ export function parseJson(bytes: Uint8Array): unknown {
 /** Whether brackets outside strings nest deeper than `maxDepth`; one pass, no recursion. */
 export function jsonDepthExceeds(bytes: Uint8Array, maxDepth: number): boolean {
   let depth = 0;
-  let isInText = false;
   for (let at = 0; at < bytes.length; at += 1) {
     const byte = bytes[at] as number;
-    if (isInText) {
-      if (byte === BACKSLASH) at += 1;
-      else if (byte === QUOTE) isInText = false;
-    } else if (byte === QUOTE) isInText = true;
-    else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
+    if (byte === QUOTE) at = endOfText(bytes, at + 1);
+    else if ((byte | BRACE_BIT) === OPEN_BRACE) {
       depth += 1;
       if (depth > maxDepth) return true;
-    } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) depth -= 1;
+    } else if ((byte | BRACE_BIT) === CLOSE_BRACE) depth -= 1;
   }
   return false;
+}
+
+/** Where the text that began before `at` ends: at its quote, or with the bytes. */
+function endOfText(bytes: Uint8Array, from: number): number {
+  for (let at = from; at < bytes.length; at += 1) {
+    const byte = bytes[at];
+    if (byte === QUOTE) return at;
+    if (byte === BACKSLASH) at += 1;
+  }
+  return bytes.length;
 }
 
 function refusePrototypes(name: string, value: unknown): unknown {

@@ -23,7 +23,7 @@ export type SealedWrite = {
   readonly deleted: boolean;
   /** Canonical JSON of the resource; for a tombstone it may be empty. */
   readonly plaintext: Uint8Array;
-  /** Plain values: the vault keeps only keyed hashes of them. */
+  /** Plain values: the vault keeps only keyed hashes of them. They may be made when they are asked for: ask once. */
   readonly tokens: readonly IndexToken[];
   /** Account id (hex) of the author, when one is known. */
   readonly author?: string;

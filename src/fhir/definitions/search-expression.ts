@@ -11,6 +11,8 @@ export type Extractor = (root: unknown) => unknown[];
 export function compileExpression(expression: string, resourceType: string): Extractor {
   const branches = splitUnion(expression).filter((branch) => isAbout(branch, resourceType));
   const extractors = branches.map(compileBranch);
+  const [only] = extractors;
+  if (extractors.length === 1 && only !== undefined) return only;
   return (root) => extractors.flatMap((extract) => extract(root));
 }
 
@@ -44,8 +46,15 @@ function isAbout(branch: string, resourceType: string): boolean {
 function compileBranch(branch: string): Extractor {
   const path = parsePath(branch);
   if (path === undefined) return (root) => evaluate(branch, root);
-  const steps = path.map(compileStep);
-  return (root) => steps.reduce<unknown[]>((values, step) => values.flatMap(step), [root]);
+  const [first, ...steps] = path.map(compileStep);
+  if (first === undefined) return (root) => [root];
+  return (root) => {
+    let values = first(root);
+    // Most parameters of a type are about elements that a resource of it does not have.
+    for (let at = 0; at < steps.length && values.length > 0; at += 1)
+      values = values.flatMap(steps[at] as Extractor);
+    return values;
+  };
 }
 
 function compileStep(step: PathStep): (value: unknown) => unknown[] {
@@ -79,16 +88,20 @@ const CHOICE_TYPE =
 
 function choices(parent: unknown, name: string): unknown[] {
   if (typeof parent !== 'object' || parent === null) return [];
-  const keys = Object.keys(parent).filter(
-    (key) => key.startsWith(name) && CHOICE_TYPE.test(key.slice(name.length)),
-  );
-  return keys.flatMap((key) => property(parent, key));
+  const found: unknown[] = [];
+  for (const key in parent)
+    if (key.startsWith(name) && CHOICE_TYPE.test(key.slice(name.length)))
+      found.push(...property(parent, key));
+  return found;
 }
+
+/** Never changed: who finds nothing shares it. */
+const NOTHING: unknown[] = [];
 
 function property(value: unknown, name: string): unknown[] {
   if (typeof value !== 'object' || value === null) return [];
   const found = (value as Record<string, unknown>)[name];
-  if (found === undefined || found === null) return [];
+  if (found === undefined || found === null) return NOTHING;
   return Array.isArray(found) ? found : [found];
 }
 

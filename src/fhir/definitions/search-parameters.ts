@@ -24,6 +24,11 @@ export type SearchParameters = {
   all(resourceType: string): readonly CompiledParameter[];
 };
 
+type TypeParameters = {
+  readonly byCode: ReadonlyMap<string, CompiledParameter>;
+  readonly all: readonly CompiledParameter[];
+};
+
 /** Parameters of every resource; they are on the abstract types in the definitions. */
 const COMMON_BASES = ['Resource', 'DomainResource'];
 /** Answered without an expression, or not at all. */
@@ -57,8 +62,8 @@ function readAll(): SearchParameter[] {
 
 function index(definitions: readonly SearchParameter[]): SearchParameters {
   const byUrl = new Map(definitions.map((one) => [one.url, one]));
-  const compiled = new Map<string, Map<string, CompiledParameter>>();
-  const ofType = (resourceType: string): Map<string, CompiledParameter> => {
+  const compiled = new Map<string, TypeParameters>();
+  const ofType = (resourceType: string): TypeParameters => {
     const known = compiled.get(resourceType);
     if (known !== undefined) return known;
     const found = new Map<string, CompiledParameter>();
@@ -66,12 +71,13 @@ function index(definitions: readonly SearchParameter[]): SearchParameters {
       if (HANDLED_ELSEWHERE.has(one.code) || !appliesTo(one, resourceType)) continue;
       found.set(one.code, compile(one, resourceType, byUrl));
     }
-    compiled.set(resourceType, found);
-    return found;
+    const parameters = { byCode: found, all: [...found.values()] };
+    compiled.set(resourceType, parameters);
+    return parameters;
   };
   return {
-    find: (resourceType, code) => ofType(resourceType).get(code),
-    all: (resourceType) => [...ofType(resourceType).values()],
+    find: (resourceType, code) => ofType(resourceType).byCode.get(code),
+    all: (resourceType) => ofType(resourceType).all,
   };
 }
 

@@ -2,6 +2,8 @@ import type { Bundle, BundleEntry, Resource } from '@medplum/fhirtypes';
 
 const URN = /^urn:uuid:([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$/;
 
+const URN_LENGTH = 45;
+
 /**
  * A transaction in which every entry that is created under a `urn:uuid` is put at that uuid instead, so that sending the bundle
  * again changes nothing (docs/adr/0002). Entries with If-None-Exist keep their meaning.
@@ -37,9 +39,22 @@ function putEntry(entry: BundleEntry, targets: ReadonlyMap<string, string>): Bun
   };
 }
 
+/** The value itself where nothing in it refers to an entry; else a copy, of what changes alone. */
 function rewrite(value: unknown, targets: ReadonlyMap<string, string>): unknown {
-  if (typeof value === 'string') return targets.get(value) ?? value;
-  if (Array.isArray(value)) return value.map((item) => rewrite(item, targets));
+  if (typeof value === 'string') return isUrn(value) ? (targets.get(value) ?? value) : value;
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, rewrite(item, targets)]));
+  let copy: Record<string, unknown> | undefined;
+  for (const name in value) {
+    const item = (value as Record<string, unknown>)[name];
+    const rewritten = rewrite(item, targets);
+    if (rewritten === item) continue;
+    copy ??= (Array.isArray(value) ? [...value] : { ...value }) as Record<string, unknown>;
+    copy[name] = rewritten;
+  }
+  return copy ?? value;
+}
+
+/** Cheaper than to look every text up. */
+function isUrn(text: string): boolean {
+  return text.length === URN_LENGTH && text.startsWith('urn:uuid:');
 }

@@ -163,7 +163,10 @@ async function store(context: WriteContext, resource: Resource, placement: Place
     author: context.scope.session.accountId,
     lastUpdatedMs: Date.parse(resource.meta?.lastUpdated as string),
     plaintext: utf8(canonicalJson(resource)),
-    tokens: placement.deleted ? [] : tokensOfResource(resource, context.definitions.parameters),
+    // Made when the version is sealed: those of a whole bundle would be many times as large as the bundle.
+    get tokens() {
+      return placement.deleted ? [] : tokensOfResource(resource, context.definitions.parameters);
+    },
   });
 }
 

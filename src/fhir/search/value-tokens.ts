@@ -24,11 +24,13 @@ const FAR_FUTURE_MS = 253_402_300_800_000;
 
 /** Everything a resource can be found by, in the clear: the vault keeps only keyed hashes of it. */
 export function tokensOfResource(resource: Resource, parameters: SearchParameters): IndexToken[] {
-  const tokens = parameters
-    .all(resource.resourceType)
+  const tokens: IndexToken[] = [];
+  for (const parameter of parameters.all(resource.resourceType)) {
     // The parts of a composite are indexed as the parameters that they are by themselves.
-    .filter(({ type }) => type !== 'composite')
-    .flatMap((parameter) => tokensOfParameter(parameter, resource));
+    if (parameter.type === 'composite') continue;
+    for (const value of parameter.valuesOf(resource))
+      tokens.push(...tokensOfValue(parameter.code, parameter.type, value));
+  }
   return tokens.length > MAX_TOKENS ? tokens.slice(0, MAX_TOKENS) : tokens;
 }
 

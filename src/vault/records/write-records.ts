@@ -1,6 +1,7 @@
 import { AppError, toHex } from '../../shared/index.ts';
 import { type Category, categoryOfLabels } from '../category.ts';
 import { sealedKeyFor } from '../grants/patient-seal.ts';
+import type { IndexToken } from '../index-tokens/token.ts';
 import type { CategoryKey, StagedKeys } from '../keys/category-keys.ts';
 import type { PutResult, SealedWrite } from '../record.ts';
 import { LIVE, SUPERSEDED, TOMBSTONE } from '../storage/schema.ts';
@@ -64,12 +65,13 @@ export async function writeRecords(
     const rkey = names[index] as Uint8Array;
     const name = toHex(rkey);
     const before = current.get(name);
-    const refusal = refusalOf(write, before?.version ?? 0);
+    const indexed = write.tokens;
+    const refusal = refusalOf(write, indexed, before?.version ?? 0);
     if (refusal !== undefined) {
       outcomes.push(refusal);
       continue;
     }
-    const { row, result } = await sealRow(context, session, write, rkey, staged);
+    const { row, result } = await sealRow(context, session, write, indexed, rkey, staged);
     if (before !== undefined && before.fixed === undefined) replaced.push({ ...before });
     if (before !== undefined) supersede(before);
     current.set(name, row);
@@ -81,7 +83,11 @@ export async function writeRecords(
   return outcomes;
 }
 
-function refusalOf(write: SealedWrite, currentVersion: number): AppError | undefined {
+function refusalOf(
+  write: SealedWrite,
+  indexed: readonly IndexToken[],
+  currentVersion: number,
+): AppError | undefined {
   const { resourceType, id, version } = write.key;
   if (version !== currentVersion + 1) {
     return new AppError(
@@ -91,7 +97,7 @@ function refusalOf(write: SealedWrite, currentVersion: number): AppError | undef
   }
   if (write.plaintext.length > MAX_PLAINTEXT_BYTES)
     return new AppError('body-too-large', 'A record may have at most 32 MiB.');
-  if (write.tokens.length > MAX_TOKENS)
+  if (indexed.length > MAX_TOKENS)
     return new AppError('too-many', `A record may have at most ${MAX_TOKENS} search values.`);
   if (!/^[A-Za-z]{1,64}$/.test(resourceType) || id.length === 0 || Buffer.byteLength(id) > MAX_ID_BYTES) {
     return new AppError('invalid-request', 'A record needs a resource type and an id of at most 256 bytes.');
@@ -125,6 +131,7 @@ async function sealRow(
   context: VaultContext,
   session: SqlSession,
   write: SealedWrite,
+  indexed: readonly IndexToken[],
   rkey: Uint8Array,
   staged: StagedKeys,
 ): Promise<{ row: Row; result: PutResult }> {
@@ -133,7 +140,7 @@ async function sealRow(
   const subject = subjectName(context.naming, write.subject);
   const meta = await context.keys.ensure(session, subject, 'general', staged);
   const data = await dataKeyOwner(context, session, write.subject, subject, category, staged);
-  const tokens = tokensOf(context, write, category);
+  const tokens = tokensOf(context, write, indexed, category);
   const sealed = sealRecord(
     write,
     { rkey, version, resourceType },
@@ -170,10 +177,15 @@ function dataKeyOwner(
 }
 
 /** The keyed tokens, one after the other. A tombstone has none, and nobody but the patient may learn what is sealed. */
-function tokensOf(context: VaultContext, write: SealedWrite, category: Category): Uint8Array {
-  if (write.deleted || category === 'sealed' || write.tokens.length === 0) return NO_TOKENS;
+function tokensOf(
+  context: VaultContext,
+  write: SealedWrite,
+  indexed: readonly IndexToken[],
+  category: Category,
+): Uint8Array {
+  if (write.deleted || category === 'sealed' || indexed.length === 0) return NO_TOKENS;
   const { resourceType } = write.key;
-  const hashes = new Set(write.tokens.map((token) => context.hashToken(resourceType, token)));
+  const hashes = new Set(indexed.map((token) => context.hashToken(resourceType, token)));
   return tokenBytes([...hashes].sort().join(''));
 }
 
