@@ -1,8 +1,7 @@
 import { CONTRACTS, genesisState } from '../contracts/index.ts';
 import { publicKeyOf } from '../identity/index.ts';
 import { type ContractTable, chainIdOf, type Genesis } from '../ledger/index.ts';
-import { AppError, equalBytes, toHex } from '../shared/index.ts';
-import { backupLog } from './backup.ts';
+import { AppError, equalBytes } from '../shared/index.ts';
 import type { ChainRules } from './chain-rules.ts';
 import type { Engine } from './engine.ts';
 import { lockFolder } from './folder-lock.ts';
@@ -11,6 +10,7 @@ import { discardIndex, openIndexedValues } from './index-snapshot.ts';
 import { Intake } from './intake.ts';
 import { LedgerReader } from './ledger-reader.ts';
 import { type OpenedLedger, openLedger } from './open-ledger.ts';
+import { readingSide } from './reading-side.ts';
 import { Sequencer } from './sequencer.ts';
 import { ensureFolder, folderStorage } from './storage.ts';
 import { VerifyPool } from './verify-pool.ts';
@@ -100,20 +100,9 @@ export function runEngine(
   };
   let closing: Promise<void> | undefined;
   return {
-    chainId: rules.chainId,
-    recovery: log.recovery,
+    ...readingSide(reader, { log, state }, rules),
     submit: (bytes) => intake.submit(bytes),
-    head: () => reader.head(),
-    state: { get: (key) => state.values.get(key) },
-    stateProof: (key) => reader.stateProof(key),
-    inclusionProof: (leafIndex, size) => reader.inclusionProof(leafIndex, size),
-    consistencyProof: (fromSize, toSize) => reader.consistencyProof(fromSize, toSize),
-    transaction: (id) => reader.transaction(id),
-    block: (height) => reader.block(height),
-    blocks: (fromHeight) => reader.blocks(fromHeight),
-    leaf: (leafIndex) => reader.leaf(leafIndex),
     onCommit: (listener) => sequencer.onCommit(listener),
-    backup: (folder) => backupLog(log, folder, toHex(rules.chainId)),
     close: () => {
       closing ??= shutDown();
       return closing;

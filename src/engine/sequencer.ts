@@ -9,6 +9,7 @@ import { AppError, equalBytes } from '../shared/index.ts';
 import { type BlockLog, SyncFailedError } from './block-log.ts';
 import { encodeRecord } from './block-record.ts';
 import type { ChainRules } from './chain-rules.ts';
+import { CommitListeners } from './commit-listeners.ts';
 import type { CommitListener } from './engine.ts';
 import type { Frame } from './frame.ts';
 import type { LedgerState, StagedBlock } from './ledger-state.ts';
@@ -38,7 +39,7 @@ export class Sequencer {
   readonly #log: BlockLog;
   readonly #rules: ChainRules;
   readonly #now: () => number;
-  readonly #listeners = new Set<CommitListener>();
+  readonly #listeners = new CommitListeners();
   #queue: Submission[] = [];
   #isRunning = false;
   #failure: AppError | undefined;
@@ -57,8 +58,7 @@ export class Sequencer {
   }
 
   onCommit(listener: CommitListener): () => void {
-    this.#listeners.add(listener);
-    return () => void this.#listeners.delete(listener);
+    return this.#listeners.add(listener);
   }
 
   enqueue(submission: Submission): void {
@@ -216,16 +216,10 @@ export class Sequencer {
 
   /** A view that missed a block would answer from an older state, so the engine stops rather than go on without it. */
   #notify(block: Block, output: BlockOutput): void {
-    try {
-      for (const listener of this.#listeners) listener(block, output.results, output.stateWrites);
-    } catch (cause) {
-      this.#failure = new AppError(
-        'internal',
-        'A view of the ledger failed. Restart the node; what was acknowledged is recorded.',
-        { cause },
-      );
-      throw this.#failure;
-    }
+    const failure = this.#listeners.tell(block, output);
+    if (failure === undefined) return;
+    this.#failure = failure;
+    throw failure;
   }
 
   #rejectAll(submissions: readonly Submission[], cause: unknown): void {

@@ -1,14 +1,13 @@
 import { join } from 'node:path';
 import { CONTRACTS, genesisState } from '../../contracts/index.ts';
 import { type ContractTable, chainIdOf, type Genesis, type ResultCode } from '../../ledger/index.ts';
-import { toHex } from '../../shared/index.ts';
-import { backupLog } from '../backup.ts';
 import type { ChainRules } from '../chain-rules.ts';
 import type { Engine } from '../engine.ts';
 import { lockFolder } from '../folder-lock.ts';
 import { discardIndex, openIndexedValues } from '../index-snapshot.ts';
 import { LedgerReader } from '../ledger-reader.ts';
 import { type OpenedLedger, openLedger } from '../open-ledger.ts';
+import { readingSide } from '../reading-side.ts';
 import { ensureFolder, folderStorage } from '../storage.ts';
 import { VerifyPool } from '../verify-pool.ts';
 import { type AbciAddress, serveAbci } from './abci/abci-server.ts';
@@ -136,7 +135,7 @@ async function runEngine(
   };
   let closing: Promise<void> | undefined;
   return {
-    ...readingOf(reader, { log, state }, rules),
+    ...readingSide(reader, { log, state }, rules),
     submit: (bytes) => intake.submit(bytes),
     onCommit: (listener) => chain.onCommit(listener),
     consensusHeight: () => chain.consensusHeight,
@@ -145,27 +144,6 @@ async function runEngine(
       closing ??= shutDown();
       return closing;
     },
-  };
-}
-
-function readingOf(
-  reader: LedgerReader,
-  { log, state }: OpenedLedger,
-  rules: ChainRules,
-): Omit<Engine, 'submit' | 'onCommit' | 'close'> {
-  return {
-    chainId: rules.chainId,
-    recovery: log.recovery,
-    head: () => reader.head(),
-    state: { get: (key) => state.values.get(key) },
-    stateProof: (key) => reader.stateProof(key),
-    inclusionProof: (leafIndex, size) => reader.inclusionProof(leafIndex, size),
-    consistencyProof: (fromSize, toSize) => reader.consistencyProof(fromSize, toSize),
-    transaction: (id) => reader.transaction(id),
-    block: (height) => reader.block(height),
-    blocks: (fromHeight) => reader.blocks(fromHeight),
-    leaf: (leafIndex) => reader.leaf(leafIndex),
-    backup: (folder) => backupLog(log, folder, toHex(rules.chainId)),
   };
 }
 

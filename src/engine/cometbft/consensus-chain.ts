@@ -12,6 +12,7 @@ import { AppError, equalBytes } from '../../shared/index.ts';
 import { type BlockLog, SyncFailedError } from '../block-log.ts';
 import { encodeRecord } from '../block-record.ts';
 import type { ChainRules } from '../chain-rules.ts';
+import { CommitListeners } from '../commit-listeners.ts';
 import type { CommitListener } from '../engine.ts';
 import type { LedgerState, StagedBlock } from '../ledger-state.ts';
 import { isAdmissionRefusal } from '../transaction-refused.ts';
@@ -61,7 +62,7 @@ type ChainParts = {
  */
 export class ConsensusChain {
   readonly parts: ChainParts;
-  readonly #listeners = new Set<CommitListener>();
+  readonly #listeners = new CommitListeners();
   #executed: Executed[] = [];
   #decided: Decided | undefined;
   #consensusHeight: number;
@@ -105,8 +106,7 @@ export class ConsensusChain {
   }
 
   onCommit(listener: CommitListener): () => void {
-    this.#listeners.add(listener);
-    return () => void this.#listeners.delete(listener);
+    return this.#listeners.add(listener);
   }
 
   /** What a block of these transactions would do. A pure function of the state; nothing is changed. */
@@ -243,16 +243,10 @@ export class ConsensusChain {
 
   /** A view that missed a block would answer from an older state, so the chain stops rather than go on without it. */
   #notify({ block, output }: Executed): void {
-    try {
-      for (const listener of this.#listeners) listener(block, output.results, output.stateWrites);
-    } catch (cause) {
-      this.#failure = new AppError(
-        'internal',
-        'A view of the ledger failed. Restart the node; what was acknowledged is recorded.',
-        { cause },
-      );
-      throw this.#failure;
-    }
+    const failure = this.#listeners.tell(block, output);
+    if (failure === undefined) return;
+    this.#failure = failure;
+    throw failure;
   }
 
   #dropDecided(): void {
