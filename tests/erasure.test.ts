@@ -8,7 +8,6 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { consentResource } from '../src/cli/consent-resource.ts';
 import { createNodeClient, type PatientKey, signGrant } from '../src/client/index.ts';
 import { verifyText } from '../src/client/receipts/index.ts';
 import { auditNode } from '../src/node/admin/audit.ts';
@@ -20,6 +19,7 @@ import { toHex, utf8 } from '../src/shared/index.ts';
 import { hasPostgres, startPostgres } from '../src/vault/testing/start-postgres.ts';
 import { PASSPHRASE, sessionToken } from './node-fixture.ts';
 import { bundleOf, enrolPatient } from './support/reference-node.ts';
+import { consentTo } from './support/research-consent.ts';
 
 type Json = Record<string, unknown>;
 
@@ -227,20 +227,7 @@ async function plant(world: World): Promise<Record<string, string>> {
 
 async function grantWithCanary({ node, patient }: World): Promise<string> {
   const client = createNodeClient({ baseUrl: node.url });
-  const nowMs = Date.now();
-  const consent = consentResource({
-    patientId: 'gone',
-    to: [toHex(patient.accountId)],
-    purposes: ['HRESCH'],
-    actions: [],
-    types: [],
-    codes: [],
-    withhold: [],
-    includeSensitive: false,
-    fromMs: nowMs - 60_000,
-    untilMs: nowMs + 3_600_000,
-    nowMs,
-  });
+  const consent = consentTo(toHex(patient.accountId), 'gone');
   const identified = { ...(consent as Json), identifier: [{ value: `${ERASED}consent` }] };
   const signed = signGrant(identified, patient, await client.signingPlace(patient.accountId));
   return (await client.submitConsent(signed)).receipt;

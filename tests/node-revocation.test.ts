@@ -4,7 +4,6 @@ import { Agent, get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { consentResource } from '../src/cli/consent-resource.ts';
 import {
   createNodeClient,
   createWallet,
@@ -19,6 +18,7 @@ import { ACTIONS, encodeGrantConsent, normaliseConsent, termsCommitment } from '
 import { encodeTransaction, signTransaction } from '../src/ledger/index.ts';
 import { createAccountSigner } from '../src/node/ledger/account-signer.ts';
 import { startTestNode, type TestNode } from './node-fixture.ts';
+import { consentTo } from './support/research-consent.ts';
 
 const READERS = 1000;
 
@@ -47,20 +47,7 @@ async function enrolled(patientId: string): Promise<PatientKey> {
 
 /** Grants the demo researcher what a consent can grant for chi; gives what revokes it. */
 async function grant(purpose: string): Promise<{ consentId: Uint8Array; expectedVersion: number }> {
-  const nowMs = Date.now();
-  const consent = consentResource({
-    patientId: 'chi',
-    to: [node.demoKey('researcher').accountId],
-    purposes: [purpose],
-    actions: [],
-    types: [],
-    codes: [],
-    withhold: [],
-    includeSensitive: false,
-    fromMs: nowMs - 60_000,
-    untilMs: nowMs + 3_600_000,
-    nowMs,
-  });
+  const consent = consentTo(node.demoKey('researcher').accountId, 'chi', purpose);
   const signed = signGrant(consent, patient, await client.signingPlace(patient.accountId));
   await client.submitConsent(signed);
   return { consentId: signed.consentId, expectedVersion: 1 };
@@ -131,20 +118,7 @@ test('a search after the acknowledgement finds nothing either', async () => {
 
 test('neither the hospital nor the reader nor a stranger can grant, and a grant needs its terms', async () => {
   const { engine, chainId, opened, custodian } = node.node.runtime;
-  const nowMs = Date.now();
-  const consent = consentResource({
-    patientId: 'chi',
-    to: [custodian.accountHex],
-    purposes: [],
-    actions: [],
-    types: [],
-    codes: [],
-    withhold: [],
-    includeSensitive: true,
-    fromMs: nowMs,
-    untilMs: nowMs + 1000,
-    nowMs,
-  });
+  const consent = consentTo(custodian.accountHex, 'chi');
   for (const seed of [opened.keys.custodianSeed, opened.keys.operatorSeed, node.demoKey('researcher').seed]) {
     const signer = createAccountSigner({ engine, chainId, seed });
     const place = { chainId, nextSequence: 0, height: engine.head().height };
@@ -234,24 +208,7 @@ test('a revocation gives new keys whichever door it came through', async () => {
 });
 
 test('terms can be deposited before the transaction comes another way, and count for nothing until then', async () => {
-  const nowMs = Date.now();
-  const researcher = node.demoKey('researcher').accountId;
-  const wish = {
-    patientId: 'chi',
-    to: [researcher],
-    purposes: ['HRESCH'],
-    actions: [],
-    types: [],
-    codes: [],
-  };
-  const consent = consentResource({
-    ...wish,
-    withhold: [],
-    includeSensitive: false,
-    fromMs: nowMs - 60_000,
-    untilMs: nowMs + 3_600_000,
-    nowMs,
-  });
+  const consent = consentTo(node.demoKey('researcher').accountId, 'chi');
   const signed = signGrant(consent, patient, await client.signingPlace(patient.accountId));
   await client.depositTerms(signed);
   const token = await node.token('researcher', 'HRESCH');

@@ -25,6 +25,8 @@ export interface NodeConfig {
   witnesses?: readonly WitnessAddress[];
   /** How often they are asked. */
   cosignEveryMs?: number;
+  /** The hospital's own sensitivity labels: the content of a file of rows that add to the table. */
+  labelFile?: Uint8Array;
   /** Largest body of a FHIR request. */
   maxFhirBodyBytes?: number;
   /** Refused tokens and codes from one address in a minute before it has to wait. */

@@ -2,7 +2,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { consentResource } from '../../src/cli/consent-resource.ts';
 import {
   createNodeClient,
   createWallet,
@@ -17,6 +16,7 @@ import { importBundle } from '../../src/node/admin/import.ts';
 import { type RunningNode, startNode } from '../../src/node/index.ts';
 import { toHex } from '../../src/shared/index.ts';
 import { PASSPHRASE, sessionToken } from '../node-fixture.ts';
+import { consentTo } from './research-consent.ts';
 
 export type ReferenceNode = {
   readonly folder: string;
@@ -117,21 +117,7 @@ export async function grantTo(
   grantee: string,
 ): Promise<string> {
   const client = createNodeClient({ baseUrl: node.url });
-  const nowMs = Date.now();
-  const consent = consentResource({
-    patientId,
-    to: [grantee],
-    purposes: ['HRESCH'],
-    actions: [],
-    types: [],
-    codes: [],
-    withhold: [],
-    includeSensitive: false,
-    fromMs: nowMs - 60_000,
-    untilMs: nowMs + 3_600_000,
-    nowMs,
-  });
-  const signed = signGrant(consent, key, await client.signingPlace(key.accountId));
+  const signed = signGrant(consentTo(grantee, patientId), key, await client.signingPlace(key.accountId));
   return (await client.submitConsent(signed)).receipt;
 }
 

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import {
   DEFAULT_HOST,
@@ -29,6 +30,7 @@ export interface StartOptions {
   name?: string;
   empty?: boolean;
   log?: LogLevel;
+  labels?: string;
   witness: string[];
   witnessKey: string[];
 }
@@ -79,6 +81,11 @@ export function withServing(command: Command): Command {
     .option('--host <address>', 'address to listen on', DEFAULT_HOST)
     .option('--base-url <url>', 'what callers reach the node as, behind a proxy')
     .addOption(vaultOption())
+    .addOption(
+      new Option('--labels <file>', 'more codes that make a record sensitive, as JSON').env(
+        'CARELEDGER_LABELS',
+      ),
+    )
     .option('--witness <url>', "ask this witness to cosign the ledger's heads (repeat)", collect, [])
     .option('--witness-key <key>', 'key of each witness, as `careledger witness` prints it', collect, [])
     .addOption(
@@ -107,6 +114,7 @@ export async function start(options: StartOptions, terminal: Terminal): Promise<
     onProgress: (text) => terminal.progress(text),
     ...(options.baseUrl !== undefined && { baseUrl: options.baseUrl }),
     ...(options.vault !== undefined && { vaultUrl: options.vault }),
+    ...(options.labels !== undefined && { labelFile: readLabels(options.labels) }),
     ...passphrase(),
   });
   closeOnSignal(() => void node.close());
@@ -142,6 +150,14 @@ function init(options: StartOptions, terminal: Terminal): void {
     { data: folder.root },
     `Made the data folder ${folder.root}. Start it with: careledger start --data ${options.data}`,
   );
+}
+
+function readLabels(path: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (cause) {
+    throw new AppError('not-found', `The file of labels ${path} cannot be read.`, { cause });
+  }
 }
 
 async function status(options: { data: string; wait?: boolean }, terminal: Terminal): Promise<void> {

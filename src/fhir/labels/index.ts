@@ -7,6 +7,7 @@ export {
   readStoredLabels,
   toStoredLabels,
 } from './assign.ts';
+export { labelTableWith } from './label-file.ts';
 export { DEFAULT_LABEL_TABLE, extendLabelTable, type LabelTable } from './label-table.ts';
 export {
   isStoredName,

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { AppError } from '../../shared/index.ts';
 import {
   assignLabels,
   DEFAULT_LABEL_TABLE,
   definingReferences,
   extendLabelTable,
+  labelTableWith,
   readStoredLabels,
   toStoredLabels,
 } from './index.ts';
@@ -159,4 +161,23 @@ test('nesting too deep is an error, not a crash', () => {
     code: 'nesting-too-deep',
   });
   assert.deepEqual(assignLabels(null, DEFAULT_LABEL_TABLE), { own: [], parts: [] });
+});
+
+test('a hospital’s file adds rows, and one that is not understood is refused whole', () => {
+  const file = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
+  const row = { label: 'hiv', system: 'http://loinc.org', codes: '12345-6  12346-4' };
+  assert.deepEqual(labelTableWith(file([row])).byCode.get('http://loinc.org|12346-4'), new Set(['hiv']));
+  assert.equal(DEFAULT_LABEL_TABLE.byCode.get('http://loinc.org|12346-4'), undefined);
+  for (const bad of [
+    {},
+    [null],
+    ['hiv'],
+    [{ ...row, codes: 7 }],
+    [{ ...row, codes: ' ' }],
+    [{ ...row, label: 'odd' }],
+    [row, { ...row, code: 'x' }],
+    Array.from({ length: 10_001 }, () => row),
+  ])
+    assert.throws(() => labelTableWith(file(bad)), AppError, JSON.stringify(bad).slice(0, 80));
+  assert.throws(() => labelTableWith(new TextEncoder().encode('[')), AppError);
 });

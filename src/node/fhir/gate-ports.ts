@@ -1,6 +1,11 @@
 import { type CustodianPolicy, isDelegate } from '../../contracts/index.ts';
 import type { Engine } from '../../engine/index.ts';
-import { DEFAULT_LABEL_TABLE, type EvidencePorts, storedReferences } from '../../fhir/index.ts';
+import {
+  DEFAULT_LABEL_TABLE,
+  type EvidencePorts,
+  labelTableWith,
+  storedReferences,
+} from '../../fhir/index.ts';
 import type { Vault } from '../../vault/index.ts';
 import { bytesOfHex } from '../account-hex.ts';
 import type { RegistryView } from '../auth/registry-view.ts';
@@ -36,11 +41,12 @@ export function gatePorts(deps: {
   custodian: string;
   nowMs: () => number;
   freshness?: Freshness | undefined;
+  labelFile?: Uint8Array | undefined;
 }): EvidencePorts {
   const { engine, consents, registry } = deps;
   return {
     policy: defaultPolicy(deps.custodian),
-    labelTable: DEFAULT_LABEL_TABLE,
+    labelTable: deps.labelFile === undefined ? DEFAULT_LABEL_TABLE : labelTableWith(deps.labelFile),
     activeConsents: (patientId) => consents.activeConsents(patientId),
     async isDelegate(patientId, accountId) {
       const patient = await consents.accountOf(patientId);

@@ -34,7 +34,7 @@ interface Parts {
 export function openFhir(parts: Parts): { fhir: FhirDoor; fhirHandler: FhirHandler; gate: Gate<string> } {
   const { vault, custodian, config, nowMs } = parts;
   const gate = createGate<string>({
-    ...gatePorts({ ...parts, custodian: custodian.accountHex }),
+    ...gatePorts({ ...parts, custodian: custodian.accountHex, labelFile: config.labelFile }),
     accessLog: vault.accessLog,
     promiseOf(receipt) {
       const promise = promiseOfEntry(custodian.accountId, receipt);
