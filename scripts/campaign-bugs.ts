@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { PLANTED_BUGS, type PlantedBug } from './planted-bugs.ts';
+import { PLANTED_BUGS, type PlantedBug } from './planted-bugs/index.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const copied = [
@@ -92,7 +92,7 @@ function plant(bug: PlantedBug, folder: string): void {
   const occurrences = source.split(bug.find).length - 1;
   if (occurrences !== 1)
     throw new Error(
-      `${bug.name}: its place stands ${occurrences} times in ${bug.file}, not once. Mend scripts/planted-bugs.ts.`,
+      `${bug.name}: its place stands ${occurrences} times in ${bug.file}, not once. Mend scripts/planted-bugs.`,
     );
   writeFileSync(
     path,

@@ -490,3 +490,12 @@ test('bytes that are no entry are reported as damage', () => {
   for (const text of ['', '{}', 'null', '{"format":"other"}'])
     assert.throws(() => decodeAccessEntry(utf8(text)), { code: 'damaged' });
 });
+
+test('a ledger that may be too old answers nobody, opens nothing and logs no decision', async () => {
+  const behind = new AppError('behind', 'The ledger here may be too old.');
+  const world = createWorld({ ensureFresh: () => Promise.reject(behind) });
+  world.consents.set('p1', [toInsurer()]);
+  for (const session of [SESSIONS.insurer, SESSIONS.clinician, SESSIONS.delegate])
+    await assert.rejects(world.gate.open(session, world.record(OBSERVATION), 'read'), { code: 'behind' });
+  assert.deepEqual([world.opened, world.entries], [[], []]);
+});

@@ -1,16 +1,4 @@
-/** Bugs that break one promise each, and the tests that must notice. Nothing of this is in what ships. */
-export type PlantedBug = {
-  readonly name: string;
-  /** What the bug breaks, in words. */
-  readonly promise: string;
-  readonly file: string;
-  /** Stands exactly once in the file. */
-  readonly find: string;
-  readonly replace: string;
-  readonly tests: readonly string[];
-  /** Quick enough for every check; the others run in the whole campaign. */
-  readonly inSlice: boolean;
-};
+import type { PlantedBug } from './planted-bug.ts';
 
 const CONTRACTS = ['src/contracts/contracts.test.ts'];
 const GATE = ['src/fhir/gate/gate.test.ts'];
@@ -18,12 +6,11 @@ const DECISION = ['src/contracts/consent/decision/decide.test.ts'];
 const ERASURE = ['src/vault/erasure/erasure.test.ts'];
 const AGAINST_LEDGER = ['tests/audit-against-ledger.test.ts'];
 const FHIR = ['tests/fhir-interactions.test.ts'];
-const LIGHT_CLIENT = ['src/client/light/light-client.test.ts'];
 const LEAKS = ['tests/fhir-leaks.test.ts'];
 const MATRIX = ['tests/http-consent-matrix.test.ts'];
-const GOVERNANCE = ['src/contracts/governance/governance.test.ts'];
 
-export const PLANTED_BUGS: readonly PlantedBug[] = [
+/** What one organisation promises by itself. */
+export const HOSPITAL_BUGS: readonly PlantedBug[] = [
   {
     name: 'no-fsync',
     promise: 'an acknowledged transaction is durable',
@@ -295,115 +282,6 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     replace:
       'const confirmed = await Promise.all(visible.map((one) => confirm(one, plan))); context.scope.promises.push(...promisesOf(visible));',
     tests: LEAKS,
-    inSlice: false,
-  },
-  {
-    name: 'commit-signatures-unchecked',
-    promise: 'a block is decided only by signatures that hold',
-    file: 'src/ledger/consensus/commit.ts',
-    find: 'placeError(set, commit) ?? signatureError(set, chainName, commit)',
-    replace: 'placeError(set, commit)',
-    tests: ['src/client/light/tampering.test.ts'],
-    inSlice: true,
-  },
-  {
-    name: 'commit-quorum-one-short',
-    promise: 'more than two thirds of the power decide a block, not just two thirds',
-    file: 'src/ledger/consensus/commit.ts',
-    find: 'return isMoreThan(power, 2, 3, set.totalPower)',
-    replace: 'return isMoreThan(power + 1, 2, 3, set.totalPower)',
-    tests: LIGHT_CLIENT,
-    inSlice: false,
-  },
-  {
-    name: 'validator-counted-twice',
-    promise: 'a validator counts once, however often a set names it',
-    file: 'src/ledger/consensus/validator-set.ts',
-    find: "if (places.size !== validators.length) return err('validators-malformed');",
-    replace: '',
-    tests: LIGHT_CLIENT,
-    inSlice: false,
-  },
-  {
-    name: 'operator-signs-for-validators',
-    promise: "where validators decide, one node's signature proves nothing",
-    file: 'src/client/receipts/verify-recorded.ts',
-    find: "refuseUnless(!isDecided || consensus !== undefined, 'consensus-missing');",
-    replace: '',
-    tests: ['tests/consortium-receipts.test.ts'],
-    inSlice: false,
-  },
-  {
-    name: 'persist-outside-commit',
-    promise: 'nothing of a block is on the disk before Commit',
-    file: 'src/engine/cometbft/application.ts',
-    find: 'chain.decide(Number(height), millisecondsOf(time), txs);',
-    replace:
-      'chain.decide(Number(height), millisecondsOf(time), txs); void chain.commit().catch(() => undefined);',
-    tests: ['src/engine/cometbft/application.test.ts'],
-    inSlice: false,
-  },
-  {
-    name: 'map-order-iteration',
-    promise: 'the state root does not follow the order in which a map gives its keys',
-    file: 'src/ledger/state/state-tree.ts',
-    find: 'const sorted = [...writes].sort((left, right) => compareBytes(left[0], right[0]));',
-    replace: 'const sorted = [...writes];',
-    tests: ['src/ledger/state/state-tree.test.ts'],
-    inSlice: true,
-  },
-  {
-    name: 'clock-in-a-contract',
-    promise: 'a contract knows no time but that of its block',
-    file: 'src/ledger/block/execute-block.ts',
-    find: 'timeMs: input.timeMs,\n    signer: header.signer,',
-    replace: 'timeMs: Date.now(),\n    signer: header.signer,',
-    tests: ['src/contracts/vectors.test.ts'],
-    inSlice: true,
-  },
-  {
-    name: 'snapshot-chunk-unchecked',
-    promise: 'nothing of a snapshot is taken that the consortium did not agree on',
-    file: 'src/engine/cometbft/snapshot/snapshot-restore.ts',
-    find: 'return verifyRange(blocks.flatMap(leafHashesOf), before.leaves, logSize, proof, logRoot);',
-    replace: 'return verifyRange !== undefined && logSize > 0 && proof.length >= 0 && logRoot.length > 0;',
-    tests: ['src/engine/cometbft/snapshot/snapshot.test.ts'],
-    inSlice: false,
-  },
-  {
-    name: 'duplicate-votes-counted',
-    promise: 'an organisation of a consortium has one vote',
-    file: 'src/contracts/governance/vote-on-proposal.ts',
-    find: "if (hasVoted(proposal, signer)) return RESULT_CODES['already-voted'];",
-    replace: 'void hasVoted;',
-    tests: GOVERNANCE,
-    inSlice: true,
-  },
-  {
-    name: 'quorum-one-short',
-    promise: 'a consortium decides by more than two thirds of its organisations',
-    file: 'src/contracts/governance/tally.ts',
-    find: 'return 3 * yes > 2 * members;',
-    replace: 'return 3 * (yes + 1) > 2 * members;',
-    tests: GOVERNANCE,
-    inSlice: true,
-  },
-  {
-    name: 'validators-below-four',
-    promise: 'no vote leaves a consortium with fewer than four validators',
-    file: 'src/contracts/governance/validator-rules.ts',
-    find: 'const SAFE_VALIDATORS = 4;',
-    replace: 'const SAFE_VALIDATORS = 3;',
-    tests: GOVERNANCE,
-    inSlice: false,
-  },
-  {
-    name: 'unknown-rules-run',
-    promise: 'a node halts rather than run rules that it does not know',
-    file: 'src/ledger/protocol-version.ts',
-    find: 'if (version <= newestVersion) return version;',
-    replace: 'if (version <= newestVersion || version > 0) return version;',
-    tests: ['src/engine/upgrade.test.ts'],
     inSlice: false,
   },
 ];
