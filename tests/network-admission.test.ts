@@ -8,18 +8,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { freePorts, until } from '../src/engine/cometbft/testing/local-network.ts';
-import { findCometBft } from '../src/engine/index.ts';
 import { PASSPHRASE } from './node-fixture.ts';
+import { skipWithoutCometBft as skip } from './support/cometbft-here.ts';
 import { runHere, startCli } from './support/run-cli.ts';
 
 const LIMIT_MS = 280_000;
-const isThere = await findCometBft({ log: () => undefined, mayBuild: false }).then(
-  () => true,
-  () => false,
-);
-const skip = isThere
-  ? false
-  : 'CometBFT is not on the PATH, nor in the cache where `careledger network` keeps it';
 const root = mkdtempSync(join(tmpdir(), 'cl-later-'));
 const at = (name: string): string => join(root, name);
 const ENV = { CARELEDGER_HOME: at('home'), CARELEDGER_PASSPHRASE: PASSPHRASE };

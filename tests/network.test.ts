@@ -7,19 +7,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { findCometBft } from '../src/engine/index.ts';
 import { fromHex } from '../src/shared/index.ts';
 import { PASSPHRASE } from './node-fixture.ts';
+import { skipWithoutCometBft as skip } from './support/cometbft-here.ts';
 import { type Run, runHere, startCli } from './support/run-cli.ts';
 
 const LIMIT_MS = 240_000;
-const isThere = await findCometBft({ log: () => undefined, mayBuild: false }).then(
-  () => true,
-  () => false,
-);
-const skip = isThere
-  ? false
-  : 'CometBFT is not on the PATH, nor in the cache where `careledger network` keeps it';
 const root = mkdtempSync(join(tmpdir(), 'cl-net-'));
 const at = (name: string): string => join(root, name);
 const ENV = { CARELEDGER_HOME: at('home'), CARELEDGER_PASSPHRASE: PASSPHRASE };
@@ -156,6 +149,21 @@ describe('the ceremony on hosts of their own', { skip, timeout: LIMIT_MS }, () =
     const files = ['North', 'South'].map((name) => join(at(name), 'consensus/config/genesis.json'));
     const [north, south] = files.map((file) => readFileSync(file, 'utf8'));
     assert.equal(north, south);
+  });
+
+  test('blocks that proofs of misbehaviour need cannot be pruned away', async () => {
+    const few = await careledger(
+      'network',
+      'start',
+      '--data',
+      at('South'),
+      '--port',
+      '0',
+      '--retain-blocks',
+      '999999',
+    );
+    assert.match(few.stderr, /1000000 blocks/);
+    assert.equal(few.status, 2);
   });
 
   test('a card that was changed on the way, a card twice, and a folder that is not in the file are refused', async () => {

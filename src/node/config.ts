@@ -27,6 +27,8 @@ export interface NodeConfig {
   cosignEveryMs?: number;
   /** The hospital's own sensitivity labels: the content of a file of rows that add to the table. */
   labelFile?: Uint8Array;
+  /** In a consortium: how many blocks its consensus engine keeps, 1,000,000 at least; all when absent. */
+  retainBlocks?: number;
   /** Largest body of a FHIR request. */
   maxFhirBodyBytes?: number;
   /** Refused tokens and codes from one address in a minute before it has to wait. */

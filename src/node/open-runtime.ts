@@ -51,7 +51,7 @@ export async function openRuntime(opened: OpenedFolder, config: NodeConfig): Pro
   });
   const consortium =
     opened.description.engine === 'cometbft'
-      ? await openConsortium(opened, (line) => log.write('info', 'consensus', { line }))
+      ? await openConsortium(opened, config.retainBlocks, (line) => log.write('info', 'consensus', { line }))
       : undefined;
   const engine = consortium ?? (await openEmbedded(opened, nowMs));
   const chainId = chainIdOf(genesis);

@@ -34,9 +34,9 @@ export function addNetworkCommand(program: Command, terminal: Terminal): void {
       ),
     );
   addCeremony(network, terminal);
-  withServing(
-    network.command('start').description("run this organisation's node, after `network join`"),
-  ).action((options: StartOptions) => start(options, terminal));
+  withServing(network.command('start').description("run this organisation's node, after `network join`"))
+    .option('--retain-blocks <number>', 'blocks that its CometBFT keeps, 1000000 at least; all when absent')
+    .action((options: StartOptions) => start(options, terminal));
 }
 
 interface TryOptions {

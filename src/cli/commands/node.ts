@@ -31,6 +31,7 @@ export interface StartOptions {
   empty?: boolean;
   log?: LogLevel;
   labels?: string;
+  retainBlocks?: string;
   witness: string[];
   witnessKey: string[];
 }
@@ -114,6 +115,7 @@ export async function start(options: StartOptions, terminal: Terminal): Promise<
     onProgress: (text) => terminal.progress(text),
     ...(options.baseUrl !== undefined && { baseUrl: options.baseUrl }),
     ...(options.vault !== undefined && { vaultUrl: options.vault }),
+    ...(options.retainBlocks !== undefined && { retainBlocks: Number(options.retainBlocks) }),
     ...(options.labels !== undefined && { labelFile: readLabels(options.labels) }),
     ...passphrase(),
   });

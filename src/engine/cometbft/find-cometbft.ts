@@ -92,7 +92,7 @@ function notToBeHad(seen: readonly string[], cause: unknown): AppError {
   return new AppError(
     'unavailable',
     `CometBFT ${COMETBFT_VERSION} is neither on the PATH nor could it be built here.${found} ` +
-      `Put its binary on the PATH, or install Go 1.23 or later and see that modules can be fetched: CGO_ENABLED=0 go install ${MODULE}`,
+      `Put its binary on the PATH, or install Go 1.22.11 or later and see that modules can be fetched: CGO_ENABLED=0 go install ${MODULE}`,
     cause === undefined ? {} : { cause },
   );
 }

@@ -23,6 +23,7 @@ export interface ConsensusStatus {
 /** Opens this node's copy of the ledger and starts its CometBFT; closing stops both. */
 export async function openConsortium(
   { folder, genesis, keys }: OpenedFolder,
+  retainBlocks: number | undefined,
   log: (line: string) => void,
 ): Promise<Consortium> {
   const binary = await findCometBft({ log });
@@ -35,6 +36,7 @@ export async function openConsortium(
     rpcUrl,
     abci: abciAddress(folder, settings),
     log,
+    ...(retainBlocks !== undefined && { retainBlocks }),
   });
   const consensus = runCometBft(binary, folder.consensus, log, engine.consensusHeight);
   let closing: Promise<void> | undefined;
