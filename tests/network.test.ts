@@ -70,6 +70,7 @@ describe('four organisations on one machine', { skip, timeout: LIMIT_MS }, () =>
       '--receipt',
       receipt,
     );
+    await hasWhatIsAt(door(0).url, door(1).url);
     assert.match((await readAtFirst()).stdout, /valueQuantity/);
     assert.match(await done('verify', receipt), /grant-consent[\s\S]*validator/);
     const tampered = JSON.parse(readFileSync(receipt, 'utf8')) as Record<string, unknown>;
@@ -79,6 +80,7 @@ describe('four organisations on one machine', { skip, timeout: LIMIT_MS }, () =>
 
   test('a revocation goes through a third, so that no custodian can hold it back', async () => {
     await done('consent', 'revoke', '--all', '--wallet', at('ana.json'), '--via', door(2).url);
+    await hasWhatIsAt(door(0).url, door(2).url);
     assert.equal((await readAtFirst()).status, 4);
   });
 
@@ -93,9 +95,15 @@ describe('four organisations on one machine', { skip, timeout: LIMIT_MS }, () =>
   });
 });
 
-async function describeNode(url: string): Promise<{ chainId: string; engine: string }> {
+/** Each node learns of a block by itself; what one acknowledged, another has a moment later. */
+async function hasWhatIsAt(url: string, other: string): Promise<void> {
+  const { height } = await describeNode(other);
+  while ((await describeNode(url)).height < height) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+async function describeNode(url: string): Promise<{ chainId: string; engine: string; height: number }> {
   const answer = await fetch(url, { headers: { accept: 'application/json' } });
-  return (await answer.json()) as { chainId: string; engine: string };
+  return (await answer.json()) as { chainId: string; engine: string; height: number };
 }
 
 /** Height, size and root as the node's note of that block has them, without the node's own signature. */

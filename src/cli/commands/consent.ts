@@ -208,8 +208,15 @@ async function revoke(prefix: string | undefined, options: RevokeOptions, termin
   const revoked = chosen.map(({ consentId }) => consentId);
   terminal.answer(
     { revoked },
-    `Revoked ${revoked.length} consent${revoked.length === 1 ? '' : 's'}: no read that starts now succeeds under it.${receiptNote(options.receipt)}`,
+    `Revoked ${revoked.length} consent${revoked.length === 1 ? '' : 's'}: ${whenItCounts(options.via)}.${receiptNote(options.receipt)}`,
   );
+}
+
+/** The custodian's own node has ended its reads before it acknowledges; after another's acknowledgement it has to hear of the block. */
+function whenItCounts(via: string | undefined): string {
+  return via === undefined
+    ? 'no read that starts now succeeds under it'
+    : "the custodian's node follows within ten seconds, or reads nothing";
 }
 
 /** The custodian's own node; or with --via another of the consortium, so that no custodian can hold a revocation back. */
