@@ -8,7 +8,7 @@ import { mapKey, type StateValues } from './state-values.ts';
 
 /** The worker makes short-lived garbage only. */
 const YOUNG_GENERATION_MB = 4;
-const FLUSH_AFTER_MS = 50;
+const FLUSH_AFTER_MS = 500;
 const FLUSH_AT_WRITES = 4096;
 /** Writes that wait in memory for the index; beyond it the engine takes no more. */
 const MAX_WAITING_WRITES = 20_000;

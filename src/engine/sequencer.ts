@@ -1,11 +1,12 @@
 import {
   type Block,
+  type BlockInput,
   type BlockOutput,
+  decodeTransaction,
   encodeBlock,
   executeBlock,
-  type VerifySignature,
 } from '../ledger/index.ts';
-import { AppError, equalBytes } from '../shared/index.ts';
+import { AppError, equalBytes, ok } from '../shared/index.ts';
 import { type BlockLog, SyncFailedError } from './block-log.ts';
 import { encodeRecord } from './block-record.ts';
 import type { ChainRules } from './chain-rules.ts';
@@ -14,7 +15,6 @@ import type { CommitListener } from './engine.ts';
 import type { Frame } from './frame.ts';
 import type { LedgerState, StagedBlock } from './ledger-state.ts';
 import { verifyNatively } from './native-verify.ts';
-import { mapKey } from './state-values.ts';
 import { InFlight, type Submission } from './submission.ts';
 import { isAdmissionRefusal, TransactionRefusedError } from './transaction-refused.ts';
 
@@ -123,16 +123,14 @@ export class Sequencer {
     const { chainId, contracts } = this.#rules;
     let accepted = submissions;
     for (;;) {
-      const transactions = accepted.map(({ bytes }) => bytes);
-      const verify = this.#verifier(accepted);
       const output = executeBlock({
         state: this.#state.values,
         chainId,
         contracts,
-        verify,
         height,
         timeMs,
-        transactions,
+        transactions: accepted.map(({ bytes }) => bytes),
+        ...knownOf(accepted),
       });
       if (!output.results.some(({ code }) => isAdmissionRefusal(code)))
         return { submissions: accepted, output, height, timeMs };
@@ -147,23 +145,6 @@ export class Sequencer {
       this.#reject(submission, new TransactionRefusedError(code));
       return false;
     });
-  }
-
-  /** Answers from the workers' verdicts where the key is still the same, and checks here where it is not. */
-  #verifier(submissions: readonly Submission[]): VerifySignature {
-    const byMessage = new Map(
-      submissions.map((submission) => [mapKey(submission.signedMessage), submission]),
-    );
-    return (publicKey, message, signature) => {
-      const known = byMessage.get(mapKey(message));
-      if (
-        known?.verdict !== undefined &&
-        known.checkedWith !== undefined &&
-        equalBytes(known.checkedWith, publicKey)
-      )
-        return known.verdict;
-      return verifyNatively(publicKey, message, signature);
-    };
   }
 
   async #append(batch: Batch): Promise<void> {
@@ -234,4 +215,28 @@ export class Sequencer {
     this.inFlight.remove(submission, false);
     submission.settled.reject(error);
   }
+}
+
+/** What is known of the submissions already: each decoded, and the worker's verdict where the key is still the same. */
+function knownOf(submissions: readonly Submission[]): Required<Pick<BlockInput, 'decode' | 'verify'>> {
+  const byBytes = new Map(submissions.map((submission) => [submission.bytes, submission]));
+  const bySignature = new Map(
+    submissions.map((submission) => [submission.transaction.signature, submission]),
+  );
+  return {
+    decode: (bytes) => {
+      const known = byBytes.get(bytes);
+      return known === undefined ? decodeTransaction(bytes) : ok(known.transaction);
+    },
+    verify: (publicKey, message, signature) => {
+      const known = bySignature.get(signature);
+      if (
+        known?.verdict !== undefined &&
+        known.checkedWith !== undefined &&
+        equalBytes(known.checkedWith, publicKey)
+      )
+        return known.verdict;
+      return verifyNatively(publicKey, message, signature);
+    },
+  };
 }

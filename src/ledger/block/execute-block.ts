@@ -12,6 +12,8 @@ export type BlockInput = AdmissionRules & {
   readonly height: number;
   readonly timeMs: number;
   readonly transactions: readonly Uint8Array[];
+  /** An engine that decoded these bytes before may answer with that. */
+  readonly decode?: typeof decodeTransaction;
 };
 
 export type BlockOutput = {
@@ -31,10 +33,11 @@ export type BlockOutput = {
 export function executeBlock(input: BlockInput): BlockOutput {
   const version = requireKnownVersion(input.state, input.height, input.contracts.newestVersion);
   const overlay = createOverlay(input.state);
+  const decode = input.decode ?? decodeTransaction;
   const results: TransactionResult[] = [];
   const leaves: Uint8Array[] = [];
   input.transactions.forEach((bytes, index) => {
-    const transaction = decodeTransaction(bytes);
+    const transaction = decode(bytes);
     if (!transaction.ok) {
       results.push({ code: RESULT_CODES['malformed-transaction'] });
       return;
