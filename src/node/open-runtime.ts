@@ -36,6 +36,7 @@ import { createConsensusProver } from './ledger/consensus-prover.ts';
 import { createFreshness, type Freshness } from './ledger/freshness.ts';
 import { createReceiptDesk } from './ledger/receipts.ts';
 import { type Consortium, openConsortium } from './network/open-consortium.ts';
+import { readKeptChain } from './network/state-sync.ts';
 import { addNodeGauges } from './node-gauges.ts';
 import type { NodeRuntime } from './runtime.ts';
 import { createEnrolment } from './wallet/enrolment.ts';
@@ -206,7 +207,7 @@ function wire(parts: Opened): NodeRuntime {
   const limit = config.maxFailuresPerMinute ?? DEFAULT_MAX_FAILURES_PER_MINUTE;
   const prover =
     consortium && isConsortium(opened.genesis)
-      ? createConsensusProver(opened.genesis, consortium.rpcUrl)
+      ? createConsensusProver(opened.genesis, consortium.rpcUrl, readKeptChain(opened.folder, opened.genesis))
       : undefined;
   const runtime: NodeRuntime = {
     opened,

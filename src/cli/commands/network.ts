@@ -14,7 +14,7 @@ import { AppError } from '../../shared/index.ts';
 import { runLocalNetwork } from '../local-network/run-local-network.ts';
 import type { Terminal } from '../terminal.ts';
 import { passphrase, type StartOptions, start, withServing } from './node.ts';
-import { dataOption, portOf } from './options.ts';
+import { collect, dataOption, portOf } from './options.ts';
 
 /** `network`: four organisations on this machine to try, and the ceremony by which organisations on real hosts begin one. */
 export function addNetworkCommand(program: Command, terminal: Terminal): void {
@@ -59,6 +59,8 @@ interface JoinOptions {
   vault: 'sqlite' | 'postgres';
   samples?: boolean;
   later?: boolean;
+  stateSync?: boolean;
+  node: string[];
 }
 
 function addCeremony(network: Command, terminal: Terminal): void {
@@ -99,6 +101,11 @@ function addCeremony(network: Command, terminal: Terminal): void {
     )
     .option('--samples', 'with sample patients and demo keys')
     .option('--later', 'the members admitted this organisation after the network had begun')
+    .option(
+      '--state-sync',
+      'take the ledger over from a snapshot, not block by block; needs --node of two members or more',
+    )
+    .option('--node <url>', "a member's node, for --state-sync (repeat); none is believed alone", collect, [])
     .action((file: string, options: JoinOptions) => join(file, options, terminal));
 }
 
@@ -166,6 +173,7 @@ async function join(path: string, options: JoinOptions, terminal: Terminal): Pro
     path: options.data,
     network,
     isLater: options.later === true,
+    ...stateSyncOption(options),
     withSamples: options.samples === true,
     vault: options.vault,
     passphrase: passphrase().passphrase,
@@ -173,14 +181,34 @@ async function join(path: string, options: JoinOptions, terminal: Terminal): Pro
   });
   const file = decodeNetwork(network);
   const fingerprint = networkFingerprint(file);
+  const { start } = opened;
+  const begins =
+    start === undefined
+      ? []
+      : [
+          `It takes the ledger over from a snapshot, by block ${start.height} of the consensus engine, which ${start.members.join(' and ')} have alike and the validators prove from the genesis.`,
+          'Start it within a week: after that the block is too old to begin with.',
+        ];
   terminal.answer(
-    { data: opened.folder.root, network: file.networkName, fingerprint },
+    {
+      data: opened.folder.root,
+      network: file.networkName,
+      fingerprint,
+      ...(start !== undefined && { height: start.height, members: start.members }),
+    },
     [
       `${opened.description.organisationName} belongs to "${file.networkName}" now, a network of ${file.cards.length} organisations.`,
       `Its fingerprint is ${fingerprint}: compare it with the others before you start.`,
+      ...begins,
       `Then: careledger network start --data ${options.data}`,
     ].join('\n'),
   );
+}
+
+function stateSyncOption({ stateSync, node }: JoinOptions): { stateSyncFrom?: readonly string[] } {
+  if (stateSync === true) return { stateSyncFrom: node };
+  if (node.length === 0) return {};
+  throw new AppError('usage', '--node says whom to ask for --state-sync: name both, or neither.');
 }
 
 function hostAndPort(text: string): [string, number] {

@@ -1,4 +1,5 @@
 export { type VerifyStep, verifyByHalving } from './bisection.ts';
+export { formatChainFile, openChainFile } from './chain-file.ts';
 export type { ForkFound } from './compare-sources.ts';
 export { type ForkVerdict, formatForkEvidence, verifyForkEvidence } from './fork-evidence.ts';
 export {

@@ -9,6 +9,7 @@ import {
   type TrustLimits,
   trustConsortium,
   type VerifiedBlock,
+  verifyHandedOver,
   verifyNext,
   verifySelf,
 } from '../../ledger/index.ts';
@@ -38,6 +39,8 @@ export type LightClientOptions = {
   /** A recent block, told by somebody who is trusted, for whom the genesis is too old to begin at. */
   readonly anchor?: { readonly height: number; readonly hash: Uint8Array };
   readonly trustingPeriodMs?: number;
+  /** Every step by more than two thirds of the validators before it, as in a receipt: then no clock says how old the beginning may be. */
+  readonly byHandOver?: boolean;
   readonly maxClockDriftMs?: number;
   readonly now: () => number;
 };
@@ -45,6 +48,8 @@ export type LightClientOptions = {
 /** A verified head, and what the sources had to do with it. */
 export type LightHead = {
   readonly head: VerifiedBlock;
+  /** The blocks by which it was verified from what was trusted before, itself the last; none where it is that. */
+  readonly trace: readonly VerifiedBlock[];
   /** Whose blocks were followed. */
   readonly followed: string;
   /** Who gave the same blocks. */
@@ -84,7 +89,8 @@ async function verifyHead(options: LightClientOptions, height: number | 'newest'
   const limits = limitsOf(options);
   const start = await startOf(options, limits);
   if (height !== 'newest' && height < start.trusted.height) throw alreadyPast(start.trusted);
-  const verify: VerifyStep = (trusted, block) => verifyNext(trusted, block, limits);
+  const verify: VerifyStep =
+    options.byHandOver === true ? verifyHandedOver : (trusted, block) => verifyNext(trusted, block, limits);
   const liars: Liar[] = [...start.liars];
   const silent: string[] = [];
   let isBehind = false;
@@ -107,6 +113,7 @@ async function verifyHead(options: LightClientOptions, height: number | 'newest'
     const { agreeing } = compared;
     return {
       head,
+      trace: answer.trace,
       followed: source.name,
       agreeing,
       silent: compared.silent,
@@ -203,9 +210,10 @@ function isReal({ fork }: ForkFound): boolean {
 }
 
 function limitsOf(options: LightClientOptions): TrustLimits {
+  const { byHandOver, trustingPeriodMs = DEFAULT_TRUSTING_PERIOD_MS } = options;
   return {
     nowMs: options.now(),
-    trustingPeriodMs: options.trustingPeriodMs ?? DEFAULT_TRUSTING_PERIOD_MS,
+    trustingPeriodMs: byHandOver === true ? Number.MAX_SAFE_INTEGER : trustingPeriodMs,
     maxClockDriftMs: options.maxClockDriftMs ?? DEFAULT_CLOCK_DRIFT_MS,
   };
 }

@@ -18,7 +18,13 @@ type Tell = (line: Line) => void;
 /** What a backup holds beside ledger and vault. Keys are not in it, so that an erasure reaches every backup. */
 const PLAIN_FILES = ['genesis.bin', 'node.json'];
 /** Of a node in a consortium. The keys of its consensus engine are not among them: a copy that votes again would be punished. */
-const NETWORK_FILES = ['network.json', 'network-card.json', 'network-settings.json'];
+const NETWORK_FILES = [
+  'network.json',
+  'network-card.json',
+  'network-settings.json',
+  'chain.json',
+  'chain-members.json',
+];
 
 /** Copies a running node into a new folder, with a manifest that names any byte that changes later. */
 export async function backupNode(runtime: NodeRuntime, target: string, tell: Tell): Promise<Line> {

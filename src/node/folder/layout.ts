@@ -19,6 +19,9 @@ export interface DataFolder {
   networkCard: string;
   networkSettings: string;
   consensus: string;
+  /** Of a node that joined by state sync: the blocks that lead from the genesis to its own ones, and whom it may ask for more. */
+  chain: string;
+  chainMembers: string;
 }
 
 /** The paths below a data folder. */
@@ -40,5 +43,7 @@ export function dataFolder(path: string): DataFolder {
     networkCard: join(root, 'network-card.json'),
     networkSettings: join(root, 'network-settings.json'),
     consensus: join(root, 'consensus'),
+    chain: join(root, 'chain.json'),
+    chainMembers: join(root, 'chain-members.json'),
   };
 }

@@ -10,12 +10,14 @@ import {
   encodeBlockHeader,
   encodeLightBlock,
   type Genesis,
+  isBlockBefore,
   type LightBlock,
   trustConsortium,
   type VerifiedBlock,
   verifyHandedOver,
 } from '../../ledger/index.ts';
 import { AppError, assert } from '../../shared/index.ts';
+import type { KeptChain } from '../network/state-sync.ts';
 
 const POLL_MS = 50;
 /** A block that changes the ledger is followed at once by the one that carries what it led to. */
@@ -35,24 +37,33 @@ export interface ConsensusProver {
 
 type Proof = Omit<ConsensusProof, 'validators'>;
 
-/** Proves heads with the blocks that this node's CometBFT has. */
-export function createConsensusProver(genesis: Genesis, rpcUrl: string): ConsensusProver {
+/** Proves heads with the blocks that this node's CometBFT has; and where it joined by state sync, with those it kept of before. */
+export function createConsensusProver(
+  genesis: Genesis,
+  rpcUrl: string,
+  chainBefore?: KeptChain,
+): ConsensusProver {
   const beginning = trustConsortium(genesis);
   assert(beginning.ok, 'a consortium has validators');
   const blocks = remembering(rpcSource('this node', (path) => askRpc(rpcUrl, path)));
+  const reachable = withOthers(blocks, chainBefore?.sources ?? []);
   const cached = new Map<number, Promise<Proof>>();
   /** Blocks from which later ones are verified: those at which the validators had changed so far that they had to be. */
-  const kept: VerifiedBlock[] = [];
+  const kept: VerifiedBlock[] = [...(chainBefore?.blocks ?? [])];
 
   const prove = async (height: number): Promise<Proof> => {
     const target = await blockWhenThere(blocks, height + 1);
-    const before = height === 0 ? undefined : await blockWhenThere(blocks, height);
+    const before = height === 0 ? undefined : await blockWhenThere(reachable, height);
     const from = kept.filter(({ trusted }) => trusted.height < target.header.height);
     const start = from.at(-1)?.trusted ?? beginning.value;
-    const trace = await verifyByHalving(start, target, blocks, verifyHandedOver).catch(unproven);
-    if (from.length === kept.length) kept.push(...trace.slice(0, -1));
+    const trace = await verifyByHalving(start, target, reachable, verifyHandedOver).catch(unproven);
+    if (from.length === kept.length && trace.length > 1) {
+      kept.push(...trace.slice(0, -1));
+      chainBefore?.keep(kept);
+    }
     const chain = [...from, ...trace];
-    if (chain.length > MAX_CHAIN_BLOCKS) throw unproven(undefined);
+    const isProven = before === undefined || isBlockBefore(chain.at(-1) as VerifiedBlock, before.header);
+    if (chain.length > MAX_CHAIN_BLOCKS || !isProven) throw unproven(undefined);
     return {
       blockBefore: before === undefined ? null : encodeBlockHeader(before.header),
       blocks: chain.map(({ block }) => encodeLightBlock(block)),
@@ -88,6 +99,24 @@ function remembering(source: LightSource): LightSource {
       if (known.size >= MAX_REMEMBERED) known.delete(known.keys().next().value ?? 0);
       known.set(block.header.height, block);
       return block;
+    },
+  };
+}
+
+/** Of blocks that came before this node's own ones, others are asked. What they say is verified like all else. */
+function withOthers(own: LightSource, others: readonly LightSource[]): LightSource {
+  return {
+    name: own.name,
+    async lightBlock(height) {
+      const block = await own.lightBlock(height);
+      if (block !== undefined || height === 'newest' || others.length === 0) return block;
+      const newest = await own.lightBlock('newest');
+      if (newest === undefined || height > newest.header.height) return undefined;
+      for (const other of others) {
+        const theirs: LightBlock | undefined = await other.lightBlock(height).catch(() => undefined);
+        if (theirs?.header.height === height) return theirs;
+      }
+      return undefined;
     },
   };
 }

@@ -14,6 +14,7 @@ import type { DataFolder } from '../folder/layout.ts';
 import { decodeCard, encodeCard, type NetworkCard } from './network-card.ts';
 import { decodeNetwork, encodeNetwork, genesisOfNetwork, type NetworkFile } from './network-file.ts';
 import { abciAddress, type NetworkSettings, readSettings, writeSettings } from './network-settings.ts';
+import { proveStateSyncStart, type StateSyncStart, stateSyncSettings, writeKeptChain } from './state-sync.ts';
 
 export interface MemberOptions {
   path: string;
@@ -52,29 +53,39 @@ export interface JoinOptions {
   network: string;
   /** Not one of the founders: admitted by vote after the network had begun. */
   isLater?: boolean;
+  /** Nodes of members, where the ledger is taken over from a snapshot and not block by block. */
+  stateSyncFrom?: readonly string[];
   withSamples: boolean;
   vault: 'sqlite' | 'postgres';
   passphrase: string | undefined;
   nowMs: number;
 }
 
+/** The folder, and with state sync where its ledger begins. */
+export type JoinedFolder = OpenedFolder & { readonly start: StateSyncStart | undefined };
+
 /** Settles that this folder belongs to the network of the file, in which a founder's own card has to stand unchanged. */
-export function joinNetwork(options: JoinOptions): OpenedFolder {
+export async function joinNetwork(options: JoinOptions): Promise<JoinedFolder> {
   const prepared = reopenPrepared(options.path, options.passphrase);
   const { folder } = prepared;
   const file = decodeNetwork(options.network);
   const own = ownCard(folder);
   if (options.isLater === true) refuseFounder(file, own);
   else refuseForeign(file, own);
+  const genesis = genesisOfNetwork(file);
+  const { stateSyncFrom, nowMs } = options;
+  const start = stateSyncFrom && (await proveStateSyncStart(genesis, stateSyncFrom, nowMs));
   writePrivateFile(folder.network, encodeNetwork(file));
-  configure(prepared, file, own);
-  return completeFolder(prepared, genesisOfNetwork(file), {
+  if (start !== undefined) writeKeptChain(folder, genesis, start);
+  configure(prepared, file, own, start === undefined ? {} : stateSyncSettings(start));
+  const opened = completeFolder(prepared, genesis, {
     organisationName: own.organisation,
-    nowMs: options.nowMs,
+    nowMs,
     vault: options.vault,
     withSamples: options.withSamples,
     engine: 'cometbft',
   });
+  return { ...opened, start };
 }
 
 function ownCard(folder: DataFolder): NetworkCard {
@@ -104,7 +115,12 @@ function refuseFounder(file: NetworkFile, own: NetworkCard): void {
   throw new AppError('invalid-request', 'This organisation founded the network: join without --later.');
 }
 
-function configure({ folder }: PreparedFolder, file: NetworkFile, own: NetworkCard): void {
+function configure(
+  { folder }: PreparedFolder,
+  file: NetworkFile,
+  own: NetworkCard,
+  extra: Readonly<Record<string, string>>,
+): void {
   if (!existsSync(folder.consensus))
     throw new AppError(
       'damaged',
@@ -122,5 +138,6 @@ function configure({ folder }: PreparedFolder, file: NetworkFile, own: NetworkCa
     p2pPort: settings.listenPort,
     peers,
     isLocal: settings.isLocal,
+    extra,
   });
 }

@@ -19,11 +19,14 @@ import {
 } from '../../ledger/index.ts';
 import { AppError, equalBytes, toBase64, toHex } from '../../shared/index.ts';
 import { bytesOfHex } from '../account-hex.ts';
-import { bodyBytes, json, type NodeApp, reply } from '../http/app.ts';
+import { bodyBytes, bodyObject, json, type NodeApp, reply } from '../http/app.ts';
 import { payloadOf } from '../ledger/commit-watch.ts';
+import { answerConsensusRpc } from '../network/consensus-rpc.ts';
+import { CONSENSUS_PATH } from '../network/state-sync.ts';
 import type { NodeRuntime } from '../runtime.ts';
 
 const JSON_TEXT = { 'content-type': 'application/json' };
+const MAX_RPC_BYTES = 4096;
 const OCTETS = { 'content-type': 'application/octet-stream' };
 /** The ledger as anybody may read it, and the door for signed transactions. */
 export function addLedgerRoutes(app: NodeApp, runtime: NodeRuntime): void {
@@ -46,6 +49,14 @@ export function addLedgerRoutes(app: NodeApp, runtime: NodeRuntime): void {
       body: await lightBlockAnswer(runtime, context.req.param('height')),
     }),
   );
+  app.post(CONSENSUS_PATH, async (context) => {
+    const request = await bodyObject(context, MAX_RPC_BYTES);
+    return reply({
+      status: 200,
+      headers: JSON_TEXT,
+      body: await answerConsensusRpc(consensusOf(runtime), request),
+    });
+  });
   app.get('/ledger/accounts/:id', (context) =>
     json(accountAnswer(runtime, bytesOfHex(context.req.param('id')))),
   );
@@ -123,6 +134,14 @@ async function lightBlockAnswer({ prover }: NodeRuntime, height: string): Promis
   const block = await prover.blocks.lightBlock(height === 'newest' ? height : integer(height));
   if (block === undefined) throw new AppError('not-found', 'This node has no block of this height.');
   return encodeLightBlock(block);
+}
+
+function consensusOf({ consortium }: NodeRuntime): string {
+  if (consortium !== undefined) return consortium.rpcUrl;
+  throw new AppError(
+    'not-found',
+    'One operator orders the transactions of this ledger: there is no consensus engine.',
+  );
 }
 
 function isCosigned(text: string | undefined): boolean {
