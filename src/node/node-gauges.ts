@@ -1,4 +1,4 @@
-import type { NodeRuntime } from './runtime.ts';
+import type { PartsOfNode } from './runtime.ts';
 
 /** What an operator watches beside requests: the ledger's head, anchoring, queues, memory. */
 export function addNodeGauges({
@@ -9,7 +9,9 @@ export function addNodeGauges({
   recordAnchor,
   accessAnchor,
   cosigner,
-}: NodeRuntime): void {
+}: PartsOfNode<
+  'metrics' | 'engine' | 'vault' | 'sessions' | 'recordAnchor' | 'accessAnchor' | 'cosigner'
+>): void {
   const gauges: [name: string, help: string, read: () => number][] = [
     ['careledger_ledger_height', 'Height of the ledger.', () => engine.head().height],
     ['careledger_ledger_transactions', 'Transactions in the history log.', () => engine.head().logSize],

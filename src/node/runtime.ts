@@ -22,7 +22,7 @@ import type { ReceiptDesk } from './ledger/receipts.ts';
 import type { Consortium } from './network/open-consortium.ts';
 import type { Enrolment } from './wallet/enrolment.ts';
 
-/** Everything a running node is made of; the routes take from it what they need. */
+/** Everything a running node is made of; each route names the parts that it takes (`PartsOfNode`). */
 export interface NodeRuntime {
   readonly opened: OpenedFolder;
   readonly chainId: Uint8Array;
@@ -56,3 +56,5 @@ export interface NodeRuntime {
   baseUrl: string;
   state: 'starting' | 'ready' | 'closing';
 }
+
+export type PartsOfNode<Name extends keyof NodeRuntime> = Pick<NodeRuntime, Name>;

@@ -2,7 +2,7 @@ import { AppError } from '../../shared/index.ts';
 import { bytesOfHex } from '../account-hex.ts';
 import { bodyObject, createApp, json, type NodeApp, textField } from '../http/app.ts';
 import { describe } from '../routes/public-routes.ts';
-import type { NodeRuntime } from '../runtime.ts';
+import type { NodeRuntime, PartsOfNode } from '../runtime.ts';
 import { auditNode } from './audit.ts';
 import { backupNode } from './backup.ts';
 import { eraseAndRecord, parseReference } from './erasure.ts';
@@ -33,25 +33,28 @@ export function createAdminApp(runtime: NodeRuntime, stop: () => void): NodeApp 
   return app;
 }
 
-function addPartyRoutes(app: NodeApp, runtime: NodeRuntime): void {
+function addPartyRoutes(
+  app: NodeApp,
+  { enrolment, custodian }: PartsOfNode<'enrolment' | 'custodian'>,
+): void {
   app.post('/admin/enrol-code', async (context) => {
     const { resourceType, id } = parseReference(
       textField(await bodyObject(context, MAX_REQUEST_BYTES), 'patient', 128),
     );
     if (resourceType !== 'Patient')
       throw new AppError('invalid-request', 'A code is issued for a Patient, for example Patient/ana.');
-    return json(await runtime.enrolment.issueCode(id), 201);
+    return json(await enrolment.issueCode(id), 201);
   });
   app.post('/admin/parties', async (context) => {
     const accountId = await registerParty(
-      runtime.custodian,
+      custodian,
       registrationOf(await bodyObject(context, MAX_REQUEST_BYTES)),
     );
     return json({ accountId }, 201);
   });
   app.post('/admin/suspend', async (context) => {
     await setSuspended(
-      runtime.custodian,
+      custodian,
       textField(await bodyObject(context, MAX_REQUEST_BYTES), 'accountId', 64),
       true,
     );
@@ -59,7 +62,7 @@ function addPartyRoutes(app: NodeApp, runtime: NodeRuntime): void {
   });
   app.post('/admin/reinstate', async (context) => {
     await setSuspended(
-      runtime.custodian,
+      custodian,
       textField(await bodyObject(context, MAX_REQUEST_BYTES), 'accountId', 64),
       false,
     );

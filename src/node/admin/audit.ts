@@ -18,7 +18,7 @@ import { isInitialised, type OpenedFolder, openFolder, readDescription } from '.
 import { type DataFolder, dataFolder } from '../folder/layout.ts';
 import { headKeyOf } from '../network/head-key.ts';
 import { openNodeVault } from '../open-runtime.ts';
-import type { NodeRuntime } from '../runtime.ts';
+import type { PartsOfNode } from '../runtime.ts';
 import { accessLogDiscrepancies, erasureDiscrepancies, WalkedRecords } from './compare-with-ledger.ts';
 import { commitmentKey, LedgerFactsGatherer } from './ledger-facts.ts';
 
@@ -40,8 +40,10 @@ export interface AuditSummary extends Record<string, unknown> {
 type Tell = (line: Record<string, unknown>) => void;
 
 /** Audits a running node: its files as they are on disk, its vault through the open one. */
-export async function auditNode(runtime: NodeRuntime, tell: Tell): Promise<AuditSummary> {
-  const { engine, custodian, vault, opened } = runtime;
+export async function auditNode(
+  { engine, custodian, vault, opened }: PartsOfNode<'engine' | 'custodian' | 'vault' | 'opened'>,
+  tell: Tell,
+): Promise<AuditSummary> {
   const facts = new LedgerFactsGatherer(custodian.accountId);
   return collect(tell, async (found, progress) => {
     const isWhole = await auditLedger(opened.folder, opened.genesis, facts, found, progress);

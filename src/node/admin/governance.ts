@@ -16,12 +16,14 @@ import { type StateReader, versionSchedule } from '../../ledger/index.ts';
 import { AppError, toHex } from '../../shared/index.ts';
 import { bytesOfHex } from '../account-hex.ts';
 import { bodyObject, json, type NodeApp, textField } from '../http/app.ts';
-import type { NodeRuntime } from '../runtime.ts';
+import type { PartsOfNode } from '../runtime.ts';
 
 const MAX_REQUEST_BYTES = 64 * 1024;
 
+type GovernanceParts = PartsOfNode<'engine' | 'custodian'>;
+
 /** What the members of a ledger decide together; proposals and votes are signed with this organisation's key. */
-export function addGovernanceRoutes(app: NodeApp, runtime: NodeRuntime): void {
+export function addGovernanceRoutes(app: NodeApp, runtime: GovernanceParts): void {
   app.get('/admin/governance', () => json(describeGovernance(runtime)));
   app.post('/admin/governance/propose', async (context) =>
     json(await propose(runtime, await bodyObject(context, MAX_REQUEST_BYTES)), 201),
@@ -44,7 +46,10 @@ export function addGovernanceRoutes(app: NodeApp, runtime: NodeRuntime): void {
   });
 }
 
-async function propose({ engine, custodian }: NodeRuntime, body: Record<string, unknown>): Promise<object> {
+async function propose(
+  { engine, custodian }: GovernanceParts,
+  body: Record<string, unknown>,
+): Promise<object> {
   const { blocks } = body;
   if (!Number.isSafeInteger(blocks) || (blocks as number) < 1 || (blocks as number) >= MAX_PROPOSAL_BLOCKS)
     throw new AppError(
@@ -59,7 +64,7 @@ async function propose({ engine, custodian }: NodeRuntime, body: Record<string, 
   return proposalNow(engine.state, proposalIdOf(draft));
 }
 
-function describeGovernance({ engine, custodian }: NodeRuntime): object {
+function describeGovernance({ engine, custodian }: GovernanceParts): object {
   const { state } = engine;
   const { height } = engine.head();
   const members = readMembers(state);

@@ -1,7 +1,7 @@
 import { toIdempotentBundle } from '../../fhir/index.ts';
 import { AppError, toHex } from '../../shared/index.ts';
 import type { NodeSession } from '../auth/token-endpoint.ts';
-import type { NodeRuntime } from '../runtime.ts';
+import type { PartsOfNode } from '../runtime.ts';
 
 type Json = Record<string, unknown>;
 
@@ -13,7 +13,7 @@ export interface ImportResult extends Json {
 }
 
 /** The custodian itself, taking data in: it may write and not read. */
-export function custodianSession({ custodian }: NodeRuntime): NodeSession {
+export function custodianSession({ custodian }: PartsOfNode<'custodian'>): NodeSession {
   return {
     accountId: custodian.accountHex,
     kind: 'organisation',
@@ -29,7 +29,10 @@ const CONFLICT = 409;
 const PRECONDITION_FAILED = 412;
 
 /** Takes a Bundle in as one transaction. Resources keep their ids, so that importing it again changes nothing. */
-export async function importBundle(runtime: NodeRuntime, bundle: Json): Promise<ImportResult> {
+export async function importBundle(
+  runtime: PartsOfNode<'custodian' | 'fhirHandler'>,
+  bundle: Json,
+): Promise<ImportResult> {
   const body = Buffer.from(JSON.stringify(toIdempotentBundle(checkedBundle(bundle))));
   for (let attempt = 1; ; attempt++) {
     const session = custodianSession(runtime);

@@ -2,12 +2,16 @@ import { AppError } from '../../shared/index.ts';
 import { grantToken, oauthErrorCode } from '../auth/token-endpoint.ts';
 import { bodyBytes, json, type NodeApp, reply } from '../http/app.ts';
 import { problemReply } from '../http/error-response.ts';
-import type { NodeRuntime } from '../runtime.ts';
+import type { PartsOfNode } from '../runtime.ts';
 
 const MAX_TOKEN_REQUEST_BYTES = 16 * 1024;
 
+type AuthParts = PartsOfNode<
+  'baseUrl' | 'nowMs' | 'registry' | 'vault' | 'sessions' | 'failures' | 'metrics'
+>;
+
 /** The token endpoint; its errors are those of RFC 6749 section 5.2. */
-export function addAuthRoutes(app: NodeApp, runtime: NodeRuntime): void {
+export function addAuthRoutes(app: NodeApp, runtime: AuthParts): void {
   app.post('/auth/token', async (context) => {
     try {
       const form = formOf(

@@ -18,18 +18,32 @@ import {
   transactionId,
 } from '../../ledger/index.ts';
 import { AppError, equalBytes, toBase64, toHex } from '../../shared/index.ts';
+import type { Vault } from '../../vault/index.ts';
 import { bytesOfHex } from '../account-hex.ts';
 import { bodyBytes, bodyObject, json, type NodeApp, reply } from '../http/app.ts';
 import { payloadOf } from '../ledger/commit-watch.ts';
 import { answerConsensusRpc } from '../network/consensus-rpc.ts';
 import { CONSENSUS_PATH } from '../network/state-sync.ts';
-import type { NodeRuntime } from '../runtime.ts';
+import type { PartsOfNode } from '../runtime.ts';
 
 const JSON_TEXT = { 'content-type': 'application/json' };
 const MAX_RPC_BYTES = 4096;
 const OCTETS = { 'content-type': 'application/octet-stream' };
+
+type LedgerParts = PartsOfNode<
+  | 'engine'
+  | 'genesisBytes'
+  | 'chainId'
+  | 'consortium'
+  | 'prover'
+  | 'custodian'
+  | 'vault'
+  | 'cosigner'
+  | 'receipts'
+>;
+
 /** The ledger as anybody may read it, and the door for signed transactions. */
-export function addLedgerRoutes(app: NodeApp, runtime: NodeRuntime): void {
+export function addLedgerRoutes(app: NodeApp, runtime: LedgerParts): void {
   const { engine } = runtime;
   app.get('/ledger/genesis', () => reply({ status: 200, headers: OCTETS, body: runtime.genesisBytes }));
   app.get('/ledger/checkpoint', (context) =>
@@ -83,8 +97,10 @@ export function addLedgerRoutes(app: NodeApp, runtime: NodeRuntime): void {
 }
 
 /** Proofs about the ledger as such: each is checked by whoever asks. */
-function addProofRoutes(app: NodeApp, runtime: NodeRuntime): void {
-  const { engine, receipts } = runtime;
+function addProofRoutes(
+  app: NodeApp,
+  { engine, receipts, vault }: PartsOfNode<'engine' | 'receipts' | 'vault'>,
+): void {
   app.get('/ledger/proofs/consistency', (context) => {
     const from = integer(context.req.query('from'));
     const to = integer(context.req.query('to') ?? String(engine.head().logSize));
@@ -105,13 +121,12 @@ function addProofRoutes(app: NodeApp, runtime: NodeRuntime): void {
     return reply({ status: 200, headers: JSON_TEXT, body: receipt });
   });
   app.get('/ledger/proofs/access/:index', async (context) =>
-    json(await accessProof(runtime, integer(context.req.param('index')), integer(context.req.query('size')))),
+    json(await accessProof(vault, integer(context.req.param('index')), integer(context.req.query('size')))),
   );
 }
 
 /** The hash of an entry of the access log and its way to an anchored root: it says nothing of what the entry says. */
-async function accessProof({ vault }: NodeRuntime, index: number, size: number): Promise<unknown> {
-  const { accessLog } = vault;
+async function accessProof({ accessLog }: Vault, index: number, size: number): Promise<unknown> {
   if (index >= size || size > accessLog.size)
     throw new AppError('invalid-request', 'Ask for an index below the size, and a size that the log has.');
   const path = accessLog.inclusionProof(index, size);
@@ -120,7 +135,10 @@ async function accessProof({ vault }: NodeRuntime, index: number, size: number):
   return { index, size, leafHash: toBase64(leafHash), path: path.map(toBase64) };
 }
 
-function checkpointAnswer({ engine, cosigner }: NodeRuntime, cosigned: boolean): string {
+function checkpointAnswer(
+  { engine, cosigner }: PartsOfNode<'engine' | 'cosigner'>,
+  cosigned: boolean,
+): string {
   if (!cosigned) return cosigner.withCosignatures(engine.head().checkpoint);
   const head = cosigner.covering(0);
   if (head !== undefined) return head.note;
@@ -128,7 +146,7 @@ function checkpointAnswer({ engine, cosigner }: NodeRuntime, cosigned: boolean):
 }
 
 /** A block as validators signed it, for light clients. */
-async function lightBlockAnswer({ prover }: NodeRuntime, height: string): Promise<Uint8Array> {
+async function lightBlockAnswer({ prover }: PartsOfNode<'prover'>, height: string): Promise<Uint8Array> {
   if (prover === undefined)
     throw new AppError('not-found', 'One operator signs the heads of this ledger: there are no validators.');
   const block = await prover.blocks.lightBlock(height === 'newest' ? height : integer(height));
@@ -136,7 +154,7 @@ async function lightBlockAnswer({ prover }: NodeRuntime, height: string): Promis
   return encodeLightBlock(block);
 }
 
-function consensusOf({ consortium }: NodeRuntime): string {
+function consensusOf({ consortium }: PartsOfNode<'consortium'>): string {
   if (consortium !== undefined) return consortium.rpcUrl;
   throw new AppError(
     'not-found',
@@ -150,7 +168,10 @@ function isCosigned(text: string | undefined): boolean {
   throw new AppError('invalid-request', 'cosigned is true or false.');
 }
 
-function accountAnswer({ engine, chainId }: NodeRuntime, accountId: Uint8Array): unknown {
+function accountAnswer(
+  { engine, chainId }: PartsOfNode<'engine' | 'chainId'>,
+  accountId: Uint8Array,
+): unknown {
   const account = readAccount(engine.state, accountId);
   const party = readParty(engine.state, accountId);
   if (account === undefined || party === undefined)
@@ -169,7 +190,7 @@ function accountAnswer({ engine, chainId }: NodeRuntime, accountId: Uint8Array):
 }
 
 /** A block as the explorer shows it: what kinds of transactions, by whom, with which result. */
-async function blockAnswer({ engine }: NodeRuntime, height: number): Promise<unknown> {
+async function blockAnswer({ engine }: PartsOfNode<'engine'>, height: number): Promise<unknown> {
   const recorded = await engine.block(height);
   if (recorded === undefined) throw new AppError('not-found', 'There is no block of this height.');
   const transactions = recorded.block.transactions.map((bytes, index) => {
@@ -187,7 +208,10 @@ async function blockAnswer({ engine }: NodeRuntime, height: number): Promise<unk
 }
 
 /** Elsewhere in a consortium a patient may take any node as the door; where the records are, the terms have to come as well. */
-function refuseWithoutTerms({ engine, custodian }: NodeRuntime, bytes: Uint8Array): void {
+function refuseWithoutTerms(
+  { engine, custodian }: PartsOfNode<'engine' | 'custodian'>,
+  bytes: Uint8Array,
+): void {
   const decoded = decodeTransaction(bytes);
   if (!decoded.ok)
     throw new AppError('malformed-transaction', 'The body is not the canonical bytes of one transaction.');

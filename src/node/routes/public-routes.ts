@@ -1,12 +1,16 @@
 import { toHex } from '../../shared/index.ts';
 import { json, type NodeApp, reply } from '../http/app.ts';
 import { type NodeDescription, WELCOME_CSP, welcomePage } from '../http/welcome-page.ts';
-import type { NodeRuntime } from '../runtime.ts';
+import type { PartsOfNode } from '../runtime.ts';
 
 export const VERSION = '0.1.0';
 
+type DescribedParts = PartsOfNode<
+  'engine' | 'consortium' | 'opened' | 'chainId' | 'custodian' | 'cosigner' | 'baseUrl' | 'state'
+>;
+
 /** What anybody may ask: what this is, whether it lives, whether it is ready, how it is doing. */
-export function addPublicRoutes(app: NodeApp, runtime: NodeRuntime): void {
+export function addPublicRoutes(app: NodeApp, runtime: DescribedParts & PartsOfNode<'metrics'>): void {
   app.get('/', (context) => {
     const description = describe(runtime);
     if (!(context.req.header('accept') ?? '').includes('text/html')) return json(description);
@@ -26,7 +30,7 @@ export function addPublicRoutes(app: NodeApp, runtime: NodeRuntime): void {
 
 /** The node as `GET /` tells it, to a browser and to a program alike. */
 export function describe(
-  runtime: NodeRuntime,
+  runtime: DescribedParts,
 ): NodeDescription & { custodian: string; tokenEndpoint: string } {
   const head = runtime.engine.head();
   return {

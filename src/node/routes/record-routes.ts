@@ -5,10 +5,12 @@ import { AppError } from '../../shared/index.ts';
 import type { SealedRecord } from '../../vault/index.ts';
 import { authenticate } from '../fhir/fhir-door.ts';
 import { type NodeApp, type NodeContext, reply } from '../http/app.ts';
-import type { NodeRuntime } from '../runtime.ts';
+import type { PartsOfNode } from '../runtime.ts';
+
+type RecordParts = PartsOfNode<'vault' | 'gate' | 'receipts' | 'registry' | 'sessions'>;
 
 /** Receipts of record versions, for who may read them. */
-export function addRecordRoutes(app: NodeApp, runtime: NodeRuntime): void {
+export function addRecordRoutes(app: NodeApp, runtime: RecordParts): void {
   app.get('/records/:type/:id/receipt', async (context) => {
     const { type, id } = context.req.param();
     return receiptOf(runtime, context, await runtime.vault.read(type, id));
@@ -24,7 +26,7 @@ export function addRecordRoutes(app: NodeApp, runtime: NodeRuntime): void {
 
 /** The gate decides and logs as for a read; what it would redact is not in the receipt either. */
 async function receiptOf(
-  runtime: NodeRuntime,
+  runtime: RecordParts,
   context: NodeContext,
   record: SealedRecord | undefined,
 ): Promise<Response> {

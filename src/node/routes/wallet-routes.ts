@@ -4,15 +4,19 @@ import { bytesOfHex } from '../account-hex.ts';
 import type { ConsentSubmission } from '../consents/consent-submission.ts';
 import { authenticate } from '../fhir/fhir-door.ts';
 import { bodyObject, json, type NodeApp, textField } from '../http/app.ts';
-import type { NodeRuntime } from '../runtime.ts';
+import type { NodeRuntime, PartsOfNode } from '../runtime.ts';
 import { listAccesses, listBreakGlass } from '../wallet/accesses.ts';
 
 const MAX_ENROL_BYTES = 8 * 1024;
 const MAX_CONSENT_BYTES = 512 * 1024;
 const MAX_TRANSACTION_CHARS = 128 * 1024;
 
+type WalletParts = PartsOfNode<
+  'failures' | 'enrolment' | 'consentDesk' | 'registry' | 'sessions' | 'vault' | 'receipts' | 'baseUrl'
+>;
+
 /** What a patient's wallet talks to. */
-export function addWalletRoutes(app: NodeApp, runtime: NodeRuntime): void {
+export function addWalletRoutes(app: NodeApp, runtime: WalletParts): void {
   app.post('/wallet/enrol', async (context) => {
     const origin = context.env.incoming.socket.remoteAddress ?? 'unknown';
     if (runtime.failures.waitMs(origin) > 0)

@@ -1,12 +1,14 @@
 import { type AccessLogEntry, decodeAccessEntry, toAuditEvent } from '../../fhir/index.ts';
 import { AppError, toHex } from '../../shared/index.ts';
 import type { AccessEntry } from '../../vault/index.ts';
-import type { NodeRuntime } from '../runtime.ts';
+import type { PartsOfNode } from '../runtime.ts';
 
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 200;
 /** How far back a patient's log is looked through for accesses that broke the glass. */
 const MAX_SCANNED = 2000;
+
+type AccessParts = PartsOfNode<'vault' | 'receipts' | 'baseUrl'>;
 
 /** One access to a patient's record, as the patient sees it. */
 export interface AccessAnswer {
@@ -23,22 +25,22 @@ export interface AccessAnswer {
 
 /** A page of the patient's accesses, newest first. */
 export async function listAccesses(
-  runtime: NodeRuntime,
+  node: AccessParts,
   patientId: string,
   query: Record<string, string>,
 ): Promise<{ total: number; accesses: AccessAnswer[]; next: number | null }> {
   const limit = Math.min(numberOf(query.limit) ?? DEFAULT_LIMIT, MAX_LIMIT);
   const before = numberOf(query.before);
   const page = { limit, ...(before !== undefined && { beforeLeafIndex: before }) };
-  const entries = await runtime.vault.accessLog.listBySubject(patientId, page);
-  const accesses = await Promise.all(entries.map((entry) => toAnswer(runtime, entry)));
+  const entries = await node.vault.accessLog.listBySubject(patientId, page);
+  const accesses = await Promise.all(entries.map((entry) => toAnswer(node, entry)));
   const next = entries.length === limit ? (entries.at(-1)?.leafIndex ?? null) : null;
-  return { total: runtime.vault.accessLog.countBySubject(patientId), accesses, next };
+  return { total: node.vault.accessLog.countBySubject(patientId), accesses, next };
 }
 
 /** The accesses that broke the glass among the patient's newest, however many ordinary ones came after. */
 export async function listBreakGlass(
-  runtime: NodeRuntime,
+  node: AccessParts,
   patientId: string,
 ): Promise<{ scanned: number; accesses: AccessAnswer[] }> {
   const found: AccessEntry[] = [];
@@ -46,7 +48,7 @@ export async function listBreakGlass(
   let before: number | undefined;
   while (scanned < MAX_SCANNED && found.length < MAX_LIMIT) {
     const page = { limit: MAX_LIMIT, ...(before !== undefined && { beforeLeafIndex: before }) };
-    const entries = await runtime.vault.accessLog.listBySubject(patientId, page);
+    const entries = await node.vault.accessLog.listBySubject(patientId, page);
     found.push(
       ...entries.filter(({ bytes }) => bytes !== undefined && isBreakGlass(decodeAccessEntry(bytes))),
     );
@@ -54,7 +56,7 @@ export async function listBreakGlass(
     before = entries.at(-1)?.leafIndex;
     if (entries.length < MAX_LIMIT) break;
   }
-  const accesses = await Promise.all(found.slice(0, MAX_LIMIT).map((entry) => toAnswer(runtime, entry)));
+  const accesses = await Promise.all(found.slice(0, MAX_LIMIT).map((entry) => toAnswer(node, entry)));
   return { scanned, accesses };
 }
 
@@ -62,14 +64,14 @@ function isBreakGlass({ obligations }: AccessLogEntry): boolean {
   return obligations.some(({ kind }) => kind === 'notify-patient');
 }
 
-async function toAnswer(runtime: NodeRuntime, entry: AccessEntry): Promise<AccessAnswer> {
-  const receipt = (await runtime.receipts.ofAccessEntry(entry)) ?? null;
+async function toAnswer(node: AccessParts, entry: AccessEntry): Promise<AccessAnswer> {
+  const receipt = (await node.receipts.ofAccessEntry(entry)) ?? null;
   const place = { leafIndex: entry.leafIndex, leafHash: toHex(entry.leafHash), receipt };
   if (entry.bytes === undefined) return { ...place, auditEvent: null, reason: null, breakGlass: false };
   const decision = decodeAccessEntry(entry.bytes);
   const auditEvent = toAuditEvent(decision, {
     id: String(entry.leafIndex),
-    baseUrl: `${runtime.baseUrl}/fhir/R4`,
+    baseUrl: `${node.baseUrl}/fhir/R4`,
   });
   return { ...place, auditEvent, reason: decision.reason, breakGlass: isBreakGlass(decision) };
 }
