@@ -25,20 +25,20 @@ import { createConsentDesk } from './consents/consent-submission.ts';
 import { createConsentView } from './consents/consent-view.ts';
 import { createEpochWatch } from './consents/epoch-watch.ts';
 import { readLedgerConsent } from './consents/ledger-consent.ts';
-import { startCosigner } from './cosigning/cosigner.ts';
+import { type Cosigner, startCosigner } from './cosigning/cosigner.ts';
 import { openFhir } from './fhir/open-fhir.ts';
 import type { OpenedFolder } from './folder/init-folder.ts';
 import { type Log, openLog } from './http/log.ts';
-import { createMetrics } from './http/metrics.ts';
+import { createMetrics, type Metrics } from './http/metrics.ts';
 import { type AccountSigner, createAccountSigner } from './ledger/account-signer.ts';
 import { changesOf } from './ledger/commit-watch.ts';
-import { createConsensusProver } from './ledger/consensus-prover.ts';
+import { type ConsensusProver, createConsensusProver } from './ledger/consensus-prover.ts';
 import { createFreshness, type Freshness } from './ledger/freshness.ts';
 import { createReceiptDesk } from './ledger/receipts.ts';
 import { type Consortium, openConsortium } from './network/open-consortium.ts';
 import { readKeptChain } from './network/state-sync.ts';
 import { addNodeGauges } from './node-gauges.ts';
-import type { NodeRuntime } from './runtime.ts';
+import type { NodeRuntime, PartsOfNode } from './runtime.ts';
 import { createEnrolment } from './wallet/enrolment.ts';
 
 /** Opens ledger and vault of a data folder and wires the node's parts together. Nothing listens yet. */
@@ -185,30 +185,12 @@ function wire(parts: Opened): NodeRuntime {
     vault,
     onFailure: () => log.write('error', 'epoch-rotation-failed'),
   });
-  engine.onCommit((block, results) => {
-    freshness?.committed();
-    const changes = changesOf(block, results);
-    epochs.revoked(changes.revoked);
-    if (changes.consents !== undefined) consents.changed(changes.consents);
-    if (!changes.registry) return;
-    registry.changed();
-    sessions.end((session) => !isStillGood(session, registry));
-  });
+  watchCommits(engine, { freshness, epochs, consents, registry, sessions });
   const recordAnchor = createRecordAnchor({ vault, bindings: vault.bindings, custodian });
   const metrics = createMetrics();
-  const cosigner = startCosigner({
-    engine,
-    witnesses: config.witnesses ?? [],
-    everyMs: config.cosignEveryMs ?? DEFAULT_COSIGN_EVERY_MS,
-    nowMs,
-    log,
-    onOutcome: (outcome) => metrics.count(`careledger_witness_${outcome}_total`),
-  });
+  const cosigner = cosignerOf(parts, metrics);
   const limit = config.maxFailuresPerMinute ?? DEFAULT_MAX_FAILURES_PER_MINUTE;
-  const prover =
-    consortium && isConsortium(opened.genesis)
-      ? createConsensusProver(opened.genesis, consortium.rpcUrl, readKeptChain(opened.folder, opened.genesis))
-      : undefined;
+  const prover = proverOf(parts);
   const runtime: NodeRuntime = {
     opened,
     chainId,
@@ -268,4 +250,38 @@ function wire(parts: Opened): NodeRuntime {
   };
   addNodeGauges(runtime);
   return runtime;
+}
+
+/** What has to happen before a block is acknowledged: nobody reads by what it ended. */
+function watchCommits(
+  engine: Engine,
+  parts: PartsOfNode<'freshness' | 'epochs' | 'consents' | 'registry' | 'sessions'>,
+): void {
+  const { freshness, epochs, consents, registry, sessions } = parts;
+  engine.onCommit((block, results) => {
+    freshness?.committed();
+    const changes = changesOf(block, results);
+    epochs.revoked(changes.revoked);
+    if (changes.consents !== undefined) consents.changed(changes.consents);
+    if (!changes.registry) return;
+    registry.changed();
+    sessions.end((session) => !isStillGood(session, registry));
+  });
+}
+
+function cosignerOf({ engine, config, nowMs, log }: Opened, metrics: Metrics): Cosigner {
+  return startCosigner({
+    engine,
+    witnesses: config.witnesses ?? [],
+    everyMs: config.cosignEveryMs ?? DEFAULT_COSIGN_EVERY_MS,
+    nowMs,
+    log,
+    onOutcome: (outcome) => metrics.count(`careledger_witness_${outcome}_total`),
+  });
+}
+
+function proverOf({ opened, consortium }: Opened): ConsensusProver | undefined {
+  const { genesis, folder } = opened;
+  if (consortium === undefined || !isConsortium(genesis)) return undefined;
+  return createConsensusProver(genesis, consortium.rpcUrl, readKeptChain(folder, genesis));
 }
