@@ -7,7 +7,7 @@ import type { Validator } from './validation/validate.ts';
 
 /** What the FHIR surface stands on. The gate is the only way to the content of a record. */
 export type FhirDeps = {
-  readonly vault: Pick<Vault, 'read' | 'readVersion' | 'history' | 'find' | 'put' | 'transaction'>;
+  readonly vault: Pick<Vault, 'read' | 'readVersion' | 'history' | 'find' | 'put' | 'putAll'>;
   readonly gate: Gate<string>;
   /** Resolves when the versions' commitments are durable on the ledger. */
   anchor(versions: readonly PendingCommitment[]): Promise<void>;

@@ -15,7 +15,7 @@ import { fileError } from './keys/replace-file.ts';
 import { listPending, markAnchored } from './records/anchoring.ts';
 import { createRecordReader } from './records/find-records.ts';
 import { createPutQueue } from './records/put-queue.ts';
-import { runTransaction } from './records/transaction.ts';
+import { putAll, runTransaction } from './records/transaction.ts';
 import { openPostgresStore } from './storage/postgres-store.ts';
 import type { SqlStore } from './storage/sql-store.ts';
 import { openSqliteStore } from './storage/sqlite-store.ts';
@@ -117,6 +117,7 @@ function vaultOn(
   return {
     ...createRecordReader(context, context.store.reader),
     put: (write) => queue.put(write),
+    putAll: (writes) => putAll(context, writes),
     transaction: (work) => runTransaction(context, work),
     pendingCommitments: (limit) => listPending(context, limit),
     markAnchored: (keys) => markAnchored(context, keys),

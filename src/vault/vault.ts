@@ -39,6 +39,8 @@ export type VaultOptions = {
 export type Vault = RecordReader & {
   /** Durable when it resolves; many concurrent puts share one disk flush. Throws AppError `conflict` when the version does not follow the current one. */
   put(write: SealedWrite): Promise<PutResult>;
+  /** All or nothing; a later one may follow on an earlier one. Made ready before other writers have to wait. */
+  putAll(writes: readonly SealedWrite[]): Promise<PutResult[]>;
   /** All or nothing: what `work` throws undoes every put. Other writers wait meanwhile, so do no slow work in it. */
   transaction<T>(work: (transaction: VaultTransaction) => Promise<T>): Promise<T>;
   /** Oldest first. */

@@ -53,7 +53,7 @@ export function pendingStore(deps: Pick<FhirDeps, 'vault' | 'anchor'>): PendingS
       newest.set(`${write.key.resourceType}/${write.key.id}`, write);
     },
     async commit() {
-      const stored = await deps.vault.transaction((transaction) => transaction.putAll(writes));
+      const stored = await deps.vault.putAll(writes);
       await deps.anchor(
         writes.map((write, place) => commitmentOf(write, (stored[place] as PutResult).commitment)),
       );

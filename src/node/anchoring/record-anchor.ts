@@ -33,7 +33,7 @@ interface Deps {
 
 /** The queue in front of `records.commit-versions`. */
 export function createRecordAnchor(deps: Deps): RecordAnchor {
-  const flush = async (batch: VersionToAnchor[]): Promise<void> => {
+  const commit = async (batch: VersionToAnchor[]): Promise<void> => {
     const pseudonyms = await pseudonymsOf(deps.bindings, batch);
     for (const [author, versions] of Map.groupBy(batch, (version) => version.author)) {
       const entries = versions.map(({ subject, commitment }) => ({
@@ -47,7 +47,17 @@ export function createRecordAnchor(deps: Deps): RecordAnchor {
       };
       await deps.custodian.submit('commit-versions', encodeCommitVersions(payload));
     }
-    await deps.vault.markAnchored(batch.map(({ key }): RecordKey => key));
+  };
+  const marks = createBatcher({
+    maxBatch: MAX_RECORDS_PER_TRANSACTION,
+    maxWaiting: MAX_WAITING_RECORDS,
+    flush: deps.vault.markAnchored,
+  });
+  const mark = (batch: VersionToAnchor[]) => marks.add(batch.map(({ key }): RecordKey => key));
+  const flush = async (batch: VersionToAnchor[]): Promise<void> => {
+    await commit(batch);
+    // Nobody waits for the mark: a version without it goes on the ledger once more at the next start, as after a crash.
+    mark(batch).catch(() => undefined);
   };
   const batcher = createBatcher({
     maxBatch: MAX_RECORDS_PER_TRANSACTION,
@@ -61,11 +71,15 @@ export function createRecordAnchor(deps: Deps): RecordAnchor {
       for (;;) {
         const pending = await deps.vault.pendingCommitments(MAX_RECORDS_PER_TRANSACTION);
         if (pending.length === 0) return total;
-        await batcher.add(pending);
+        await commit(pending);
+        await mark(pending);
         total += pending.length;
       }
     },
-    idle: () => batcher.idle(),
+    async idle() {
+      await batcher.idle();
+      await marks.idle();
+    },
     get waiting() {
       return batcher.waiting;
     },

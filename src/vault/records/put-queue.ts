@@ -2,6 +2,7 @@ import { AppError } from '../../shared/index.ts';
 import type { PutResult, SealedWrite } from '../record.ts';
 import { writeWithKeys } from '../tables/entries.ts';
 import type { VaultContext } from '../vault-context.ts';
+import { type IndexedWrite, indexWrite } from './indexed-write.ts';
 import { writeRecords } from './write-records.ts';
 
 const MAX_BATCH = 512;
@@ -9,7 +10,7 @@ const MAX_BATCH_BYTES = 16 * 1024 * 1024;
 const MAX_WAITING = 50_000;
 
 type Waiting = {
-  readonly write: SealedWrite;
+  readonly indexed: IndexedWrite;
   readonly resolve: (result: PutResult) => void;
   readonly reject: (error: unknown) => void;
 };
@@ -36,7 +37,7 @@ export function createPutQueue(context: VaultContext): PutQueue {
           reject(new AppError('busy', 'Too many writes are waiting. Try again in a second.'));
           return;
         }
-        waiting.push({ write, resolve, reject });
+        waiting.push({ indexed: indexWrite(context, write), resolve, reject });
         if (running) return;
         running = true;
         // Whoever else puts in this turn of the event loop joins the batch.
@@ -49,14 +50,14 @@ function batchSize(waiting: readonly Waiting[]): number {
   let bytes = 0;
   let size = 0;
   while (size < waiting.length && size < MAX_BATCH && (size === 0 || bytes < MAX_BATCH_BYTES)) {
-    bytes += waiting[size]?.write.plaintext.length ?? 0;
+    bytes += waiting[size]?.indexed.write.plaintext.length ?? 0;
     size++;
   }
   return size;
 }
 
 async function storeBatch(context: VaultContext, batch: readonly Waiting[]): Promise<void> {
-  const writes = batch.map((one) => one.write);
+  const writes = batch.map((one) => one.indexed);
   try {
     const outcomes = await writeWithKeys(context, (session, staged, changed) =>
       writeRecords(context, session, writes, staged, changed),

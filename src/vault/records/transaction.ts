@@ -1,10 +1,11 @@
 import { AppError } from '../../shared/index.ts';
-import type { PutResult, VaultTransaction } from '../record.ts';
+import type { PutResult, SealedWrite, VaultTransaction } from '../record.ts';
 import type { SqlSession } from '../storage/sql-store.ts';
 import { writeWithKeys } from '../tables/entries.ts';
 import type { VaultContext } from '../vault-context.ts';
 import { createRecordReader } from './find-records.ts';
-import { writeRecords } from './write-records.ts';
+import { indexWrites } from './indexed-write.ts';
+import { type WriteOutcome, writeRecords } from './write-records.ts';
 
 /** Other writers wait for a transaction: one that hangs is undone. */
 const LIMIT_MS = 60_000;
@@ -19,9 +20,8 @@ export function runTransaction<T>(
     const transaction: VaultTransaction = {
       ...createRecordReader(context, guard.session, staged),
       putAll: async (writes) => {
-        const outcomes = await writeRecords(context, guard.session, writes, staged, changed);
-        for (const outcome of outcomes) if (outcome instanceof AppError) throw outcome;
-        return outcomes as PutResult[];
+        const indexed = await indexWrites(context, writes);
+        return allStored(await writeRecords(context, guard.session, indexed, staged, changed));
       },
     };
     try {
@@ -29,6 +29,21 @@ export function runTransaction<T>(
     } finally {
       guard.end();
     }
+  });
+}
+
+/** A transaction of puts alone. */
+export async function putAll(context: VaultContext, writes: readonly SealedWrite[]): Promise<PutResult[]> {
+  const indexed = await indexWrites(context, writes);
+  return writeWithKeys(context, async (session, staged, changed) =>
+    allStored(await writeRecords(context, session, indexed, staged, changed)),
+  );
+}
+
+function allStored(outcomes: readonly WriteOutcome[]): PutResult[] {
+  return outcomes.map((outcome) => {
+    if (outcome instanceof AppError) throw outcome;
+    return outcome;
   });
 }
 

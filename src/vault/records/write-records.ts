@@ -1,13 +1,13 @@
 import { AppError, toHex } from '../../shared/index.ts';
-import { type Category, categoryOfLabels } from '../category.ts';
+import type { Category } from '../category.ts';
 import { sealedKeyFor } from '../grants/patient-seal.ts';
-import type { IndexToken } from '../index-tokens/token.ts';
 import type { CategoryKey, StagedKeys } from '../keys/category-keys.ts';
-import type { PutResult, SealedWrite } from '../record.ts';
+import type { PutResult } from '../record.ts';
 import { LIVE, SUPERSEDED, TOMBSTONE } from '../storage/schema.ts';
 import { placeholders, type SqlReader, type SqlSession, type SqlValue } from '../storage/sql-store.ts';
 import { splitTokens } from '../storage/token-rows.ts';
-import { recordName, subjectName, tokenBytes, type VaultContext } from '../vault-context.ts';
+import { recordName, subjectName, type VaultContext } from '../vault-context.ts';
+import { type IndexedWrite, NO_TOKENS } from './indexed-write.ts';
 import { sealRecord } from './record-row.ts';
 
 const RECORD_COLUMNS = [
@@ -27,7 +27,6 @@ const RECORD_COLUMNS = [
   'tokens',
 ];
 const LOOKUP_CHUNK = 64;
-const NO_TOKENS = new Uint8Array(0);
 const MAX_PLAINTEXT_BYTES = 32 * 1024 * 1024;
 const MAX_TOKENS = 20_000;
 const MAX_ID_BYTES = 256;
@@ -52,11 +51,11 @@ export type WriteOutcome = PutResult | AppError;
 export async function writeRecords(
   context: VaultContext,
   session: SqlSession,
-  writes: readonly SealedWrite[],
+  writes: readonly IndexedWrite[],
   staged: StagedKeys,
   changed: Uint8Array[],
 ): Promise<WriteOutcome[]> {
-  const names = writes.map((write) => recordName(context.naming, write.key.resourceType, write.key.id));
+  const names = writes.map(({ write }) => recordName(context.naming, write.key.resourceType, write.key.id));
   const current = await currentRows(session, names);
   const replaced: Row[] = [];
   const added: Row[] = [];
@@ -65,13 +64,12 @@ export async function writeRecords(
     const rkey = names[index] as Uint8Array;
     const name = toHex(rkey);
     const before = current.get(name);
-    const indexed = write.tokens;
-    const refusal = refusalOf(write, indexed, before?.version ?? 0);
+    const refusal = refusalOf(write, before?.version ?? 0);
     if (refusal !== undefined) {
       outcomes.push(refusal);
       continue;
     }
-    const { row, result } = await sealRow(context, session, write, indexed, rkey, staged);
+    const { row, result } = await sealRow(context, session, write, rkey, staged);
     if (before !== undefined && before.fixed === undefined) replaced.push({ ...before });
     if (before !== undefined) supersede(before);
     current.set(name, row);
@@ -83,11 +81,7 @@ export async function writeRecords(
   return outcomes;
 }
 
-function refusalOf(
-  write: SealedWrite,
-  indexed: readonly IndexToken[],
-  currentVersion: number,
-): AppError | undefined {
+function refusalOf({ write, valueCount }: IndexedWrite, currentVersion: number): AppError | undefined {
   const { resourceType, id, version } = write.key;
   if (version !== currentVersion + 1) {
     return new AppError(
@@ -97,7 +91,7 @@ function refusalOf(
   }
   if (write.plaintext.length > MAX_PLAINTEXT_BYTES)
     return new AppError('body-too-large', 'A record may have at most 32 MiB.');
-  if (indexed.length > MAX_TOKENS)
+  if (valueCount > MAX_TOKENS)
     return new AppError('too-many', `A record may have at most ${MAX_TOKENS} search values.`);
   if (!/^[A-Za-z]{1,64}$/.test(resourceType) || id.length === 0 || Buffer.byteLength(id) > MAX_ID_BYTES) {
     return new AppError('invalid-request', 'A record needs a resource type and an id of at most 256 bytes.');
@@ -130,17 +124,14 @@ async function currentRows(session: SqlReader, names: readonly Uint8Array[]): Pr
 async function sealRow(
   context: VaultContext,
   session: SqlSession,
-  write: SealedWrite,
-  indexed: readonly IndexToken[],
+  { write, category, tokens }: IndexedWrite,
   rkey: Uint8Array,
   staged: StagedKeys,
 ): Promise<{ row: Row; result: PutResult }> {
   const { resourceType, version } = write.key;
-  const category = write.category ?? categoryOfLabels(write.labels);
   const subject = subjectName(context.naming, write.subject);
   const meta = await context.keys.ensure(session, subject, 'general', staged);
   const data = await dataKeyOwner(context, session, write.subject, subject, category, staged);
-  const tokens = tokensOf(context, write, indexed, category);
   const sealed = sealRecord(
     write,
     { rkey, version, resourceType },
@@ -174,19 +165,6 @@ function dataKeyOwner(
   return category === 'sealed'
     ? sealedKeyFor(context, session, patientId, staged)
     : context.keys.ensure(session, subject, category, staged);
-}
-
-/** The keyed tokens, one after the other. A tombstone has none, and nobody but the patient may learn what is sealed. */
-function tokensOf(
-  context: VaultContext,
-  write: SealedWrite,
-  indexed: readonly IndexToken[],
-  category: Category,
-): Uint8Array {
-  if (write.deleted || category === 'sealed' || indexed.length === 0) return NO_TOKENS;
-  const { resourceType } = write.key;
-  const hashes = new Set(indexed.map((token) => context.hashToken(resourceType, token)));
-  return tokenBytes([...hashes].sort().join(''));
 }
 
 function supersede(row: Row): void {

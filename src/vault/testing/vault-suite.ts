@@ -117,6 +117,22 @@ export function vaultSuite(name: string, makeUrl?: () => Promise<string>): void 
       assert.match(await textOf(await vault.read('Observation', 't2')), /t2/);
     });
 
+    test('puts that go together are all there or none, and may follow on each other', async () => {
+      const failing = vault.putAll([
+        sampleWrite('g1', { subject: 'group-patient' }),
+        sampleWrite('g2', {}, 2),
+      ]);
+      await assert.rejects(failing, { code: 'conflict' });
+      assert.equal(await vault.read('Observation', 'g1'), undefined);
+      const many = Array.from({ length: 130 }, (_, at) =>
+        sampleWrite(`g${at}`, { subject: 'group-patient' }),
+      );
+      const results = await vault.putAll([...many, sampleWrite('g0', { subject: 'group-patient' }, 2)]);
+      assert.equal(results.length, 131);
+      assert.equal((await vault.read('Observation', 'g0'))?.key.version, 2);
+      assert.match(await textOf(await vault.read('Observation', 'g129')), /g129/);
+    });
+
     test('a transaction object is dead after its end', async () => {
       let kept: Parameters<Parameters<Vault['transaction']>[0]>[0] | undefined;
       await vault.transaction(async (transaction) => {
