@@ -297,7 +297,8 @@ function toRequestResource(session: Session, evidence: Evidence, candidate: Cand
     delegates: evidence.isDelegate ? [session.accountId] : [],
     labels: [...labels.own, ...labels.parts],
     ownLabels: labels.own,
-    ...candidate.facts(),
+    // The custodian's own rules never ask what the content says: only a consent does.
+    ...(evidence.consents.length > 0 && candidate.facts()),
     ...(isKnown && { referredBy }),
   };
 }
