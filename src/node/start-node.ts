@@ -23,7 +23,7 @@ const STOP_PATIENCE_MS = 5_000;
 export interface RunningNode {
   url: string;
   runtime: NodeRuntime;
-  /** Resolves when the node has ended, whoever asked for it. */
+  /** Resolves when the node has ended, whoever asked for it; rejects with the reason when it could not go on. */
   closed: Promise<void>;
   /** Stops accepting, finishes what has begun, anchors the access log, seals the files. */
   close(): Promise<void>;
@@ -38,12 +38,21 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
   try {
     await seedSamples(runtime, config);
     const stopped = Promise.withResolvers<void>();
-    const stop = once(() => shutDown(runtime, servers).then(stopped.resolve, stopped.reject));
+    stopped.promise.catch(() => undefined);
+    let halted: AppError | undefined;
+    const end = (): void => (halted === undefined ? stopped.resolve() : stopped.reject(halted));
+    const stop = once(() => shutDown(runtime, servers).then(end, stopped.reject));
     servers.push(await listenForAdmin(runtime, () => void stop()));
     servers.push(await listenForAll(runtime, config));
     runtime.state = 'ready';
     void runtime.cosigner.round();
     runtime.log.write('info', 'ready', { height: runtime.engine.head().height });
+    // Ends before it answers from a ledger that the others have left behind.
+    void runtime.consortium?.halted.then((reason) => {
+      halted = reason;
+      runtime.log.write('error', 'halted', { code: reason.code, reason: reason.message });
+      return stop();
+    });
     return {
       url: runtime.baseUrl,
       runtime,

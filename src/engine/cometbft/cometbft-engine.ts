@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { CONTRACTS, genesisState } from '../../contracts/index.ts';
 import { type ContractTable, chainIdOf, type Genesis, type ResultCode } from '../../ledger/index.ts';
+import type { AppError } from '../../shared/index.ts';
 import type { ChainRules } from '../chain-rules.ts';
 import type { Engine } from '../engine.ts';
 import { lockFolder } from '../folder-lock.ts';
@@ -20,6 +21,7 @@ import { ConsensusIntake } from './consensus-intake.ts';
 import { MempoolAdmission } from './mempool-admission.ts';
 import { checkRetainedBlocks } from './retain-height.ts';
 import { SnapshotServer } from './snapshot/snapshot-server.ts';
+import { isUpgradeNeeded, tellingUpgrade } from './upgrade-needed.ts';
 import { VerifiedSignatures } from './verified-signatures.ts';
 import { WaitingSubmissions } from './waiting-submissions.ts';
 
@@ -42,6 +44,8 @@ export type CometBftEngineOptions = {
   readonly submitTimeoutMs?: number;
   /** The rules to run by; those of this version unless said otherwise. */
   readonly contracts?: ContractTable;
+  /** Told when the consortium goes on by rules that this software does not know: nothing more is recorded by it. */
+  readonly onUpgradeNeeded?: (error: AppError) => void;
 };
 
 export type CometBftEngine = Engine & {
@@ -96,6 +100,7 @@ async function runEngine(
   options: CometBftEngineOptions,
   released: () => void,
 ): Promise<CometBftEngine> {
+  const { onUpgradeNeeded = () => undefined } = options;
   const pool = new VerifyPool(options.verifyWorkers ?? DEFAULT_WORKERS);
   const signatures = new VerifiedSignatures(pool);
   const chain = new ConsensusChain({ log, state, rules, signatures, signHead });
@@ -118,11 +123,16 @@ async function runEngine(
       onBlock: (block: CommittedBlock) => waiting.settleBlock(block),
       log: options.log,
     }),
-    onCommit: (block: CommittedBlock | undefined) => block !== undefined && waiting.settleBlock(block),
+    onCommit: (block: CommittedBlock | undefined) => {
+      if (block !== undefined) waiting.settleBlock(block);
+      // The block after the last one that this software may run: it carries the signatures on what that one led to.
+      else if (isUpgradeNeeded(chain.failure)) onUpgradeNeeded(chain.failure);
+    },
     onRefused: (bytes: Uint8Array, code: ResultCode) => intake.refused(bytes, code),
     log: options.log,
   };
-  const connect = (): Application => createApplication({ ...parts, mempool: new MempoolAdmission(chain) });
+  const connect = (): Application =>
+    tellingUpgrade(createApplication({ ...parts, mempool: new MempoolAdmission(chain) }), onUpgradeNeeded);
   const server = await serveAbci(connect, abciAddress(options), options.log);
   const shutDown = async (): Promise<void> => {
     await intake.close();

@@ -10,6 +10,8 @@ export type Consortium = CometBftEngine & {
   /** Who votes, who is connected and how far this node is, as its CometBFT says. Throws `unavailable` when it does not answer. */
   consensusStatus(): Promise<ConsensusStatus>;
   readonly rpcUrl: string;
+  /** Resolves with the reason when this node can take part in no further block until another version of it runs. */
+  readonly halted: Promise<AppError>;
 };
 
 export interface ConsensusStatus {
@@ -29,6 +31,7 @@ export async function openConsortium(
   const binary = await findCometBft({ log });
   const settings = readSettings(folder);
   const rpcUrl = `http://127.0.0.1:${settings.rpcPort}`;
+  const halted = Promise.withResolvers<AppError>();
   const engine = await openCometBftEngine({
     folder: folder.ledger,
     genesis,
@@ -36,6 +39,7 @@ export async function openConsortium(
     rpcUrl,
     abci: abciAddress(folder, settings),
     log,
+    onUpgradeNeeded: halted.resolve,
     ...(retainBlocks !== undefined && { retainBlocks }),
   });
   const consensus = runCometBft(binary, folder.consensus, log, engine.consensusHeight);
@@ -43,6 +47,7 @@ export async function openConsortium(
   return {
     ...engine,
     rpcUrl,
+    halted: halted.promise,
     consensusStatus: () => consensusStatus(rpcUrl),
     close: () => {
       closing ??= consensus.stop().then(() => engine.close());

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Genesis } from '../../../ledger/index.ts';
+import type { ContractTable, Genesis } from '../../../ledger/index.ts';
+import type { AppError } from '../../../shared/index.ts';
 import { proxyAppOf } from '../abci/abci-server.ts';
 import { openCometBftEngine } from '../cometbft-engine.ts';
 import { configureHome, consensusGenesis, createHome } from '../cometbft-home.ts';
@@ -9,11 +10,15 @@ import { freePorts, type LocalValidator, nodeSeedOf } from './local-network.ts';
 
 /** A later block than the first, whose time is that of the genesis and so outside the trusting period. */
 const TRUSTED_HEIGHT = 2;
-const PLACE = 99;
+/** The place of the one that joins, by which its node's key is chosen. */
+export const JOINER_PLACE = 99;
 
 export type JoinedNetwork = { readonly genesis: Genesis; readonly rpcUrls: readonly string[] };
 
 type JoinedNode = LocalValidator & { close(): Promise<void> };
+
+/** The software of a node that joins: the rules that it knows, and whom it tells that it knows too few. */
+type Software = { readonly contracts?: ContractTable; readonly onUpgradeNeeded?: (error: AppError) => void };
 
 /** A node without a vote that joins a network by state sync: it takes a snapshot from its peers, and then the blocks after it. */
 export async function joinByStateSync(
@@ -47,12 +52,24 @@ export async function joinWithKeyOf(
   });
 }
 
+/** A node without a vote that takes the blocks over one by one; called again on the same folder it goes on there. */
+export async function joinByBlocks(
+  binary: string,
+  network: JoinedNetwork,
+  folder: string,
+  log: (line: string) => void,
+  software: Software,
+): Promise<JoinedNode> {
+  return joinNetwork(binary, network, folder, log, {}, software);
+}
+
 async function joinNetwork(
   binary: string,
   { genesis, rpcUrls }: JoinedNetwork,
   folder: string,
   log: (line: string) => void,
   extra: Record<string, string>,
+  software: Software = {},
 ): Promise<JoinedNode> {
   const home = join(folder, 'joiner', 'cometbft');
   mkdirSync(home, { recursive: true });
@@ -62,9 +79,10 @@ async function joinNetwork(
   const engine = await openCometBftEngine({
     folder: join(folder, 'joiner', 'ledger'),
     genesis,
-    nodeSeed: nodeSeedOf(PLACE),
+    nodeSeed: nodeSeedOf(JOINER_PLACE),
     rpcUrl,
     log,
+    ...software,
   });
   configureHome(home, consensusGenesis(genesis), {
     name: 'joiner',

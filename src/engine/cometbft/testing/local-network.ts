@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { parsePublicKey } from '../../../identity/index.ts';
-import { chainIdOf } from '../../../ledger/index.ts';
+import { type ContractTable, chainIdOf } from '../../../ledger/index.ts';
 import { fromBase64 } from '../../../shared/index.ts';
 import { type SampleChain, sampleBytes, sampleChain, sampleSigner } from '../../sample-chain.ts';
 import { proxyAppOf } from '../abci/abci-server.ts';
@@ -31,6 +31,8 @@ type NetworkOptions = {
   /** Organisations that take part without a validator. */
   readonly withoutValidator?: readonly string[];
   readonly log?: (line: string) => void;
+  /** The rules that its software knows; those of this version unless said otherwise. */
+  readonly contracts?: ContractTable;
 };
 
 const START_PATIENCE_MS = 60_000;
@@ -88,6 +90,7 @@ export async function startLocalNetwork(binary: string, options: NetworkOptions)
       nodeSeed: nodeSeedOf(index),
       rpcUrl,
       log,
+      ...(options.contracts !== undefined && { contracts: options.contracts }),
     });
     const peers = cards.flatMap(({ nodeId }, other) =>
       other === index ? [] : [`${nodeId}@127.0.0.1:${ports[size + other]}`],
