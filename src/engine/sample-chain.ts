@@ -34,7 +34,7 @@ export type SampleSigner = {
 };
 
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex');
-const FAR_AHEAD = 50_000;
+export const FAR_AHEAD = 50_000;
 export const SAMPLE_TIME_MS = Date.UTC(2026, 0, 1);
 
 /** 32 bytes that follow from a seed number and a name. */

@@ -196,6 +196,15 @@ describe('the application', () => {
       assert.deepEqual(fewer.map(toHex), [toHex(grantA)]);
     }));
 
+  test('proposes as many as pass in time at the pace of the last block, and takes a proposal with more', () =>
+    withConsensus(async (consensus, chain) => {
+      // The last block had 100 transactions and took a second.
+      const patients = await withPatients(consensus, chain, 100);
+      const grants = patients.map((patient) => consentGrant(chain, patient));
+      assert.deepEqual((await consensus.prepare(grants)).map(toHex), grants.slice(0, 80).map(toHex));
+      assert.equal(await consensus.process(grants), ACCEPT);
+    }));
+
   test('refuses a proposal with anything that may not enter, too many or too large', () =>
     withConsensus(async (consensus, chain, engine) => {
       const [a, b] = (await withPatients(consensus, chain, 2)) as [SampleSigner, SampleSigner];

@@ -106,13 +106,16 @@ function initChain(
   return { validators: genesis.validators.map(protobufUpdate), appHash: chain.parts.state.seal.appHash };
 }
 
-async function checkTx(
+function checkTx(
   { mempool, onRefused }: ApplicationParts,
   transaction: Uint8Array,
-): Promise<ResponseCheckTx> {
-  const code = await mempool.check(transaction);
-  if (code !== RESULT_CODES.ok) onRefused(transaction, code);
-  return checkAnswer(code);
+): ResponseCheckTx | Promise<ResponseCheckTx> {
+  const answered = (code: ResultCode): ResponseCheckTx => {
+    if (code !== RESULT_CODES.ok) onRefused(transaction, code);
+    return checkAnswer(code);
+  };
+  const verdict = mempool.check(transaction);
+  return typeof verdict === 'number' ? answered(verdict) : verdict.then(answered);
 }
 
 /** One object for each code, so that it is encoded once (abci-connection.ts). */

@@ -17,6 +17,7 @@ import type { CommitListener } from '../engine.ts';
 import type { LedgerState, StagedBlock } from '../ledger-state.ts';
 import { isAdmissionRefusal } from '../transaction-refused.ts';
 import { type ConsensusHeadSigner, consensusHeightOf } from './consensus-head.ts';
+import type { LastBlock } from './proposal-pace.ts';
 import type { VerifiedSignatures } from './verified-signatures.ts';
 
 /** Results of blocks that were executed for a proposal, kept until one of them is decided. */
@@ -93,6 +94,13 @@ export class ConsensusChain {
   /** The height that the next block of the ledger has. */
   get nextHeight(): number {
     return this.parts.state.height + 1;
+  }
+
+  /** The last block as the proposer of one with this time sees it. */
+  lastBlock(nextTimeMs: number): LastBlock {
+    const { state } = this.parts;
+    const firstLeaf = state.placeOf(state.height)?.firstLeaf ?? 0;
+    return { transactions: state.seal.logSize - firstLeaf, timeMs: state.seal.timeMs, nextTimeMs };
   }
 
   /** How many blocks were taken over since the start, those without transactions too. */

@@ -1,19 +1,30 @@
 import {
+  type Account,
   admit,
   createOverlay,
   decodeTransaction,
+  HEADER_BYTES,
   RESULT_CODES,
   type ResultCode,
   readAccount,
-  type StateOverlay,
   signingBytes,
   type Transaction,
   type VerifySignature,
   writeAccount,
 } from '../../ledger/index.ts';
-import { sha256 } from '../../shared/index.ts';
+import { equalBytes } from '../../shared/index.ts';
 import { mapKey } from '../state-values.ts';
 import type { ConsensusChain } from './consensus-chain.ts';
+
+const SIGNATURE_BYTES = 64;
+
+/** A transaction that may wait: its bytes, and the account that it was admitted for. */
+type Waiting = {
+  readonly bytes: Uint8Array;
+  readonly signer: string;
+  readonly transaction: Transaction;
+  readonly account: Account;
+};
 
 /**
  * Whether a transaction may wait in the mempool: the one admission predicate, on the state with what waits already. It is
@@ -21,12 +32,11 @@ import type { ConsensusChain } from './consensus-chain.ts';
  */
 export class MempoolAdmission {
   readonly #chain: ConsensusChain;
-  #waiting: StateOverlay;
-  /** The hash of what waits, by signer and sequence number. */
-  #waitingHashes = new Map<string, string>();
-  /** What waits, by its hash; and what waited before the last block, so that to ask again about it costs no decoding. */
-  #waitingByHash = new Map<string, Transaction>();
-  #waitedByHash = new Map<string, Transaction>();
+  /** The signers of what waits, as their accounts are behind it. */
+  #accounts = new Map<string, Account>();
+  /** What waits, by its signature; and what waited before the last block, so that to ask again about it costs little. */
+  #waiting = new Map<string, Waiting>();
+  #waited = new Map<string, Waiting>();
   #commits = 0;
   /** Settles when every transaction that came before has its verdict. */
   #before: Promise<unknown> = Promise.resolve();
@@ -34,64 +44,107 @@ export class MempoolAdmission {
 
   constructor(chain: ConsensusChain) {
     this.#chain = chain;
-    this.#waiting = createOverlay(chain.parts.state.values);
   }
 
   /** After a block the consensus engine asks again about all that waits, so it is forgotten here. */
   #followChain(): void {
     if (this.#commits === this.#chain.commits) return;
     this.#commits = this.#chain.commits;
-    this.#waiting = createOverlay(this.#chain.parts.state.values);
-    this.#waitingHashes = new Map();
-    this.#waitedByHash = this.#waitingByHash;
-    this.#waitingByHash = new Map();
+    this.#accounts = new Map();
+    this.#waited = this.#waiting;
+    this.#waiting = new Map();
   }
 
   /** Signatures are verified side by side; the verdicts are given in the order in which the transactions came. */
   check(bytes: Uint8Array): ResultCode | Promise<ResultCode> {
     this.#followChain();
-    const hash = mapKey(sha256(bytes));
-    const waited = this.#waitedByHash.get(hash);
-    if (waited !== undefined && this.#pending === 0) return this.#admit(hash, waited, true);
+    const name = nameOf(bytes);
+    if (this.#pending === 0 && this.#mayStay(name, bytes)) return RESULT_CODES.ok;
     const decoded = decodeTransaction(bytes);
     if (!decoded.ok) return RESULT_CODES['malformed-transaction'];
     const transaction = decoded.value;
-    const { signatures, state } = this.#chain.parts;
-    const account = readAccount(state.values, transaction.header.signer);
+    const account = this.#accountOf(mapKey(transaction.header.signer), transaction);
     if (account === undefined) return RESULT_CODES['unknown-signer'];
     const { signature, header } = transaction;
     const check = { publicKey: account.publicKey, message: signingBytes(header), signature };
-    if (this.#pending === 0 && signatures.isKnown(check)) return this.#admit(hash, transaction, true);
-    return this.#inOrder(signatures.verifyLater(check), hash, transaction);
+    const { signatures } = this.#chain.parts;
+    if (this.#pending === 0 && signatures.isKnown(check)) return this.#admit(bytes, transaction, true);
+    return this.#inOrder(signatures.verifyLater(check), bytes, transaction);
   }
 
-  #inOrder(verified: Promise<boolean>, hash: string, transaction: Transaction): Promise<ResultCode> {
+  /**
+   * Whether it waits already, or did before the last block and admission would find all as it was: the signer's account, which is
+   * all of the state that it looks at, with the number that is next. What was let in too early for its height cannot be now.
+   */
+  #mayStay(name: string, bytes: Uint8Array): boolean {
+    // What waits may wait, however often it is asked about: it can come from several peers, and be handed over again.
+    if (isSame(this.#waiting.get(name), bytes)) return true;
+    const waited = this.#waited.get(name);
+    if (waited === undefined || !isSame(waited, bytes)) return false;
+    const { signer, transaction, account } = waited;
+    const now = this.#accountOf(signer, transaction);
+    if (now === undefined || !areAlike(now, account)) return false;
+    if (transaction.header.lastValidHeight < this.#chain.nextHeight) return false;
+    this.#keep(name, waited);
+    return true;
+  }
+
+  #accountOf(signer: string, { header }: Transaction): Account | undefined {
+    return this.#accounts.get(signer) ?? readAccount(this.#chain.parts.state.values, header.signer);
+  }
+
+  #inOrder(verified: Promise<boolean>, bytes: Uint8Array, transaction: Transaction): Promise<ResultCode> {
     this.#pending += 1;
     const verdict = Promise.all([verified, this.#before]).then(([isValid]) => {
       this.#pending -= 1;
-      return this.#admit(hash, transaction, isValid);
+      return this.#admit(bytes, transaction, isValid);
     });
     this.#before = verdict;
     return verdict;
   }
 
-  #admit(hash: string, transaction: Transaction, isValid: boolean): ResultCode {
-    const { header } = transaction;
-    const place = `${mapKey(header.signer)}${header.sequence}`;
-    // What waits may wait, however often it is asked about: it can come from several peers, and be handed over again.
-    if (isValid && this.#waitingHashes.get(place) === hash) return RESULT_CODES.ok;
+  #admit(bytes: Uint8Array, transaction: Transaction, isValid: boolean): ResultCode {
+    this.#followChain();
+    const name = nameOf(bytes);
+    if (isValid && this.#mayStay(name, bytes)) return RESULT_CODES.ok;
     const { chainId, contracts } = this.#chain.parts.rules;
-    const { signatures } = this.#chain.parts;
+    const { signatures, state } = this.#chain.parts;
+    const { header } = transaction;
+    const signer = mapKey(header.signer);
+    const behindWaiting = createOverlay(state.values);
+    const account = this.#accounts.get(signer);
+    if (account !== undefined) writeAccount(behindWaiting, header.signer, account);
     // A signature that failed fails again here, so that of two faults the same one is named as in a block.
     const verify: VerifySignature = (publicKey, message, signature) =>
       isValid && signatures.verify(publicKey, message, signature);
     const rules = { chainId, contracts, verify };
-    const admission = admit(this.#waiting, this.#chain.nextHeight, transaction, rules);
+    const admission = admit(behindWaiting, this.#chain.nextHeight, transaction, rules);
     if (admission.code !== RESULT_CODES.ok) return admission.code;
-    const account = { ...admission.account, nextSequence: header.sequence + 1 };
-    writeAccount(this.#waiting, header.signer, account);
-    this.#waitingHashes.set(place, hash);
-    this.#waitingByHash.set(hash, transaction);
+    // A copy: what came is a view into a larger piece, which need not be kept for it.
+    this.#keep(name, { bytes: bytes.slice(), signer, transaction, account: admission.account });
     return RESULT_CODES.ok;
   }
+
+  #keep(name: string, waiting: Waiting): void {
+    const { signer, transaction, account } = waiting;
+    this.#accounts.set(signer, { ...account, nextSequence: transaction.header.sequence + 1 });
+    this.#waiting.set(name, waiting);
+  }
+}
+
+/** A transaction is found by its signature, which stands behind its header; its bytes are compared all the same. */
+function nameOf(bytes: Uint8Array): string {
+  return mapKey(bytes.subarray(HEADER_BYTES, HEADER_BYTES + SIGNATURE_BYTES));
+}
+
+function isSame(waiting: Waiting | undefined, bytes: Uint8Array): boolean {
+  return waiting !== undefined && Buffer.compare(waiting.bytes, bytes) === 0;
+}
+
+function areAlike(one: Account, other: Account): boolean {
+  return (
+    one.nextSequence === other.nextSequence &&
+    one.isSuspended === other.isSuspended &&
+    equalBytes(one.publicKey, other.publicKey)
+  );
 }

@@ -8,6 +8,7 @@ import {
 import { mapKey } from '../state-values.ts';
 import { isAdmissionRefusal } from '../transaction-refused.ts';
 import type { ConsensusChain, Executed } from './consensus-chain.ts';
+import { transactionsAtPace } from './proposal-pace.ts';
 
 /** What a block of the consortium holds at most, so that it can be passed on, checked and executed within a second. */
 export const MAX_PROPOSAL_BYTES = 4 * 1024 * 1024;
@@ -27,6 +28,7 @@ const URGENT = [
 const CONTRACT_AT = 1 + 32;
 const ACTION_AT = CONTRACT_AT + 1;
 
+type Limits = { readonly bytes: number; readonly transactions: number };
 type Offered = { readonly bytes: Uint8Array; readonly transaction: Transaction };
 
 /** The transactions for a block: urgent ones first, every signer's in its own order, and only what may enter. */
@@ -36,7 +38,11 @@ export function packProposal(
   offered: readonly Uint8Array[],
   maxBytes: number,
 ): readonly Uint8Array[] {
-  let transactions = withinLimits(inPriorityOrder(offered), Math.min(maxBytes, MAX_PROPOSAL_BYTES));
+  const limits = {
+    bytes: Math.min(maxBytes, MAX_PROPOSAL_BYTES),
+    transactions: Math.min(MAX_PROPOSAL_TRANSACTIONS, transactionsAtPace(chain.lastBlock(timeMs))),
+  };
+  let transactions = withinLimits(inPriorityOrder(offered), limits);
   while (transactions.length > 0) {
     const { output, isAdmissible } = chain.execute(timeMs, transactions);
     if (isAdmissible) return transactions;
@@ -84,11 +90,11 @@ function urgentFirst(offered: readonly Uint8Array[]): readonly Uint8Array[] {
   return [...first, ...others].map(({ bytes }) => bytes);
 }
 
-function withinLimits(transactions: readonly Uint8Array[], maxBytes: number): readonly Uint8Array[] {
+function withinLimits(transactions: readonly Uint8Array[], limits: Limits): readonly Uint8Array[] {
   let bytes = 0;
   const end = transactions.findIndex(({ length }, index) => {
     bytes += length + TRANSACTION_OVERHEAD_BYTES;
-    return bytes > maxBytes || index === MAX_PROPOSAL_TRANSACTIONS;
+    return bytes > limits.bytes || index === limits.transactions;
   });
   return end === -1 ? transactions : transactions.slice(0, end);
 }

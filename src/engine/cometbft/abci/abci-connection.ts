@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { Request, Response } from 'cosmjs-types/tendermint/abci/types';
+import { readCheckTx } from './check-tx-request.ts';
 import { DelimitedReader, delimit } from './delimited.ts';
 import { type AbciMethods, answer, type MethodName, methodOf } from './methods.ts';
 
@@ -8,18 +9,19 @@ const MAX_WAITING = 20_000;
 /** Requests of these methods need not wait for one another; their answers keep their order all the same. */
 const OVERLAPPING: ReadonlySet<MethodName> = new Set(['checkTx', 'flush', 'echo'] as const);
 
+/** A request from when it came until its answer is sent. */
+type Exchange = { readonly name: MethodName; readonly request: Request; response: Response | undefined };
+
 /** One connection: requests are run one after another, and answered in the order in which they came. */
 export class AbciConnection {
   readonly #socket: Socket;
   readonly #methods: AbciMethods;
   readonly #log: (line: string) => void;
   readonly #reader = new DelimitedReader();
-  /** Settles when everything before has been answered. */
-  #answered: Promise<void> = Promise.resolve();
-  /** Settles when the last request that runs alone has been answered. */
-  #alone: Promise<void> = Promise.resolve();
-  #waiting = 0;
-  #waitingAlone = 0;
+  /** What is not answered yet, from `#first` on; the first `#running` of them have begun. */
+  #exchanges: Exchange[] = [];
+  #first = 0;
+  #running = 0;
   #outgoing: Uint8Array[] = [];
   readonly #encodings = new WeakMap<object, Uint8Array>();
   #closed = false;
@@ -38,46 +40,81 @@ export class AbciConnection {
   #receive(chunk: Uint8Array): void {
     if (this.#closed) return;
     try {
-      for (const message of this.#reader.push(chunk)) this.#take(Request.decode(message));
+      for (const message of this.#reader.push(chunk)) this.#take(message);
     } catch (cause) {
       this.#close(`sent what is no ABCI request (${textOf(cause)})`);
     }
+    this.#advance();
     if (this.#waiting > MAX_WAITING) this.#socket.pause();
   }
 
-  #take(request: Request): void {
+  get #waiting(): number {
+    return this.#exchanges.length - this.#first;
+  }
+
+  #take(message: Uint8Array): void {
+    const checkTx = readCheckTx(message);
+    const request: Request = checkTx === undefined ? Request.decode(message) : { checkTx };
     const name = methodOf(request);
     if (name === undefined) throw new Error('the message names no method of ABCI 2.0');
-    const overlaps = OVERLAPPING.has(name);
-    const before = this.#answered;
-    this.#waiting += 1;
-    const run = (): Promise<Response> => this.#run(name, request);
-    // What need not wait begins here, so that such requests begin in the order in which they came.
-    const running = !overlaps ? before.then(run) : this.#waitingAlone === 0 ? run() : this.#alone.then(run);
-    this.#answered = before.then(() => running).then((response) => this.#answer(name, response));
-    if (overlaps) return;
-    this.#waitingAlone += 1;
-    this.#alone = this.#answered;
+    this.#exchanges.push({ name, request, response: undefined });
+  }
+
+  /** Begins what may begin, in the order in which it came, and answers what is next to be answered. */
+  #advance(): void {
+    for (;;) {
+      const first = this.#exchanges[this.#first];
+      const next = this.#exchanges[this.#first + this.#running];
+      if (first?.response !== undefined) this.#answer(first.name, first.response);
+      else if (next !== undefined && (first === next || (overlaps(first) && overlaps(next))))
+        this.#begin(next);
+      else return;
+    }
+  }
+
+  #begin(exchange: Exchange): void {
+    this.#running += 1;
+    const running = this.#run(exchange);
+    if (!(running instanceof Promise)) {
+      exchange.response = running;
+      return;
+    }
+    void running.then((response) => {
+      exchange.response = response;
+      this.#advance();
+    });
   }
 
   /** An exception is an answer too: the consensus engine stops rather than go on without its application. */
-  async #run(name: MethodName, request: Request): Promise<Response> {
+  #run({ name, request }: Exchange): Response | Promise<Response> {
     if (this.#closed) return {};
-    try {
-      return await answer(this.#methods, name, request);
-    } catch (cause) {
+    const failed = (cause: unknown): Response => {
       this.#log(`ABCI: ${name} failed, so CometBFT is told to stop: ${textOf(cause)}`);
       return { exception: { error: textOf(cause) } };
+    };
+    try {
+      const running = answer(this.#methods, name, request);
+      return running instanceof Promise ? running.catch(failed) : running;
+    } catch (cause) {
+      return failed(cause);
     }
   }
 
   #answer(name: MethodName, response: Response): void {
-    this.#waiting -= 1;
-    if (!OVERLAPPING.has(name)) this.#waitingAlone -= 1;
+    this.#running -= 1;
+    this.#first += 1;
+    this.#dropAnswered();
     if (this.#closed) return;
     if (this.#outgoing.length === 0) setImmediate(() => this.#flush());
     this.#outgoing.push(this.#encoded(name, response));
     if (this.#waiting <= MAX_WAITING / 2 && this.#socket.isPaused()) this.#socket.resume();
+  }
+
+  /** Those that were answered stay in the list until they are half of it, so that to drop one costs little. */
+  #dropAnswered(): void {
+    if (this.#first * 2 < this.#exchanges.length) return;
+    this.#exchanges.splice(0, this.#first);
+    this.#first = 0;
   }
 
   /** Thousands of answers to CheckTx are one object, which is encoded once. */
@@ -103,6 +140,10 @@ export class AbciConnection {
     this.#log(`ABCI: a connection is closed, because it ${why}.`);
     this.#socket.destroy();
   }
+}
+
+function overlaps(exchange: Exchange | undefined): boolean {
+  return exchange !== undefined && OVERLAPPING.has(exchange.name);
 }
 
 function textOf(cause: unknown): string {

@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { encodeSuspension } from '../../contracts/index.ts';
+import { type ResultName, resultName } from '../../ledger/index.ts';
+import {
+  consentGrant,
+  enrolment,
+  FAR_AHEAD,
+  type SampleChain,
+  type SampleSigner,
+  sampleChain,
+  sampleSigner,
+  signedAction,
+} from '../sample-chain.ts';
+import { openCometBftEngine } from './cometbft-engine.ts';
+import { AbciClient } from './testing/abci-client.ts';
+import { PlayedConsensus } from './testing/played-consensus.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'careledger-mempool-'));
+after(() => rmSync(root, { recursive: true, force: true }));
+
+type Setting = {
+  readonly consensus: PlayedConsensus;
+  readonly chain: SampleChain;
+  readonly patient: SampleSigner;
+  /** What CheckTx says of each, in this order. */
+  readonly ask: (...transactions: Uint8Array[]) => Promise<(ResultName | undefined)[]>;
+};
+
+/** A chain with one patient, whose transactions wait in the mempool. */
+async function withPatient(body: (setting: Setting) => Promise<void>): Promise<void> {
+  const chain = sampleChain();
+  const folder = mkdtempSync(join(root, 'node-'));
+  const { genesis, operatorSeed: nodeSeed } = chain;
+  const log = (): void => undefined;
+  const rpcUrl = 'http://127.0.0.1:1';
+  const engine = await openCometBftEngine({ folder, genesis, nodeSeed, rpcUrl, log, verifyWorkers: 0 });
+  const consensus = new PlayedConsensus(await AbciClient.open(join(folder, 'abci.sock')), chain);
+  try {
+    await consensus.initChain();
+    const patient = sampleSigner(1, 'patient');
+    await consensus.block([enrolment(chain, patient)]);
+    const ask: Setting['ask'] = async (...transactions) =>
+      (await Promise.all(transactions.map((bytes) => consensus.checkTx(bytes)))).map((code) =>
+        resultName(code ?? -1),
+      );
+    await body({ consensus, chain, patient, ask });
+  } finally {
+    consensus.client.close();
+    await engine.close();
+  }
+}
+
+describe('what waits in the mempool, asked about again after a block', () => {
+  test('stays while it may enter the next one, however often it is asked about', () =>
+    withPatient(async ({ consensus, chain, patient, ask }) => {
+      const grants = [1, 2, 3].map(() => consentGrant(chain, patient)) as [
+        Uint8Array,
+        Uint8Array,
+        Uint8Array,
+      ];
+      const [first, ...rest] = grants;
+      assert.deepEqual(await ask(...grants, ...grants), Array(6).fill('ok'));
+      await consensus.block([first]);
+      assert.deepEqual(await ask(...rest, ...rest), Array(4).fill('ok'));
+      await consensus.block([]);
+      assert.deepEqual(await ask(...rest), ['ok', 'ok']);
+      assert.deepEqual(await ask(first), ['sequence-replayed']);
+    }));
+
+  test('leaves when its signer is suspended', () =>
+    withPatient(async ({ consensus, chain, patient, ask }) => {
+      const grants = [consentGrant(chain, patient), consentGrant(chain, patient)];
+      assert.deepEqual(await ask(...grants), ['ok', 'ok']);
+      const payload = encodeSuspension({ accountId: patient.accountId });
+      await consensus.block([signedAction(chain, chain.custodian, 'suspend-party', [payload])]);
+      assert.deepEqual(await ask(...grants), ['suspended-signer', 'suspended-signer']);
+    }));
+
+  test('leaves when the last height that it is valid at has passed', () =>
+    withPatient(async ({ consensus, chain, patient, ask }) => {
+      // Block 2 is the last that the grant may stand in.
+      const payload = encodeSuspension({ accountId: patient.accountId });
+      const expiring = signedAction(chain, patient, 'suspend-party', [payload], 2 - FAR_AHEAD);
+      assert.deepEqual(await ask(expiring), ['ok']);
+      await consensus.block([enrolment(chain, sampleSigner(1, 'another'))]);
+      assert.deepEqual(await ask(expiring), ['expired']);
+    }));
+
+  test('leaves when another with its number was decided, and so does what is behind it', () =>
+    withPatient(async ({ consensus, chain, patient, ask }) => {
+      const another = consentGrant(chain, { ...patient }, 2);
+      const [waiting, behind] = [consentGrant(chain, patient), consentGrant(chain, patient)];
+      assert.deepEqual(await ask(waiting, behind), ['ok', 'ok']);
+      await consensus.block([another]);
+      assert.deepEqual(await ask(waiting, behind), ['sequence-replayed', 'ok']);
+      await consensus.block([behind]);
+      assert.deepEqual(await ask(waiting, behind), ['sequence-replayed', 'sequence-replayed']);
+    }));
+
+  test('does not speak for other bytes under its signature', () =>
+    withPatient(async ({ consensus, chain, patient, ask }) => {
+      const waiting = consentGrant(chain, patient);
+      const changed = waiting.map((byte, index) => (index === waiting.length - 1 ? byte ^ 1 : byte));
+      const longer = Uint8Array.of(...waiting, 0);
+      assert.deepEqual(await ask(waiting, changed, longer), [
+        'ok',
+        'malformed-transaction',
+        'malformed-transaction',
+      ]);
+      await consensus.block([]);
+      assert.deepEqual(await ask(changed, longer, waiting), [
+        'malformed-transaction',
+        'malformed-transaction',
+        'ok',
+      ]);
+    }));
+});
