@@ -14,6 +14,7 @@ import {
 } from './support/fhir-world.ts';
 
 const CANARY = 'canary-90ce';
+const B20 = { coding: [{ system: 'http://hl7.org/fhir/sid/icd-10-cm', code: 'B20' }] };
 const DEVICE: Session = {
   ...CLINICIAN,
   accountId: '03'.repeat(32),
@@ -133,6 +134,52 @@ test('a device that may write and not read gets nothing back by patching', async
   }
 });
 
+test('who sees a record in part neither patches it nor writes the view back', async () => {
+  world.consents.set('p6', [activeConsent(6, fhirConsent('OPTIN'))]);
+  await world.send(CLINICIAN, 'PUT', '/Patient/p6', { resourceType: 'Patient', id: 'p6' });
+  const order = {
+    resourceType: 'ServiceRequest',
+    id: 'partly',
+    status: 'active',
+    intent: 'order',
+    subject: { reference: 'Patient/p6' },
+    reasonCode: [{ ...B20, text: CANARY }],
+  };
+  assert.equal((await world.send(CLINICIAN, 'PUT', '/ServiceRequest/partly', order)).status, 201);
+  // A device may write by default; that all may read what is not sensitive lets it see this one without the reason.
+  const seen = await world.send(DEVICE, 'GET', '/ServiceRequest/partly');
+  assert.deepEqual([seen.status, seen.body.includes(CANARY)], [200, false]);
+  const test = [{ op: 'test', path: '/reasonCode/0/text', value: CANARY }];
+  const copy = [{ op: 'copy', from: '/reasonCode/0/text', path: '/note' }];
+  for (const patch of [PATCH, test, copy]) {
+    const reply = await world.send(DEVICE, 'PATCH', '/ServiceRequest/partly', patch);
+    assert.deepEqual([reply.status, reply.body.includes(CANARY)], [403, false], JSON.stringify(patch));
+  }
+  assert.equal((await world.send(DEVICE, 'PUT', '/ServiceRequest/partly', seen.json)).status, 403);
+  const whole = await world.send(CLINICIAN, 'GET', '/ServiceRequest/partly');
+  assert.deepEqual(
+    [whole.json.reasonCode, (whole.json.meta as { versionId: string }).versionId],
+    [order.reasonCode, '1'],
+  );
+});
+
+test('a view without its free text is not written over the text', async () => {
+  const hiv = { securityLabel: [{ system: SYSTEM.actCode, code: 'HIV' }] };
+  world.consents.set('p7', [activeConsent(7, fhirConsent('OPTOUT', hiv))]);
+  await world.send(CLINICIAN, 'PUT', '/Patient/p7', { resourceType: 'Patient', id: 'p7' });
+  const text = { status: 'generated', div: '<div xmlns="http://www.w3.org/1999/xhtml">All is well</div>' };
+  const told = { ...observation('told'), subject: { reference: 'Patient/p7' }, text };
+  assert.equal((await world.send(CLINICIAN, 'PUT', '/Observation/told', told)).status, 201);
+  const view = (await world.send(CLINICIAN, 'GET', '/Observation/told')).json;
+  assert.equal(view.text, undefined);
+  assert.equal((await world.send(CLINICIAN, 'PUT', '/Observation/told', view)).status, 403);
+  assert.equal((await world.send(CLINICIAN, 'PATCH', '/Observation/told', PATCH)).status, 403);
+  assert.equal(
+    (await world.send(CLINICIAN, 'PUT', '/Observation/told', { ...told, language: 'en' })).status,
+    200,
+  );
+});
+
 test('conditions on what may not be seen are conditions on nothing', async () => {
   const mayAdd = { actor: [actor(OUTSIDER.accountId)], action: [concept(SYSTEM.action, 'collect')] };
   world.consents.set('p1', [activeConsent(1, fhirConsent('OPTIN', mayAdd))]);
@@ -166,7 +213,6 @@ test('conditions on what may not be seen are conditions on nothing', async () =>
   );
 });
 
-const B20 = { coding: [{ system: 'http://hl7.org/fhir/sid/icd-10-cm', code: 'B20' }] };
 const promisesIn = ({ headers }: FhirReply): number =>
   (headers['careledger-log-promise'] ?? '').split(',').filter((text) => text !== '').length;
 

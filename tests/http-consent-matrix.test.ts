@@ -11,6 +11,7 @@ import {
   mayChange,
   maySee,
   maySeePart,
+  maySeeUncut,
   mayWrite,
   ROLES,
   type Role,
@@ -171,6 +172,7 @@ test('every write × requester × type × consent state does what the oracle say
             add: mayAdd(role, kind, state),
             write: mayWrite(role, kind, state),
             change: mayChange(role, kind, state),
+            seeUncut: maySeeUncut(role, kind, state),
           };
           const ask: AskAs = async (path, what) => {
             const reply = await send(path, what);

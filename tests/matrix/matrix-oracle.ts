@@ -275,3 +275,12 @@ export function mayChange(who: Role, kind: Kind, state: State): boolean {
     allows({ who, action: 'correct', kind, labels: [...kind.labels, kind.part] }, state)
   );
 }
+
+const LABELS = ['genetic', 'hiv', 'mental-health', 'reproductive', 'restricted', 'substance-use'];
+
+/** Whether the record is shown uncut: what is withheld of any label, there or not, is cut out together with free text. */
+export function maySeeUncut(who: Role, kind: Kind, state: State): boolean {
+  const shows = (action: Action, label: string): boolean =>
+    allows({ who, action, kind, labels: [...kind.labels, label] }, state);
+  return LABELS.every((label) => shows('access', label) && shows('correct', label));
+}

@@ -11,6 +11,7 @@ export interface May {
   readonly write: boolean;
   readonly add: boolean;
   readonly change: boolean;
+  readonly seeUncut: boolean;
 }
 interface Scene {
   readonly ask: AskAs;
@@ -133,8 +134,8 @@ export const WRITES: readonly Write[] = [
     isFor: always,
     perform: (scene) =>
       one(scene.ask(urlOf(scene.patientId, scene.kind), { method: 'PATCH', body: patchOf(scene.role) })),
-    // A patch is answered with the whole, so it takes both.
-    isExpected: ({ change, see }) => change && see,
+    // A patch is answered with the whole, so it takes all of it.
+    isExpected: ({ change, see, seeUncut }) => change && see && seeUncut,
   },
   {
     name: 'delete',

@@ -20,4 +20,5 @@ export type {
   WritePermitted,
   WriteRequest,
 } from './gate-port.ts';
+export { isRedactedView } from './redact.ts';
 export { storedReferences } from './stored-references.ts';

@@ -111,6 +111,16 @@ function hasHarmlessTarget({ reference, type }: JsonObject): boolean {
   return typeof target === 'string' && HARMLESS_DISPLAY.has(target);
 }
 
+/** Whether this is such a view, by the tag that it carries. */
+export function isRedactedView({
+  meta,
+}: {
+  readonly meta?: { readonly security?: unknown } | undefined;
+}): boolean {
+  const security = Array.isArray(meta?.security) ? meta.security : [];
+  return security.some((item) => item?.system === REDACTED.system && item?.code === REDACTED.code);
+}
+
 function withRedactedTag(meta: Json | undefined, withheld: readonly string[], table: LabelTable): JsonObject {
   const base = isObject(meta) ? meta : {};
   const security = Array.isArray(base.security)

@@ -21,11 +21,11 @@ import type { Bundle, Parameters, Reference, Resource } from '@medplum/fhirtypes
 import { AppError } from '../../shared/index.ts';
 import type { SealedRecord } from '../../vault/index.ts';
 import type { FhirDefinitions, RepositoryDeps, RequestScope } from '../fhir-deps.ts';
-import type { Denied, Interaction, Opened } from '../gate/index.ts';
+import { type Denied, type Interaction, isRedactedView, type Opened } from '../gate/index.ts';
 import type { SearchContext } from '../search/find-matches.ts';
 import { searchPage } from '../search/search-page.ts';
 import { parseSearchQuery } from '../search/search-query.ts';
-import { denialError, goneError, notFoundError } from './denial.ts';
+import { denialError, goneError, notFoundError, partlySeenError } from './denial.ts';
 import { historyBundle, parseHistoryQuery } from './read-history.ts';
 import { directStore, type PendingStore, pendingStore, type RecordStore } from './record-store.ts';
 import { translatingErrors } from './translate-errors.ts';
@@ -166,10 +166,11 @@ export class CareRepository extends FhirRepository {
     options?: UpdateResourceOptions,
   ): Promise<WithId<T>> {
     const record = await this.#store.read(resourceType, id);
-    // The answer holds all of the resource, and a `test` operation asks about it: to patch is to read as well.
-    await this.#permitted(record, 'read');
-    const current = structuredClone(await this.#open(record, 'patch'));
-    const patched = applyTo(current, patch);
+    // The answer holds all of the resource, and a `test` operation asks about it: to patch is to read all of it as well.
+    const seen = await this.#permitted(record, 'read');
+    const current = await this.#permitted(record, 'patch');
+    if (seen.isRedacted || current.isRedacted) throw partlySeenError();
+    const patched = applyTo(structuredClone(current.resource) as unknown as Resource, patch);
     if (patched.resourceType !== resourceType || patched.id !== id)
       throw new AppError('invalid-request', 'A patch cannot change the type or the id.');
     return (await this.#update(patched, options, 'patch')) as WithId<T>;
@@ -249,12 +250,19 @@ export class CareRepository extends FhirRepository {
       resource.id === undefined ? undefined : await this.#store.read(resource.resourceType, resource.id);
     await this.#checkIfMatch(existing, options?.ifMatch, kind);
     if (existing !== undefined && !existing.deleted) {
+      if (isRedactedView(resource)) await this.#refuseIfView(existing);
       const current = await this.#peek(existing, kind);
       if (current !== undefined && isSameContent(current, resource)) return withEffect(current, 'unchanged');
     }
     const isNew = existing === undefined || existing.deleted;
     const written = await writeVersion(this.#writeContext, resource, existing, isNew ? 'create' : kind);
     return withEffect(written, isNew ? 'created' : 'changed');
+  }
+
+  /** The tag may be the record's own, as another server gave it: it counts where this reader sees no more. */
+  async #refuseIfView(existing: SealedRecord): Promise<void> {
+    const seen = await this.#decide(existing, 'read');
+    if (seen.outcome === 'permitted' && seen.isRedacted) throw partlySeenError();
   }
 
   get #writeContext(): WriteContext {

@@ -14,6 +14,14 @@ export function notFoundError(): AppError {
   return new AppError('not-found', NOT_FOUND);
 }
 
+/** To write back what is seen in part would lose the rest. */
+export function partlySeenError(): AppError {
+  return new AppError(
+    'forbidden',
+    'The consents that apply show this record only in part. To patch it, or to write the view back, takes all of it.',
+  );
+}
+
 export function goneError(): AppError {
   return new AppError('gone', 'The resource was deleted. Its history may still be read.');
 }
