@@ -10,9 +10,10 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { nodeSourceAt } from '../src/client/index.ts';
 import { earliestBlock } from '../src/engine/cometbft/testing/joining-node.ts';
 import { freePorts, until } from '../src/engine/cometbft/testing/local-network.ts';
-import { decodeLightBlock, encodeLightBlock } from '../src/ledger/index.ts';
+import { decodeLightBlock, encodeLightBlock, type VerifiedBlock } from '../src/ledger/index.ts';
 import { decodeNetwork } from '../src/node/index.ts';
 import { createConsensusProver } from '../src/node/ledger/consensus-prover.ts';
 import { genesisOfNetwork } from '../src/node/network/network-file.ts';
@@ -157,7 +158,17 @@ describe('joining by state sync', { skip, timeout: LIMIT_MS }, () => {
     assert.match(verified.stdout, /South/);
     const genesis = genesisOfNetwork(decodeNetwork(readFileSync(at('network.json'), 'utf8')));
     const { checkpoint } = JSON.parse(head) as { checkpoint: string };
-    const withoutKept = createConsensusProver(genesis, rpcUrl).proofOf(checkpoint);
-    await assert.rejects(withoutKept, /has not the blocks that lead from the genesis|is not there yet/);
+    const proofBy = (...urls: readonly string[]) => {
+      const sources = urls.map((url) => nodeSourceAt(url));
+      const keep = (blocks: readonly VerifiedBlock[]): void => {
+        kept = blocks.length;
+      };
+      return createConsensusProver(genesis, rpcUrl, { sources, blocks: [], keep }).proofOf(checkpoint);
+    };
+    let kept = 0;
+    await assert.rejects(proofBy(), /has not the blocks that lead from the genesis/);
+    await assert.rejects(proofBy(await startLiar(north)), /has not the blocks that lead from the genesis/);
+    const { blocks } = await proofBy(south, north);
+    assert.ok(blocks.length > 1 && kept === blocks.length - 1, 'what others gave is kept');
   });
 });
