@@ -284,4 +284,13 @@ export const HOSPITAL_BUGS: readonly PlantedBug[] = [
     tests: LEAKS,
     inSlice: false,
   },
+  {
+    name: 'patch-of-a-view',
+    promise: 'who sees a record in part learns nothing of the rest by patching it',
+    file: 'src/fhir/repository/care-repository.ts',
+    find: 'if (seen.isRedacted || current.isRedacted) throw partlySeenError();',
+    replace: 'void seen;',
+    tests: LEAKS,
+    inSlice: false,
+  },
 ];
