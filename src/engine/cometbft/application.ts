@@ -112,20 +112,22 @@ function checkTx(
 ): ResponseCheckTx | Promise<ResponseCheckTx> {
   const answered = (code: ResultCode): ResponseCheckTx => {
     if (code !== RESULT_CODES.ok) onRefused(transaction, code);
-    return checkAnswer(code);
+    return answerFor(code);
   };
   const verdict = mempool.check(transaction);
   return typeof verdict === 'number' ? answered(verdict) : verdict.then(answered);
 }
 
-/** One object for each code, so that it is encoded once (abci-connection.ts). */
-const checkAnswers = new Map<ResultCode, ResponseCheckTx>();
+/** One object for each code, so that the answer to CheckTx is encoded once (abci-connection.ts). */
+const answers = new Map<ResultCode, ResponseCheckTx>();
 
-function checkAnswer(code: ResultCode): ResponseCheckTx {
-  const known = checkAnswers.get(code);
+function answerFor(code: ResultCode): ResponseCheckTx {
+  const known = answers.get(code);
   if (known !== undefined) return known;
-  const answer = { ...resultOf(code), data: NOTHING, info: '', gasWanted: 0n, gasUsed: 0n, events: [] };
-  checkAnswers.set(code, answer);
+  const log = resultName(code) ?? '';
+  const rest = { data: NOTHING, info: '', gasWanted: 0n, gasUsed: 0n, events: [] };
+  const answer = { code, log, codespace: CODESPACE, ...rest };
+  answers.set(code, answer);
   return answer;
 }
 
@@ -135,14 +137,7 @@ function finalizeBlock(
 ): ReturnType<Application['finalizeBlock']> {
   for (const one of misbehavior) log(signedTwice(one));
   const { appHash, output, validatorUpdates } = chain.decide(Number(height), millisecondsOf(time), txs);
-  const txResults = (output?.results ?? []).map(({ code }) => ({
-    ...resultOf(code),
-    data: NOTHING,
-    info: '',
-    gasWanted: 0n,
-    gasUsed: 0n,
-    events: [],
-  }));
+  const txResults = (output?.results ?? []).map(({ code }) => answerFor(code));
   return { events: [], txResults, validatorUpdates: validatorUpdates.map(protobufUpdate), appHash };
 }
 
@@ -175,10 +170,6 @@ function ledgerAhead(height: number): AppError {
 
 function protobufUpdate({ consensusKey, power }: ValidatorUpdate): ProtobufUpdate {
   return { pubKey: { ed25519: consensusKey }, power: BigInt(power) };
-}
-
-function resultOf(code: ResultCode): { code: number; log: string; codespace: string } {
-  return { code, log: resultName(code) ?? '', codespace: CODESPACE };
 }
 
 /** The time of a block in the ledger: CometBFT's, without what is below a millisecond. */

@@ -111,8 +111,9 @@ function settingsOf(settings: HomeSettings): Record<string, string> {
     'consensus.timeout_precommit': text('500ms'),
     'consensus.timeout_commit': text('200ms'),
     'consensus.peer_gossip_sleep_duration': text('10ms'),
-    // Transactions are found through the ledger's own index.
+    // Transactions and their results are found through the ledger's own index.
     'tx_index.indexer': text('null'),
+    'storage.discard_abci_responses': 'true',
     ...settings.extra,
   };
 }
