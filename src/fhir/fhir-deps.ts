@@ -28,8 +28,15 @@ export type FhirDefinitions = {
 /** One request: who asks, and the promises to log that its answer has to carry. */
 export type RequestScope = { readonly session: Session; readonly promises: string[] };
 
-/** What a repository has beside: one queue for all conditional writes of the node, and the seal of its page links. */
+/** Runs one piece of work after the other, in the order asked. */
+export type WorkQueue = <T>(work: () => Promise<T>) => Promise<T>;
+
+/**
+ * What a repository has beside: one queue for all conditional writes of the node, one for the large bundles, and the seal of its
+ * page links.
+ */
 export type RepositoryDeps = FhirDeps & {
-  serialise<T>(work: () => Promise<T>): Promise<T>;
+  readonly serialise: WorkQueue;
+  readonly largeBundles: WorkQueue;
   readonly cursors: CursorSeal;
 };

@@ -6,7 +6,7 @@ import { AppError, fromUtf8, parseJson } from '../../shared/index.ts';
 import { loadPatientCompartment } from '../definitions/patient-compartment.ts';
 import { loadSearchParameters } from '../definitions/search-parameters.ts';
 import { loadDefinitions } from '../definitions/structure-definitions.ts';
-import type { FhirDefinitions, FhirDeps, RepositoryDeps, RequestScope } from '../fhir-deps.ts';
+import type { FhirDefinitions, FhirDeps, RepositoryDeps, RequestScope, WorkQueue } from '../fhir-deps.ts';
 import { capabilityStatement } from '../metadata.ts';
 import { CareRepository } from '../repository/care-repository.ts';
 import { responseEntry, runTransaction } from '../repository/run-transaction.ts';
@@ -28,6 +28,7 @@ export function createFhirHandler(ports: FhirDeps): FhirHandler {
   const deps: RepositoryDeps = {
     ...ports,
     serialise: oneAfterAnother(),
+    largeBundles: oneAfterAnother(),
     cursors: createCursorSeal(randomBytes(32)),
   };
   const definitions = loadFhirDefinitions();
@@ -62,8 +63,7 @@ export function loadFhirDefinitions(): FhirDefinitions {
   return definitionsOnce;
 }
 
-/** Runs one piece of work after the other, in the order asked. */
-function oneAfterAnother(): RepositoryDeps['serialise'] {
+function oneAfterAnother(): WorkQueue {
   let last: Promise<unknown> = Promise.resolve();
   return (work) => {
     const turn = last.then(work, work);
@@ -94,7 +94,12 @@ async function answerFor(
   const bundle = request.method === 'POST' && request.path === '/' ? parseBundle(request) : undefined;
   if (bundle?.type === 'transaction') {
     return ok(
-      await runTransaction(repository, bundle, (inside, entry) => answerEntry(router, inside, entry)),
+      await runTransaction(
+        repository,
+        bundle,
+        (inside, entry) => answerEntry(router, inside, entry),
+        deps.largeBundles,
+      ),
     );
   }
   return routed(router, repository, request);

@@ -7,6 +7,7 @@ import type {
   Resource,
 } from '@medplum/fhirtypes';
 import { AppError } from '../../shared/index.ts';
+import type { WorkQueue } from '../fhir-deps.ts';
 import { InvalidResourceError } from '../http/outcome.ts';
 import type { CareRepository } from './care-repository.ts';
 import { toIdempotentBundle } from './transaction-ids.ts';
@@ -16,6 +17,11 @@ import { effectOf } from './write-effect.ts';
 export type RunEntry = (repository: CareRepository, entry: BundleEntry) => Promise<BundleEntry>;
 
 const CONCURRENT_WRITES = 64;
+/**
+ * Bundles of more entries take turns: one is stored while the next is decided on, where several side by side would all come to
+ * the disk at once. A smaller one waits for none.
+ */
+const LARGE_ENTRIES = 64;
 /** R4 http, "transaction": deletes, then creates, then updates and patches, then reads. */
 const ORDER = ['DELETE', 'POST', 'PUT', 'PATCH', 'GET'];
 
@@ -27,20 +33,28 @@ export async function runTransaction(
   repository: CareRepository,
   bundle: Bundle,
   run: RunEntry,
+  largeBundles: WorkQueue,
 ): Promise<Bundle> {
   const entries = toIdempotentBundle(bundle).entry ?? [];
   refuseTwiceTheSame(entries);
-  return repository.withTransaction(async (inside) => {
-    const answers = new Array<BundleEntry>(entries.length);
-    for (const wave of wavesOf(entries)) {
-      await Promise.all(
-        wave.map(async (place) => {
-          answers[place] = await located(place, () => run(inside, entries[place] as BundleEntry));
-        }),
-      );
-    }
-    return { resourceType: 'Bundle', type: 'transaction-response', entry: answers };
-  });
+  const inTurn: WorkQueue = entries.length > LARGE_ENTRIES ? largeBundles : (work) => work();
+  return repository.withTransaction((inside) => inTurn(() => answerAll(inside, entries, run)));
+}
+
+async function answerAll(
+  inside: CareRepository,
+  entries: readonly BundleEntry[],
+  run: RunEntry,
+): Promise<Bundle> {
+  const answers = new Array<BundleEntry>(entries.length);
+  for (const wave of wavesOf(entries)) {
+    await Promise.all(
+      wave.map(async (place) => {
+        answers[place] = await located(place, () => run(inside, entries[place] as BundleEntry));
+      }),
+    );
+  }
+  return { resourceType: 'Bundle', type: 'transaction-response', entry: answers };
 }
 
 function refuseTwiceTheSame(entries: readonly BundleEntry[]): void {
