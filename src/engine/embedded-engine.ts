@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { CONTRACTS, genesisState } from '../contracts/index.ts';
 import { publicKeyOf } from '../identity/index.ts';
 import { type ContractTable, chainIdOf, type Genesis } from '../ledger/index.ts';
@@ -21,7 +22,7 @@ export type EmbeddedEngineOptions = {
   /** Signs the checkpoint of every block; belongs to the genesis' operator key. */
   readonly operatorSeed: Uint8Array;
   readonly now: () => number;
-  /** Threads that verify signatures; 2 unless said otherwise. */
+  /** Threads that verify signatures; one fewer than there are cores, 1 or 2, unless said otherwise. */
   readonly verifyWorkers?: number;
   /** Transactions that may wait; one more is refused with `busy`. */
   readonly queueLimit?: number;
@@ -29,7 +30,8 @@ export type EmbeddedEngineOptions = {
   readonly contracts?: ContractTable;
 };
 
-const DEFAULT_WORKERS = 2;
+/** One core stays for the thread that orders and executes; more than two workers would wait for it. */
+const DEFAULT_WORKERS = Math.min(2, Math.max(1, availableParallelism() - 1));
 const DEFAULT_QUEUE_LIMIT = 4096;
 
 /** Opens, and on first use creates, the ledger of one operator in a folder. Everything is verified before this resolves. */

@@ -5,7 +5,8 @@ import { packChecks, type SignatureCheck } from './signature-batch.ts';
 /** Workers make short-lived garbage only; V8's default would keep tens of megabytes for each. */
 const YOUNG_GENERATION_MB = 4;
 const MIN_BATCH = 8;
-const MAX_BATCH = 64;
+/** What one block executes while the worker checks the next; larger ones would make the two take turns. */
+const MAX_BATCH = 32;
 /** Two batches a worker: one being checked, one waiting, so a worker never idles for the main thread. */
 const BATCHES_PER_WORKER = 2;
 
