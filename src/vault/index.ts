@@ -57,7 +57,6 @@ export {
   type RecordReader,
   type SealedRecord,
   type SealedWrite,
-  type VaultTransaction,
 } from './record.ts';
 export { recordCommitment } from './records/commitment.ts';
 export type {

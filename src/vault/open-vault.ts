@@ -14,8 +14,8 @@ import { newKeyring, unwrapKeyring, wrapKeyring } from './keys/keyring.ts';
 import { fileError } from './keys/replace-file.ts';
 import { listPending, markAnchored } from './records/anchoring.ts';
 import { createRecordReader } from './records/find-records.ts';
+import { putAll } from './records/put-all.ts';
 import { createPutQueue } from './records/put-queue.ts';
-import { putAll, runTransaction } from './records/transaction.ts';
 import { openPostgresStore } from './storage/postgres-store.ts';
 import type { SqlStore } from './storage/sql-store.ts';
 import { openSqliteStore } from './storage/sqlite-store.ts';
@@ -118,7 +118,6 @@ function vaultOn(
     ...createRecordReader(context, context.store.reader),
     put: (write) => queue.put(write),
     putAll: (writes) => putAll(context, writes),
-    transaction: (work) => runTransaction(context, work),
     pendingCommitments: (limit) => listPending(context, limit),
     markAnchored: (keys) => markAnchored(context, keys),
     rotateEpoch: (subject, epoch = {}) => rotateEpoch(context, subject, epoch),

@@ -88,7 +88,7 @@ export type HistoryQuery = {
   readonly limit?: number;
 };
 
-/** What a reader, inside or outside a transaction, can ask for. */
+/** What a reader can ask for. */
 export type RecordReader = {
   /** The current version, also when it is a tombstone; undefined when there is none. */
   read(resourceType: string, id: string): Promise<SealedRecord | undefined>;
@@ -97,12 +97,6 @@ export type RecordReader = {
   find(query: FindQuery): Promise<SealedRecord[]>;
   /** How many `find` would return over all pages. */
   count(query: FindQuery): Promise<number>;
-};
-
-/** Reads see the writes that were made before in the same transaction. */
-export type VaultTransaction = RecordReader & {
-  /** In the order given: a later one may follow on an earlier one. */
-  putAll(writes: readonly SealedWrite[]): Promise<PutResult[]>;
 };
 
 /** A version whose commitment is not on the ledger yet. */

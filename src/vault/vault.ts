@@ -5,14 +5,7 @@ import type { ErasedVersions } from './erasure/erased-commitments.ts';
 import type { EraseTarget, ErasureRecord, VaultSigner } from './erasure/erasure-record.ts';
 import type { Grants } from './keys/grants.ts';
 import type { KeyProtector } from './keys/key-protector.ts';
-import type {
-  PendingCommitment,
-  PutResult,
-  RecordKey,
-  RecordReader,
-  SealedWrite,
-  VaultTransaction,
-} from './record.ts';
+import type { PendingCommitment, PutResult, RecordKey, RecordReader, SealedWrite } from './record.ts';
 import type {
   Consents,
   EnrolmentCodes,
@@ -41,8 +34,6 @@ export type Vault = RecordReader & {
   put(write: SealedWrite): Promise<PutResult>;
   /** All or nothing; a later one may follow on an earlier one. Made ready before other writers have to wait. */
   putAll(writes: readonly SealedWrite[]): Promise<PutResult[]>;
-  /** All or nothing: what `work` throws undoes every put. Other writers wait meanwhile, so do no slow work in it. */
-  transaction<T>(work: (transaction: VaultTransaction) => Promise<T>): Promise<T>;
   /** Oldest first. */
   pendingCommitments(limit?: number): Promise<PendingCommitment[]>;
   markAnchored(keys: readonly RecordKey[]): Promise<void>;

@@ -1,6 +1,5 @@
 import { AppError, toHex } from '../../shared/index.ts';
 import type { IndexToken, TokenExpression } from '../index-tokens/token.ts';
-import type { StagedKeys } from '../keys/category-keys.ts';
 import {
   type FindQuery,
   type HistoryQuery,
@@ -22,21 +21,12 @@ const SELECTIVE_ROWS = 3000;
 const FEW_ROWS = 50;
 const MAX_COUNTED = 500;
 
-/** Reads on one session. `staged` holds the keys of a transaction that is still open. */
-export function createRecordReader(
-  context: VaultContext,
-  session: SqlReader,
-  staged?: StagedKeys,
-): RecordReader {
+/** Reads on one session. */
+export function createRecordReader(context: VaultContext, session: SqlReader): RecordReader {
   const rows = async (text: SqlText): Promise<SealedRecord[]> =>
-    handlesOf(context, await session.all(text.sql, text.parameters), staged);
+    handlesOf(context, await session.all(text.sql, text.parameters));
   return {
-    read: (resourceType, id) => {
-      const name = recordName(context.naming, resourceType, id);
-      return staged === undefined
-        ? readCached(context, session, name)
-        : readCurrent(context, session, name, staged);
-    },
+    read: (resourceType, id) => readCached(context, session, recordName(context.naming, resourceType, id)),
     readVersion: async ({ resourceType, id, version }) => {
       const text = new SqlText(`SELECT ${HANDLE_COLUMNS} FROM records r WHERE r.rkey = ? AND r.version = ?`);
       text.bind(recordName(context.naming, resourceType, id), version);
@@ -60,15 +50,6 @@ export function createRecordReader(
 }
 
 const CURRENT = `SELECT ${HANDLE_COLUMNS} FROM records r WHERE r.rkey = ? AND r.state > ${SUPERSEDED}`;
-
-async function readCurrent(
-  context: VaultContext,
-  session: SqlReader,
-  name: Uint8Array,
-  staged: StagedKeys,
-): Promise<SealedRecord | undefined> {
-  return (await handlesOf(context, await session.all(CURRENT, [name]), staged))[0];
-}
 
 async function readCached(
   context: VaultContext,

@@ -1,4 +1,4 @@
-import type { CategoryKey, StagedKeys } from '../keys/category-keys.ts';
+import type { CategoryKey } from '../keys/category-keys.ts';
 import type { SealedRecord } from '../record.ts';
 import { LIVE, SUPERSEDED, TOMBSTONE } from '../storage/schema.ts';
 import type { SqlRow } from '../storage/sql-store.ts';
@@ -19,26 +19,22 @@ export const HANDLE_COLUMNS =
   'r.rid, r.rkey, r.version, r.resource_type, r.updated_ms, r.state, r.key_id, r.meta_key_id, r.meta, r.wrapped, r.content';
 
 /** Opens the metadata of rows: what a decision needs, before any content is decrypted. */
-export async function handlesOf(
-  context: VaultContext,
-  rows: readonly SqlRow[],
-  staged?: StagedKeys,
-): Promise<SealedRecord[]> {
+export async function handlesOf(context: VaultContext, rows: readonly SqlRow[]): Promise<SealedRecord[]> {
   const handles: SealedRecord[] = [];
-  for (const row of rows) handles.push(await handleOf(context, row, staged));
+  for (const row of rows) handles.push(await handleOf(context, row));
   return handles;
 }
 
-async function handleOf(context: VaultContext, row: SqlRow, staged?: StagedKeys): Promise<SealedRecord> {
+async function handleOf(context: VaultContext, row: SqlRow): Promise<SealedRecord> {
   const place = placeOf(row);
-  const metaKey = await keyOf(context, Number(row.meta_key_id), staged);
+  const metaKey = await keyOf(context, Number(row.meta_key_id));
   const meta = openMeta(row.meta as Uint8Array, place, metaKey);
   if (meta === undefined || !columnsAgree(row, meta))
     throw damagedRecord(place, 'its metadata does not open');
   const keyId = Number(row.key_id);
   const stored = { wrapped: row.wrapped as Uint8Array, content: row.content as Uint8Array };
   const opened = async (open: typeof openRecord, unlock?: { readonly categoryKey: Uint8Array }) => {
-    const key = await keyOf(context, keyId, staged);
+    const key = await keyOf(context, keyId);
     return open(stored, place, meta, unlock === undefined ? key : withoutKey(key), unlock?.categoryKey);
   };
   const dataKey = rememberedDataKey(stored.wrapped, place);
@@ -53,7 +49,7 @@ async function handleOf(context: VaultContext, row: SqlRow, staged?: StagedKeys)
     commitment: meta.commitment,
     open: async (unlock) =>
       unlock === undefined
-        ? openContent(dataKey(await keyOf(context, keyId, staged)), stored.content, place, meta)
+        ? openContent(dataKey(await keyOf(context, keyId)), stored.content, place, meta)
         : (await opened(openRecord, unlock)).plaintext,
     disclose: (unlock) => opened(openCommitted, unlock),
   };
@@ -78,11 +74,9 @@ export function columnsAgree(row: SqlRow, meta: RecordMeta): boolean {
   return stateFits && Number(row.updated_ms) === meta.lastUpdatedMs;
 }
 
-async function keyOf(context: VaultContext, keyId: number, staged?: StagedKeys): Promise<CategoryKey> {
+async function keyOf(context: VaultContext, keyId: number): Promise<CategoryKey> {
   const cached = context.keys.cached(keyId);
   if (cached !== undefined) return cached;
-  for (const key of staged?.values() ?? []) if (key.keyId === keyId) return key;
-  // A handle may outlive the transaction it came from, so what is not staged is read outside it.
   return context.keys.byId(context.store.reader, keyId);
 }
 
