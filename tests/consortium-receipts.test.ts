@@ -22,7 +22,7 @@ import { promiseOf } from './support/log-promise.ts';
 import { sampleReceipts, sampleReceiptsOn } from './support/sample-receipts.ts';
 import { standInNode } from './support/stand-in-node.ts';
 
-const TAMPERINGS = 250;
+const TAMPERINGS = 1000;
 const folder = mkdtempSync(join(tmpdir(), 'careledger-receipts-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
 const chain = consortiumChain();
