@@ -8,7 +8,7 @@ import { AppError, equalBytes, toHex } from '../shared/index.ts';
 import { openPassphraseKeys, openVault, type Vault } from '../vault/index.ts';
 import { type AccessAnchorTimer, startAccessAnchor } from './anchoring/access-anchor.ts';
 import { createRecordAnchor } from './anchoring/record-anchor.ts';
-import { createFailureLimit } from './auth/failure-limit.ts';
+import { createFailureLimit, type FailureLimit } from './auth/failure-limit.ts';
 import { createRegistryView, type RegistryView } from './auth/registry-view.ts';
 import { createSessionStore } from './auth/sessions.ts';
 import type { NodeSession } from './auth/token-endpoint.ts';
@@ -97,15 +97,9 @@ async function anchorLeftOvers({ consortium, recordAnchor, log }: NodeRuntime): 
   else anchored.catch(() => log.write('error', 'record-anchor-failed'));
 }
 
-function freshnessOf(
-  consortium: Consortium,
-  accessAnchor: AccessAnchorTimer,
-  nowMs: () => number,
-): Freshness {
+function freshnessOf(consortium: Consortium, accessAnchor: AccessAnchorTimer): Freshness {
   return createFreshness({
-    nowMs,
     elapsedMs: () => performance.now(),
-    headTimeMs: () => consortium.head().timeMs,
     maxAgeMs: MAX_LEDGER_AGE_MS,
     waitMs: FRESHNESS_PATIENCE_MS,
     confirm: () => accessAnchor.confirm(),
@@ -179,17 +173,16 @@ function wire(parts: Opened): NodeRuntime {
   });
   const everyMs = config.anchorEveryMs ?? DEFAULT_ANCHOR_EVERY_MS;
   const accessAnchor = startAccessAnchor({ accessLog: vault.accessLog, custodian, everyMs, nowMs, log });
-  const freshness = consortium && freshnessOf(consortium, accessAnchor, nowMs);
+  const freshness = consortium && freshnessOf(consortium, accessAnchor);
   const epochs = createEpochWatch({
     state: engine.state,
     vault,
     onFailure: () => log.write('error', 'epoch-rotation-failed'),
   });
-  watchCommits(engine, { freshness, epochs, consents, registry, sessions });
+  watchCommits(engine, { epochs, consents, registry, sessions });
   const recordAnchor = createRecordAnchor({ vault, bindings: vault.bindings, custodian });
   const metrics = createMetrics();
   const cosigner = cosignerOf(parts, metrics);
-  const limit = config.maxFailuresPerMinute ?? DEFAULT_MAX_FAILURES_PER_MINUTE;
   const prover = proverOf(parts);
   const runtime: NodeRuntime = {
     opened,
@@ -203,18 +196,11 @@ function wire(parts: Opened): NodeRuntime {
     custodian,
     registry,
     sessions,
-    failures: createFailureLimit({ limit, windowMs: 60_000, nowMs }),
+    failures: failuresOf(parts),
     consents,
     consentDesk: createConsentDesk({ engine, vault, epochs }),
     epochs,
-    enrolment: createEnrolment({
-      engine,
-      vault,
-      custodian,
-      chainId,
-      nowMs,
-      onBound: (patientId) => consents.forget(patientId),
-    }),
+    enrolment: createEnrolment({ ...parts, onBound: (patientId) => consents.forget(patientId) }),
     recordAnchor,
     accessAnchor,
     receipts: createReceiptDesk({
@@ -255,11 +241,10 @@ function wire(parts: Opened): NodeRuntime {
 /** What has to happen before a block is acknowledged: nobody reads by what it ended. */
 function watchCommits(
   engine: Engine,
-  parts: PartsOfNode<'freshness' | 'epochs' | 'consents' | 'registry' | 'sessions'>,
+  parts: PartsOfNode<'epochs' | 'consents' | 'registry' | 'sessions'>,
 ): void {
-  const { freshness, epochs, consents, registry, sessions } = parts;
+  const { epochs, consents, registry, sessions } = parts;
   engine.onCommit((block, results) => {
-    freshness?.committed();
     const changes = changesOf(block, results);
     epochs.revoked(changes.revoked);
     if (changes.consents !== undefined) consents.changed(changes.consents);
@@ -278,6 +263,11 @@ function cosignerOf({ engine, config, nowMs, log }: Opened, metrics: Metrics): C
     log,
     onOutcome: (outcome) => metrics.count(`careledger_witness_${outcome}_total`),
   });
+}
+
+function failuresOf({ config, nowMs }: Opened): FailureLimit {
+  const limit = config.maxFailuresPerMinute ?? DEFAULT_MAX_FAILURES_PER_MINUTE;
+  return createFailureLimit({ limit, windowMs: 60_000, nowMs });
 }
 
 function proverOf({ opened, consortium }: Opened): ConsensusProver | undefined {

@@ -4,18 +4,11 @@ import { AppError } from '../../shared/index.ts';
 export interface Freshness {
   /** Resolves when the head is no older than the limit; throws `behind` when the consortium does not confirm that. */
   ensure(): Promise<void>;
-  /** A block came in just now. */
-  committed(): void;
-  /** Age of what is known, in milliseconds. */
-  ageMs(): number;
 }
 
 interface Deps {
-  nowMs: () => number;
   /** A clock that nobody sets. */
   elapsedMs: () => number;
-  /** Time of the newest block that this node has. */
-  headTimeMs: () => number;
   maxAgeMs: number;
   waitMs: number;
   /** Has the consortium confirm something of this node's: what it confirms stands on the newest block there is. */
@@ -25,51 +18,42 @@ interface Deps {
 }
 
 /**
- * A consortium that is idle makes no blocks, so an old head may be the newest one, or this node may be cut off. Only a
- * transaction of its own that comes back tells: it is sent when somebody wants to read and the last one is too old.
+ * A consortium that is idle makes no blocks, so an old head may be the newest one, or this node may be cut off; and a block that comes
+ * just now may be an old one that is caught up with. Only a transaction of its own that comes back tells (docs/adr/0004). The
+ * next is sent when half of the time is over and somebody reads, so that nobody has to wait while reads go on.
  */
-export function createFreshness(deps: Deps): Freshness {
-  const { nowMs, elapsedMs, headTimeMs, maxAgeMs, waitMs, confirm, lag } = deps;
+export function createFreshness({ elapsedMs, maxAgeMs, waitMs, confirm, lag }: Deps): Freshness {
   let confirmedMs = Number.NEGATIVE_INFINITY;
-  let committedMs = Number.NEGATIVE_INFINITY;
   let asking: Promise<void> | undefined;
   const ask = async (): Promise<void> => {
     const startedMs = elapsedMs();
     await confirm();
-    // What was confirmed is at least as new as the question.
-    confirmedMs = Math.max(confirmedMs, startedMs);
+    // What was confirmed is at least as new as the question; the answer may have been long on its way.
+    confirmedMs = startedMs;
   };
-  // A block may be old when it comes, and a clock that is minutes behind makes every block look new: the older view counts.
-  const headAgeMs = (): number => Math.max(nowMs() - headTimeMs(), elapsedMs() - committedMs);
-  const ageMs = (): number => Math.min(elapsedMs() - confirmedMs, headAgeMs());
+  const isWithin = (limitMs: number): boolean => elapsedMs() - confirmedMs <= limitMs;
   return {
-    ageMs,
-    committed() {
-      committedMs = elapsedMs();
-    },
     async ensure() {
-      if (ageMs() <= maxAgeMs) return;
+      if (isWithin(maxAgeMs / 2)) return;
       asking ??= ask().finally(() => {
         asking = undefined;
       });
-      const isConfirmed = await within(asking, waitMs);
-      if (!isConfirmed) throw await behind(maxAgeMs, lag);
+      asking.catch(() => undefined);
+      if (isWithin(maxAgeMs)) return;
+      await within(asking, waitMs);
+      if (!isWithin(maxAgeMs)) throw await behind(maxAgeMs, lag);
     },
   };
 }
 
-async function within(work: Promise<void>, limitMs: number): Promise<boolean> {
+/** Resolves when the work has ended, however it did, or the time is over. */
+async function within(work: Promise<void>, limitMs: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), limitMs);
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, limitMs);
   });
-  const done = work.then(
-    () => true,
-    () => false,
-  );
-  const isDone = await Promise.race([done, limit]);
+  await Promise.race([work.catch(() => undefined), limit]);
   clearTimeout(timer);
-  return isDone;
 }
 
 async function behind(maxAgeMs: number, lag: () => Promise<string>): Promise<AppError> {
