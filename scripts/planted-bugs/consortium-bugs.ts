@@ -151,4 +151,13 @@ export const CONSORTIUM_BUGS: readonly PlantedBug[] = [
     tests: ['src/node/ledger/freshness.test.ts'],
     inSlice: true,
   },
+  {
+    name: 'keys-without-a-limit',
+    promise: 'no member can fill blocks with what takes the others minutes to check',
+    file: 'src/engine/cometbft/proposal.ts',
+    find: 'if (keys > MAX_KEY_CHECKS)',
+    replace: 'if (keys < 0)',
+    tests: ['src/engine/cometbft/application.test.ts'],
+    inSlice: false,
+  },
 ];

@@ -21,6 +21,7 @@ import {
   signedAction,
 } from '../sample-chain.ts';
 import { type CometBftEngine, openCometBftEngine } from './cometbft-engine.ts';
+import { MAX_KEY_CHECKS } from './key-checks.ts';
 import { AbciClient, timestampOf } from './testing/abci-client.ts';
 import { PlayedConsensus } from './testing/played-consensus.ts';
 
@@ -203,6 +204,21 @@ describe('the application', () => {
       const grants = patients.map((patient) => consentGrant(chain, patient));
       assert.deepEqual((await consensus.prepare(grants)).map(toHex), grants.slice(0, 80).map(toHex));
       assert.equal(await consensus.process(grants), ACCEPT);
+    }));
+
+  test('puts few transactions with keys to check into a block, and takes no more from another', () =>
+    withConsensus(async (consensus, chain) => {
+      // The next comes a tenth of a second after a block of 100, so that the pace allows all of these.
+      await withPatients(consensus, chain, 100);
+      const patients = Array.from({ length: MAX_KEY_CHECKS + 1 }, (_, at) =>
+        sampleSigner(2, `patient ${at}`),
+      );
+      const enrolments = patients.map((patient) => enrolment(chain, patient));
+      const soon = SAMPLE_TIME_MS + 1000 * consensus.height + 100;
+      const packed = await consensus.prepare(enrolments, 20_000_000, soon);
+      assert.deepEqual(packed.map(toHex), enrolments.slice(0, MAX_KEY_CHECKS).map(toHex));
+      assert.equal(await consensus.process(packed, soon), ACCEPT);
+      assert.equal(await consensus.process(enrolments, soon), REJECT);
     }));
 
   test('refuses a proposal with anything that may not enter, too many or too large', () =>

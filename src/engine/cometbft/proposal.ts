@@ -1,4 +1,3 @@
-import { ACTIONS } from '../../contracts/index.ts';
 import {
   decodeTransaction,
   MAX_BLOCK_TRANSACTIONS,
@@ -8,25 +7,15 @@ import {
 import { mapKey } from '../state-values.ts';
 import { isAdmissionRefusal } from '../transaction-refused.ts';
 import type { ConsensusChain, Executed } from './consensus-chain.ts';
+import { isOneOf, keyChecksOf, MAX_KEY_CHECKS } from './key-checks.ts';
 import { transactionsAtPace } from './proposal-pace.ts';
+import { URGENT } from './urgent-actions.ts';
 
 /** What a block of the consortium holds at most, so that it can be passed on, checked and executed within a second. */
 export const MAX_PROPOSAL_BYTES = 4 * 1024 * 1024;
 export const MAX_PROPOSAL_TRANSACTIONS = MAX_BLOCK_TRANSACTIONS;
 /** Field number and length before each transaction in CometBFT's block, which count towards its limit (types.ComputeProtoSizeForTxs). */
 const TRANSACTION_OVERHEAD_BYTES = 6;
-
-/** What takes rights away does not wait behind what adds records. */
-const URGENT = [
-  ACTIONS['revoke-consent'],
-  ACTIONS['dismiss-delegate'],
-  ACTIONS['suspend-party'],
-  ACTIONS['rotate-key'],
-];
-
-/** A header begins with the version and the chain id; contract and action follow (docs/protocol.md, "Transaction"). */
-const CONTRACT_AT = 1 + 32;
-const ACTION_AT = CONTRACT_AT + 1;
 
 type Limits = { readonly bytes: number; readonly transactions: number };
 type Offered = { readonly bytes: Uint8Array; readonly transaction: Transaction };
@@ -42,7 +31,7 @@ export function packProposal(
     bytes: Math.min(maxBytes, MAX_PROPOSAL_BYTES),
     transactions: Math.min(MAX_PROPOSAL_TRANSACTIONS, transactionsAtPace(chain.lastBlock(timeMs))),
   };
-  let transactions = withinLimits(inPriorityOrder(offered), limits);
+  let transactions = withinLimits(withinKeyChecks(inPriorityOrder(offered)), limits);
   while (transactions.length > 0) {
     const { output, isAdmissible } = chain.execute(timeMs, transactions);
     if (isAdmissible) return transactions;
@@ -61,6 +50,8 @@ export function objectionTo(
   const bytes = transactions.reduce((sum, { length }) => sum + length, 0);
   if (bytes > MAX_PROPOSAL_BYTES) return `it has ${bytes} bytes`;
   if (transactions.some(({ length }) => length > MAX_TRANSACTION_BYTES)) return 'a transaction is too long';
+  const keys = transactions.reduce((sum, one) => sum + keyChecksOf(one), 0);
+  if (keys > MAX_KEY_CHECKS) return `it has ${keys} keys to check`;
   if (timeMs < chain.parts.state.seal.timeMs) return 'its time is before that of the block before it';
   if (transactions.length === 0) return undefined;
   const executed = chain.execute(timeMs, transactions);
@@ -90,6 +81,17 @@ function urgentFirst(offered: readonly Uint8Array[]): readonly Uint8Array[] {
   return [...first, ...others].map(({ bytes }) => bytes);
 }
 
+/** What would be one key too many waits for the next block; what its signer sent after it is then left out by admission. */
+function withinKeyChecks(transactions: readonly Uint8Array[]): readonly Uint8Array[] {
+  let keys = 0;
+  return transactions.filter((bytes) => {
+    const more = keyChecksOf(bytes);
+    if (keys + more > MAX_KEY_CHECKS) return false;
+    keys += more;
+    return true;
+  });
+}
+
 function withinLimits(transactions: readonly Uint8Array[], limits: Limits): readonly Uint8Array[] {
   let bytes = 0;
   const end = transactions.findIndex(({ length }, index) => {
@@ -105,9 +107,7 @@ function decodedOrNone(bytes: Uint8Array): Offered[] {
 }
 
 function mayBeUrgent(bytes: Uint8Array): boolean {
-  return URGENT.some(
-    ({ contract, action }) => bytes[CONTRACT_AT] === contract && bytes[ACTION_AT] === action,
-  );
+  return isOneOf(bytes, URGENT);
 }
 
 function isUrgent({ header }: Transaction): boolean {

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { Request, Response } from 'cosmjs-types/tendermint/abci/types';
 import { readCheckTx } from './check-tx-request.ts';
+import { crowdedProposal } from './crowded-proposal.ts';
 import { DelimitedReader, delimit } from './delimited.ts';
 import { type AbciMethods, answer, type MethodName, methodOf } from './methods.ts';
 
@@ -54,7 +55,8 @@ export class AbciConnection {
 
   #take(message: Uint8Array): void {
     const checkTx = readCheckTx(message);
-    const request: Request = checkTx === undefined ? Request.decode(message) : { checkTx };
+    const request: Request =
+      checkTx === undefined ? (crowdedProposal(message) ?? Request.decode(message)) : { checkTx };
     const name = methodOf(request);
     if (name === undefined) throw new Error('the message names no method of ABCI 2.0');
     this.#exchanges.push({ name, request, response: undefined });

@@ -28,9 +28,11 @@ export class PlayedConsensus {
     });
   }
 
-  async prepare(txs: Uint8Array[], maxTxBytes = 20_000_000): Promise<Uint8Array[]> {
+  async prepare(txs: Uint8Array[], maxTxBytes = 20_000_000, timeMs?: number): Promise<Uint8Array[]> {
+    const next = this.#next(txs);
+    const time = timeMs === undefined ? next.time : timestampOf(timeMs);
     const answer = await this.client.ask({
-      prepareProposal: { ...this.#next(txs), maxTxBytes: BigInt(maxTxBytes) },
+      prepareProposal: { ...next, time, maxTxBytes: BigInt(maxTxBytes) },
     });
     return answer.prepareProposal?.txs ?? [];
   }
