@@ -122,10 +122,7 @@ async function addFilter(
   if (filter.name.startsWith('_has:'))
     return addIds(plan, await reverseChained(context, type, filter, depth));
   const dot = filter.name.indexOf('.');
-  if (dot > 0) {
-    plan.where.push(await chained(context, type, filter, dot, depth));
-    return;
-  }
+  if (dot > 0) return addChained(context, type, filter, dot, plan, depth);
   addPlain(context, type, filter, plan);
 }
 
@@ -141,9 +138,16 @@ function addPlain(context: SearchContext, type: string, filter: SearchFilter, pl
   const match = filterExpression(parameter, modifier, filter.value);
   plan.content.push([{ parameter, modifier, value: filter.value }]);
   // An absence is judged on what the requester sees: the index would tell of hidden parts by leaving a record out.
-  const asksForAbsence = modifier === 'not' || modifier === 'missing' || filter.value.startsWith('ne');
-  if (!asksForAbsence) plan.where.push(match.where);
-  if (asksForAbsence || !match.exact) plan.needsContent = true;
+  const isOfAbsence = asksForAbsence(match.where);
+  if (!isOfAbsence) plan.where.push(match.where);
+  if (isOfAbsence || !match.exact) plan.needsContent = true;
+}
+
+/** Whether what is not there can make a record match: by `:not`, `:missing`, or `ne` before any of the values. */
+function asksForAbsence(where: TokenExpression): boolean {
+  if ('not' in where) return true;
+  if ('token' in where) return false;
+  return ('all' in where ? where.all : where.any).some(asksForAbsence);
 }
 
 /** What refers to the value by one of these parameters. */
@@ -184,13 +188,14 @@ function addLastUpdated(plan: Plan, value: string): void {
 }
 
 /** `subject:Patient.name=Smith`: finds the targets that the requester may see, then what refers to them. */
-async function chained(
+async function addChained(
   context: SearchContext,
   type: string,
   filter: SearchFilter,
   dot: number,
+  plan: Plan,
   depth: number,
-): Promise<TokenExpression> {
+): Promise<void> {
   const [code, named] = splitOnce(filter.name.slice(0, dot), ':');
   const rest = filter.name.slice(dot + 1);
   const parameter = context.definitions.parameters.find(type, code);
@@ -215,7 +220,9 @@ async function chained(
   const references = found.flat();
   if (references.length > MAX_CHAINED)
     throw new AppError('too-many', `The chain has more than ${MAX_CHAINED} targets. Narrow the search.`);
-  return { any: references.map((reference) => referenceTo(code, reference)) };
+  plan.where.push({ any: references.map((reference) => referenceTo(code, reference)) });
+  // What refers to the target by a part that the requester may not see does not match.
+  plan.content.push([{ parameter, modifier: undefined, value: references.join(',') }]);
 }
 
 /** `_has:Observation:patient:code=1234`: finds the referring records that the requester may see, then their targets. */

@@ -1,0 +1,70 @@
+/** What somebody may see only a part of: no search matches by the rest, however it is asked, and no view tells of the rest. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { activeConsent, fhirConsent } from './consent/fhir-consent.ts';
+import { CLINICIAN, createFhirWorld, type FhirWorld, OUTSIDER } from './support/fhir-world.ts';
+
+const B20 = { coding: [{ system: 'http://hl7.org/fhir/sid/icd-10-cm', code: 'B20' }] };
+let world: FhirWorld;
+
+before(async () => {
+  world = await createFhirWorld();
+  await put({ resourceType: 'Patient', id: 'p1' });
+  world.consents.set('p1', [activeConsent(1, fhirConsent('OPTIN'))]);
+  await put({ resourceType: 'Practitioner', id: 'psy', name: [{ family: 'Psy' }] });
+  await put({ resourceType: 'Practitioner', id: 'open', name: [{ family: 'Open' }] });
+});
+after(() => world.close());
+
+async function put(resource: { resourceType: string; id: string } & Record<string, unknown>): Promise<void> {
+  const url = `/${resource.resourceType}/${resource.id}`;
+  assert.equal((await world.send(CLINICIAN, 'PUT', url, resource)).status, 201);
+}
+
+async function totals(url: string): Promise<unknown[]> {
+  const replies = [await world.send(CLINICIAN, 'GET', url), await world.send(OUTSIDER, 'GET', url)];
+  for (const { status, body } of replies) assert.equal(status, 200, body);
+  return replies.map(({ json }) => json.total);
+}
+
+test('a chain goes through no part that the requester may not see', async () => {
+  await put({
+    resourceType: 'Encounter',
+    id: 'e1',
+    status: 'finished',
+    class: { code: 'AMB' },
+    subject: { reference: 'Patient/p1' },
+    participant: [
+      { type: [B20], individual: { reference: 'Practitioner/psy' } },
+      { individual: { reference: 'Practitioner/open' } },
+    ],
+  });
+  const seen = (await world.send(OUTSIDER, 'GET', '/Encounter/e1')).json;
+  assert.deepEqual(seen.participant, [{ individual: { reference: 'Practitioner/open' } }]);
+  for (const hidden of ['._id=psy', '.name=Psy', '.name:exact=Psy'])
+    assert.deepEqual(await totals(`/Encounter?participant:Practitioner${hidden}`), [1, 0], hidden);
+  for (const both of ['._id=open', '.name=Open', '._id=open,psy'])
+    assert.deepEqual(await totals(`/Encounter?participant:Practitioner${both}`), [1, 1], both);
+  assert.deepEqual(await totals('/Encounter?participant:Practitioner._id=nobody'), [0, 0]);
+});
+
+test('an absence among several values is judged on what the requester sees', async () => {
+  const quantity = (value: number) => ({ value, system: 'http://unitsofmeasure.org', code: '1' });
+  await put({
+    resourceType: 'Observation',
+    id: 'o1',
+    status: 'final',
+    code: { text: 'panel' },
+    subject: { reference: 'Patient/p1' },
+    component: [
+      { code: B20, valueQuantity: quantity(4) },
+      { code: { text: 'rate' }, valueQuantity: quantity(7) },
+    ],
+  });
+  const component = (value: string) => totals(`/Observation?component-value-quantity=${value}`);
+  for (const value of ['ne4', '999,ne4', 'ne4,999', '999,ne5'])
+    assert.equal((await component(value))[1], 1, `${value}: the 4 is hidden, so it hinders nothing`);
+  for (const value of ['ne7', '999,ne7', '4', '999,4'])
+    assert.equal((await component(value))[1], 0, `${value}: of the requester's one value, which is 7`);
+  assert.deepEqual(await component('999,ne7,7'), [1, 1]);
+});
