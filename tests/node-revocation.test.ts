@@ -12,6 +12,7 @@ import {
   type PatientKey,
   type SigningPlace,
   signGrant,
+  signReplacement,
   signRevocation,
 } from '../src/client/index.ts';
 import { ACTIONS, encodeGrantConsent, normaliseConsent, termsCommitment } from '../src/contracts/index.ts';
@@ -219,4 +220,27 @@ test('terms can be deposited before the transaction comes another way, and count
   assert.equal(await read(), 200);
   await revoke({ consentId: signed.consentId, expectedVersion: 1 });
   assert.notEqual(await read(), 200);
+});
+
+test('terms whose transaction never came stand in the way of no others', async () => {
+  const { consentId } = await grant('HRESCH');
+  const to = (purpose: string) => consentTo(node.demoKey('researcher').accountId, 'chi', purpose);
+  const replacement = async (purpose: string) =>
+    signReplacement(
+      to(purpose),
+      { consentId, expectedVersion: 1 },
+      await client.signingPlace(patient.accountId),
+      patient,
+    );
+  await client.depositTerms(await replacement('TREAT'));
+  const second = await replacement('HMARKT');
+  await client.depositTerms(second);
+  await client.depositTerms(second);
+  const read = async (purpose: string): Promise<number> =>
+    (await node.fhir('Condition/chi-asthma', await node.token('researcher', purpose))).status;
+  assert.equal(await read('HRESCH'), 200, 'what is on the ledger counts');
+  await client.submitConsent(second);
+  assert.equal(await read('HMARKT'), 200);
+  assert.notEqual(await read('HRESCH'), 200);
+  await revoke({ consentId, expectedVersion: 2 });
 });

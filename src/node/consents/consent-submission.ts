@@ -49,7 +49,8 @@ interface Deps {
 
 /**
  * Takes changes of consents: the terms are stored before the transaction is submitted, so that at the moment it counts the
- * custodian can read what it says. Terms whose transaction never came count for nothing.
+ * custodian can read what it says. Terms whose transaction never came count for nothing, and the next for the same version
+ * take their place.
  */
 export function createConsentDesk(deps: Deps): {
   accept(submission: ConsentSubmission): Promise<AcceptedConsent>;

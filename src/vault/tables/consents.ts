@@ -1,4 +1,4 @@
-import { AppError, fromBase64, fromUtf8, toBase64, utf8 } from '../../shared/index.ts';
+import { fromBase64, fromUtf8, toBase64, utf8 } from '../../shared/index.ts';
 import type { VaultContext } from '../vault-context.ts';
 import { getEntry, listEntries, putEntry, writeWithKeys } from './entries.ts';
 import type { Consents, StoredConsent } from './tables.ts';
@@ -16,18 +16,13 @@ export function createConsents(context: VaultContext): Consents {
       writeWithKeys(context, async (session, staged) => {
         const { consentId, version, patientId } = consent;
         const shared = { subject: patientId, expiresAtMs: null, value: encode(consent) };
-        const stored = await putEntry(
+        await putEntry(
           context,
           session,
           staged,
           { ...shared, tab: VERSION, name: versionName(consentId, version) },
-          'keep',
+          'replace',
         );
-        if (!stored)
-          throw new AppError(
-            'conflict',
-            'This version of the consent is stored already. Read the newest, then retry.',
-          );
         const before = decode(await getEntry(context, session, NEWEST, context.naming(NEWEST, consentId)));
         if (before !== undefined && before.version > version) return;
         await putEntry(

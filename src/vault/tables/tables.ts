@@ -39,6 +39,7 @@ export type StoredConsent = {
 };
 
 export type Consents = {
+  /** Replaces the same version: which terms count is for the ledger's commitment to say, not for who came first. */
   put(consent: StoredConsent): Promise<void>;
   /** The newest version, or the one asked for. */
   get(consentId: string, version?: number): Promise<StoredConsent | undefined>;
