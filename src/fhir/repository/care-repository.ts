@@ -156,15 +156,28 @@ export class CareRepository extends FhirRepository {
     resource: T,
     options?: UpdateResourceOptions,
   ): Promise<WithId<T>> {
-    return (await this.#update(resource, options, 'update')) as WithId<T>;
+    const existing =
+      resource.id === undefined ? undefined : await this.#store.read(resource.resourceType, resource.id);
+    return (await this.#update(resource, existing, options, 'update')) as WithId<T>;
   }
 
-  override async patchResource<T extends Resource>(
+  /** Two patches side by side are both kept: the one that comes second is applied to what the first has made. */
+  override patchResource<T extends Resource>(
     resourceType: T['resourceType'],
     id: string,
     patch: Operation[] | Parameters,
     options?: UpdateResourceOptions,
   ): Promise<WithId<T>> {
+    return retryingConflicts(() => this.#patch(resourceType, id, patch, options)) as Promise<WithId<T>>;
+  }
+
+  /** The next version follows the very one that was patched; the vault refuses it when that is no longer the newest. */
+  async #patch(
+    resourceType: string,
+    id: string,
+    patch: Operation[] | Parameters,
+    options: UpdateResourceOptions | undefined,
+  ): Promise<Resource> {
     const record = await this.#store.read(resourceType, id);
     // The answer holds all of the resource, and a `test` operation asks about it: to patch is to read all of it as well.
     const seen = await this.#permitted(record, 'read');
@@ -173,7 +186,7 @@ export class CareRepository extends FhirRepository {
     const patched = applyTo(structuredClone(current.resource) as unknown as Resource, patch);
     if (patched.resourceType !== resourceType || patched.id !== id)
       throw new AppError('invalid-request', 'A patch cannot change the type or the id.');
-    return (await this.#update(patched, options, 'patch')) as WithId<T>;
+    return this.#update(patched, record, options, 'patch');
   }
 
   override async deleteResource(
@@ -243,11 +256,10 @@ export class CareRepository extends FhirRepository {
 
   async #update(
     resource: Resource,
+    existing: SealedRecord | undefined,
     options: UpdateResourceOptions | undefined,
     kind: WriteKind,
   ): Promise<Resource> {
-    const existing =
-      resource.id === undefined ? undefined : await this.#store.read(resource.resourceType, resource.id);
     await this.#checkIfMatch(existing, options?.ifMatch, kind);
     if (existing !== undefined && !existing.deleted) {
       if (isRedactedView(resource)) await this.#refuseIfView(existing);
