@@ -99,7 +99,7 @@ const admission: Change = {
   registration: { publicKey: clinic.publicKey, possessionProof, roles: ['hospital'] },
 };
 const admitted = open(a, admission, 'the first vote for a clinic is that of who proposes it');
-open(b, admission, 'the same is proposed already', 61);
+open(a, admission, 'it has proposed the same already', 61);
 vote(b, admitted, true, 'two of four');
 vote(b, admitted, true, 'nobody votes twice');
 vote(c, admitted, false, 'a no');
@@ -127,11 +127,15 @@ const upgrade = open(
   { kind: 'activate-version', version: 2, height: 500 },
   'other rules from block 500 on',
 );
+const equal = open(b, { kind: 'activate-version', version: 2, height: 500 }, 'the same, of another', 61);
+vote(c, equal, true, 'two of four for the other');
 vote(b, upgrade, true, 'two of four');
 vote(c, upgrade, true, 'three of four');
+vote(a, equal, true, 'what was equal ended with it');
 open(b, { kind: 'activate-version', version: 2, height: 30 }, 'too soon');
 const unwanted = open(b, { kind: 'activate-version', version: 3, height: 900 }, 'to be taken back');
 step(b, 'withdraw-proposal', encodeWithdrawProposal({ proposalId: unwanted }), 'taken back');
+open(a, { kind: 'activate-version', version: 3, height: 900 }, 'its id is free for another');
 
 const file = join(import.meta.dirname, '../vectors/governance.json');
 const vectors = {

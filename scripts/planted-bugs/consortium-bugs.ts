@@ -2,6 +2,7 @@ import type { PlantedBug } from './planted-bug.ts';
 
 const GATE = ['src/fhir/gate/gate.test.ts'];
 const LIGHT_CLIENT = ['src/client/light/light-client.test.ts'];
+const EQUAL_PROPOSALS = ['src/contracts/governance/equal-proposals.test.ts'];
 const GOVERNANCE = ['src/contracts/governance/governance.test.ts'];
 
 /** What several organisations promise to each other, and to those who check them. */
@@ -105,6 +106,25 @@ export const CONSORTIUM_BUGS: readonly PlantedBug[] = [
     replace: 'void hasVoted;',
     tests: GOVERNANCE,
     inSlice: true,
+  },
+  {
+    name: 'blocked-by-another',
+    promise: 'no member keeps a change from being proposed by proposing it itself',
+    file: 'src/contracts/governance/open-proposal.ts',
+    find: 'openTwinsOf(state, signer, draft.change, height).length > 0',
+    replace:
+      'readMembers(state).some((member) => openTwinsOf(state, member, draft.change, height).length > 0)',
+    tests: EQUAL_PROPOSALS,
+    inSlice: false,
+  },
+  {
+    name: 'equal-proposals-outlive-decision',
+    promise: 'votes from before a change was undone do not make it again',
+    file: 'src/contracts/governance/decide.ts',
+    find: '  withdrawTwins(state, height, proposal.change);',
+    replace: '  void withdrawTwins;',
+    tests: EQUAL_PROPOSALS,
+    inSlice: false,
   },
   {
     name: 'quorum-one-short',

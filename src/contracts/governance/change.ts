@@ -1,4 +1,10 @@
-import { type CanonicalReader, CanonicalWriter, compareBytes, DecodeError } from '../../shared/index.ts';
+import {
+  type CanonicalReader,
+  CanonicalWriter,
+  compareBytes,
+  DecodeError,
+  equalBytes,
+} from '../../shared/index.ts';
 import { type Registration, readRegistration, writeRegistration } from '../registry/registration.ts';
 import { MAX_POWER, MAX_VALIDATORS, readValidator, type Validator, writeValidator } from './validators.ts';
 
@@ -37,6 +43,13 @@ export function writeChange(writer: CanonicalWriter, change: Change): CanonicalW
 
 export function encodeChange(change: Change): Uint8Array {
   return writeChange(new CanonicalWriter(), change).finish();
+}
+
+/** Whether two changes say the same. Admissions do when they are of the same key, for each has the proof that was made for its proposer. */
+export function isSameChange(left: Change, right: Change): boolean {
+  return left.kind === 'admit-organisation' && right.kind === 'admit-organisation'
+    ? equalBytes(left.registration.publicKey, right.registration.publicKey)
+    : equalBytes(encodeChange(left), encodeChange(right));
 }
 
 export function readChange(reader: CanonicalReader): Change {

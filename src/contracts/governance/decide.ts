@@ -6,8 +6,17 @@ import {
   type StateWriter,
 } from '../../ledger/index.ts';
 import { applyChange } from './apply-change.ts';
+import type { Change } from './change.ts';
 import { checkEffect } from './check-change.ts';
-import { closeProposal, type Proposal, type Vote, writeProposal } from './proposal.ts';
+import { readMembers } from './members.ts';
+import {
+  closeProposal,
+  openTwinsOf,
+  type Proposal,
+  readProposal,
+  type Vote,
+  writeProposal,
+} from './proposal.ts';
 import { isCarried, tallyOf } from './tally.ts';
 
 /** Why a vote that would carry a proposal cannot: its change is not possible now. The vote is not recorded then and can come again. */
@@ -35,4 +44,11 @@ export function applyVote(
   if (!isDecided) return;
   applyChange(state, height, proposal.change);
   closeProposal(state, proposalId, voted, 'executed', height);
+  withdrawTwins(state, height, proposal.change);
+}
+
+/** Otherwise the votes that they have would count when the change was undone since, and it would be made again. */
+function withdrawTwins(state: StateWriter, height: number, change: Change): void {
+  const twins = readMembers(state).flatMap((member) => openTwinsOf(state, member, change, height));
+  for (const id of twins) closeProposal(state, id, readProposal(state, id) as Proposal, 'withdrawn', height);
 }

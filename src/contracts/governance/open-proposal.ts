@@ -1,12 +1,12 @@
-import { RESULT_CODES, sealAction } from '../../ledger/index.ts';
+import { RESULT_CODES, type StateReader, sealAction } from '../../ledger/index.ts';
 import { CONTRACT } from '../contract-ids.ts';
 import { decodeSinglePart } from '../payload.ts';
 import { checkContent, checkEffect } from './check-change.ts';
 import { applyVote } from './decide.ts';
 import { isAmong, readMembers } from './members.ts';
 import {
-  hasOpenTwin,
   openProposalsOf,
+  openTwinsOf,
   type Proposal,
   type ProposalDraft,
   proposalIdOf,
@@ -20,7 +20,7 @@ export const MAX_OPEN_PROPOSALS = 8;
 /** How far ahead the last height of a proposal may lie. */
 export const MAX_PROPOSAL_BLOCKS = 100_000;
 
-/** A member proposes a change, and with that votes for it. */
+/** A member proposes a change, and with that votes for it. What others have open does not matter: they could withdraw it. */
 export const openProposal = sealAction<ProposalDraft>({
   contract: CONTRACT.governance,
   action: 1,
@@ -31,8 +31,8 @@ export const openProposal = sealAction<ProposalDraft>({
     if (!isAmong(readMembers(state), signer)) return RESULT_CODES['not-a-member'];
     if (draft.lastHeight <= height || draft.lastHeight > height + MAX_PROPOSAL_BLOCKS)
       return RESULT_CODES['bad-expiry'];
-    const isKnown = readProposal(state, proposalIdOf(draft)) !== undefined;
-    if (isKnown || hasOpenTwin(state, draft.change, height)) return RESULT_CODES['proposal-exists'];
+    if (isTaken(state, draft) || openTwinsOf(state, signer, draft.change, height).length > 0)
+      return RESULT_CODES['proposal-exists'];
     if (openProposalsOf(state, signer, height).length >= MAX_OPEN_PROPOSALS)
       return RESULT_CODES['too-many-proposals'];
     const content = checkContent(context, draft.change);
@@ -48,6 +48,12 @@ export const openProposal = sealAction<ProposalDraft>({
     });
   },
 });
+
+/** What was withdrawn leaves its id free: otherwise a member could use up the ids of what it does not want decided. */
+function isTaken(state: StateReader, draft: ProposalDraft): boolean {
+  const known = readProposal(state, proposalIdOf(draft));
+  return known !== undefined && known.status !== 'withdrawn';
+}
 
 function newProposal({ lastHeight, change }: ProposalDraft, proposer: Uint8Array, height: number): Proposal {
   return { status: 'open', proposer, openedHeight: height, lastHeight, closedHeight: 0, votes: [], change };

@@ -8,7 +8,7 @@ import {
   utf8,
 } from '../../shared/index.ts';
 import { CONTRACT } from '../contract-ids.ts';
-import { type Change, encodeChange, readChange, writeChange } from './change.ts';
+import { type Change, isSameChange, readChange, writeChange } from './change.ts';
 
 const DOMAIN = utf8('careledger/proposal/v1\0');
 const ID_BYTES = 32;
@@ -54,18 +54,11 @@ export function readProposal(state: StateReader, proposalId: Uint8Array): Propos
 
 export function writeProposal(state: StateWriter, proposalId: Uint8Array, proposal: Proposal): void {
   state.set(proposalKey(proposalId), encodeProposal(proposal));
-  state.set(contentKey(proposal.change), proposalId);
 }
 
 /** Whether votes still count at this height. */
 export function isOpenAt(proposal: Proposal | undefined, height: number): boolean {
   return proposal?.status === 'open' && proposal.lastHeight >= height;
-}
-
-/** Whether a proposal of the same content can be voted on. */
-export function hasOpenTwin(state: StateReader, change: Change, height: number): boolean {
-  const twin = state.get(contentKey(change));
-  return twin !== undefined && isOpenAt(readProposal(state, twin), height);
 }
 
 /** The proposals of an organisation that can be voted on at this height, the oldest first. */
@@ -75,6 +68,18 @@ export function openProposalsOf(state: StateReader, organisation: Uint8Array, he
   const reader = new CanonicalReader(value);
   const ids = Array.from({ length: reader.u8() }, () => reader.fixed(ID_BYTES));
   return ids.filter((id) => isOpenAt(readProposal(state, id), height));
+}
+
+/** Those of them that are for the same change. */
+export function openTwinsOf(
+  state: StateReader,
+  organisation: Uint8Array,
+  change: Change,
+  height: number,
+): Uint8Array[] {
+  const isTwin = (id: Uint8Array): boolean =>
+    isSameChange((readProposal(state, id) as Proposal).change, change);
+  return openProposalsOf(state, organisation, height).filter(isTwin);
 }
 
 export function writeOpenProposals(
@@ -104,10 +109,6 @@ export function closeProposal(
 
 function proposalKey(proposalId: Uint8Array): Uint8Array {
   return stateKey(CONTRACT.governance, 'proposal', proposalId);
-}
-
-function contentKey(change: Change): Uint8Array {
-  return stateKey(CONTRACT.governance, 'content', sha256(encodeChange(change)));
 }
 
 function openKey(organisation: Uint8Array): Uint8Array {
