@@ -71,6 +71,33 @@ test('dependents: the record, and what refers to it', async () => {
   assert.deepEqual(await seen(OUTSIDER), ['DiagnosticReport/r1', 'Communication/dependent']);
 });
 
+const SPELLINGS = ['', '/', 'http://test/fhir/R4/', 'HTTP://TEST/fhir/R4/', 'http://test/fhir/R4//'];
+
+test('a reference is to the record that it names, however it is spelt', async () => {
+  for (const [place, base] of SPELLINGS.entries())
+    for (const end of ['', '/_history/1']) {
+      const result = [{ reference: `${base}Observation/in${end}` }];
+      const id = `spelt-${place}${end.length}`;
+      const about = { performer: [{ reference: `${base}Practitioner/x${end}` }], result };
+      await put(report(id, [], about));
+      const url = `/DiagnosticReport/${id}`;
+      say('OPTOUT', CLINICIAN, 'related', `DiagnosticReport/${id}`);
+      assert.equal((await world.send(CLINICIAN, 'GET', '/Observation/in')).status, 404, `related: ${base}`);
+      say('OPTOUT', CLINICIAN, 'dependents', 'Observation/in');
+      assert.equal((await world.send(CLINICIAN, 'GET', url)).status, 404, `dependents: ${base}`);
+      say('OPTOUT', CLINICIAN, 'authoredby', 'Practitioner/x');
+      assert.equal((await world.send(CLINICIAN, 'GET', url)).status, 404, `author: ${base}`);
+      say('OPTOUT', CLINICIAN, 'dependents', 'Observation/i');
+      assert.equal((await world.send(CLINICIAN, 'GET', url)).status, 200, 'another record');
+    }
+});
+
+test('a reference to another server is to no record here', async () => {
+  await put(report('elsewhere', [], { result: [{ reference: 'http://other/fhir/R4/Observation/in' }] }));
+  say('OPTIN', OUTSIDER, 'dependents', 'Observation/in');
+  assert.equal((await world.send(OUTSIDER, 'GET', '/DiagnosticReport/elsewhere')).status, 404);
+});
+
 test('a record that is there no more still relates what it did, so deleting it lifts no denial', async () => {
   await put(report('deleted', ['in']));
   await world.send(CLINICIAN, 'DELETE', '/DiagnosticReport/deleted');
@@ -84,7 +111,10 @@ test('a record that is there no more still relates what it did, so deleting it l
 
 test('what cannot be told is not known: nothing is permitted by it, and all it may mean is withheld', async () => {
   const closed = { deleted: false, open: () => Promise.reject(new AppError('record-sealed', 'closed')) };
-  const referencesFrom = storedReferences({ history: async () => [closed as unknown as SealedRecord] });
+  const referencesFrom = storedReferences(
+    { history: async () => [closed as unknown as SealedRecord] },
+    () => '',
+  );
   assert.equal(await referencesFrom('DiagnosticReport/closed'), undefined);
   const gateWorld = createWorld({ referencesFrom });
   const record = gateWorld.record({ resourceType: 'Observation', id: 'in' });

@@ -48,6 +48,8 @@ export type FhirWorld = {
   close(): Promise<void>;
 };
 
+const ownBase = () => 'http://test/fhir/R4';
+
 export async function createFhirWorld(): Promise<FhirWorld> {
   const folder = mkdtempSync(join(tmpdir(), 'careledger-fhir-'));
   const seed = randomBytes(32);
@@ -77,13 +79,14 @@ export async function createFhirWorld(): Promise<FhirWorld> {
       recordsWithoutSubject: 'own-clinicians',
     },
     labelTable: DEFAULT_LABEL_TABLE,
+    ownBase,
     activeConsents: async (patient) => consents.get(patient) ?? [],
     isDelegate: async () => false,
     isSuspended: () => false,
     head: () => ({ height: 1, timeMs: Date.now() }),
     now: Date.now,
     accessLog: vault.accessLog,
-    referencesFrom: storedReferences(vault),
+    referencesFrom: storedReferences(vault, ownBase),
     promiseOf: () => 'promise',
   });
   const anchor = async (versions: readonly { key: Parameters<Vault['markAnchored']>[0][number] }[]) =>
@@ -94,7 +97,7 @@ export async function createFhirWorld(): Promise<FhirWorld> {
     anchor,
     now: Date.now,
     newId: randomUUID,
-    baseUrl: () => 'http://test/fhir/R4',
+    baseUrl: ownBase,
   });
   return {
     vault,

@@ -1,5 +1,11 @@
 import { ACCOUNT_URN, parseDateTime, type RequestResource } from '../../contracts/index.ts';
-import { codingsOf, isObject, type Json, type JsonObject, referencesOf } from '../labels/resource-walk.ts';
+import {
+  codingsOf,
+  isObject,
+  type Json,
+  type JsonObject,
+  localReferencesOf,
+} from '../labels/resource-walk.ts';
 
 /** The facts of a decision that only the content tells. */
 export type ContentFacts = Pick<
@@ -28,11 +34,15 @@ const TIME_ELEMENTS = [
   'whenHandedOver', 'authoredOn', 'recordedDate', 'dateAsserted', 'date', 'created', 'issued', 'dateTime', 'recorded', 'sent',
 ]; // biome-ignore format: a list of names
 
-/** Facts of a resource. `author` is the account that wrote the version, where the vault knows it. */
-export function contentFacts(resource: JsonObject, author: string | null): ContentFacts {
-  const authors = AUTHOR_ELEMENTS.flatMap((element) => referencesOf(resource[element]));
+/**
+ * Facts of a resource. `author` is the account that wrote the version, where the vault knows it. `ownBase` is this server's
+ * address, which references may begin with.
+ */
+export function contentFacts(resource: JsonObject, author: string | null, ownBase: string): ContentFacts {
+  const authors = AUTHOR_ELEMENTS.flatMap((element) => localReferencesOf(resource[element], ownBase));
   if (author !== null) authors.push(ACCOUNT_URN + author);
-  return { codes: codingsOf(resource), references: referencesOf(resource), authors, ...dataTime(resource) };
+  const references = localReferencesOf(resource, ownBase);
+  return { codes: codingsOf(resource), references, authors, ...dataTime(resource) };
 }
 
 function dataTime(resource: JsonObject): Pick<RequestResource, 'dataTimeMs' | 'dataEndMs'> {

@@ -37,6 +37,8 @@ export interface Session {
 export interface EvidencePorts {
   readonly policy: CustodianPolicy;
   readonly labelTable: LabelTable;
+  /** The address of this FHIR server: references that begin with it are to its own records. */
+  ownBase(): string;
   /** The patient's consents that are active on the ledger now. A revocation is out of it before it is acknowledged. */
   activeConsents(patientId: string): Promise<readonly ActiveConsent[]>;
   /** Whether the patient recorded the account as a delegate. */
@@ -174,11 +176,11 @@ export function withContent(
   candidate: Candidate,
   resource: JsonObject,
   author: string | null,
-  table: LabelTable,
+  { labelTable, ownBase }: Pick<EvidencePorts, 'labelTable' | 'ownBase'>,
 ): Candidate {
-  const fresh = assignLabels(resource, table);
+  const fresh = assignLabels(resource, labelTable);
   const labels = joinLabels(candidate.labels, fresh);
-  return { ...candidate, labels, facts: () => contentFacts(resource, author) };
+  return { ...candidate, labels, facts: () => contentFacts(resource, author, ownBase()) };
 }
 
 /** The stored labels themselves when the content adds none. */
@@ -215,7 +217,7 @@ export function candidateToWrite(
     version,
     patientId,
     labels: assignLabels(resource, ports.labelTable, options),
-    facts: () => contentFacts(resource, author),
+    facts: () => contentFacts(resource, author, ports.ownBase()),
   };
 }
 

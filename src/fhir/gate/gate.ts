@@ -109,7 +109,7 @@ async function judgeRecord(
   }
   // Nothing in the content can change a certain answer but labels that it was not stored with.
   if (decision.certain && isKnown) return { candidate, decision, content: opened.content };
-  const known = withContent(candidate, opened.content.resource, record.author, ports.labelTable);
+  const known = withContent(candidate, opened.content.resource, record.author, ports);
   if (known.labels === candidate.labels) {
     labelsNothingMore.set(record, ports.labelTable);
     if (decision.certain) return { candidate, decision, content: opened.content };

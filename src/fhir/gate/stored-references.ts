@@ -1,6 +1,6 @@
 import { fromUtf8 } from '../../shared/index.ts';
 import type { Vault } from '../../vault/index.ts';
-import { isObject, type JsonObject, referencesOf } from '../labels/resource-walk.ts';
+import { isObject, type JsonObject, localReferencesOf } from '../labels/resource-walk.ts';
 
 const NEWEST_VERSIONS = 20;
 
@@ -9,7 +9,7 @@ const NEWEST_VERSIONS = 20;
  * only the references are kept, and only to decide. A deleted record still relates what it did. Gives undefined when it
  * cannot be told: an unknown relation then permits nothing and withholds all it might withhold.
  */
-export function storedReferences(vault: Pick<Vault, 'history'>) {
+export function storedReferences(vault: Pick<Vault, 'history'>, ownBase: () => string) {
   return async (reference: string): Promise<readonly string[] | undefined> => {
     const [resourceType = '', id = ''] = reference.split('/');
     try {
@@ -17,7 +17,7 @@ export function storedReferences(vault: Pick<Vault, 'history'>) {
       const newest = versions.find(({ deleted }) => !deleted);
       if (newest === undefined) return versions.length === 0 ? [] : undefined;
       const content: unknown = JSON.parse(fromUtf8(await newest.open()) ?? 'null');
-      return isObject(content) ? referencesOf(content as JsonObject) : undefined;
+      return isObject(content) ? localReferencesOf(content as JsonObject, ownBase()) : undefined;
     } catch {
       // Sealed to the patient, erased or damaged. The audit names what is damaged.
       return undefined;

@@ -46,3 +46,15 @@ export function referencesOf(value: Json | undefined): string[] {
   });
   return [...found];
 }
+
+/** The same, with those to this server (`ownBase` is its address) as it writes them itself, however they are spelt. */
+export function localReferencesOf(value: Json | undefined, ownBase: string): string[] {
+  return referencesOf(value).map((reference) => localReference(reference, ownBase));
+}
+
+function localReference(reference: string, ownBase: string): string {
+  const isOwn = reference.toLowerCase().startsWith(`${ownBase}/`.toLowerCase());
+  const path = isOwn ? reference.slice(ownBase.length) : reference;
+  const [, type, id] = /^\/*([A-Z][A-Za-z]*)\/+([A-Za-z0-9.-]{1,64})(?:[/#?].*)?$/s.exec(path) ?? [];
+  return id === undefined ? reference : `${type}/${id}`;
+}

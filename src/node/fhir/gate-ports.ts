@@ -40,13 +40,16 @@ export function gatePorts(deps: {
   registry: RegistryView;
   custodian: string;
   nowMs: () => number;
+  /** The address of the FHIR surface. */
+  ownBase: () => string;
   freshness?: Freshness | undefined;
   labelFile?: Uint8Array | undefined;
 }): EvidencePorts {
-  const { engine, consents, registry } = deps;
+  const { engine, consents, registry, ownBase } = deps;
   return {
     policy: defaultPolicy(deps.custodian),
     labelTable: deps.labelFile === undefined ? DEFAULT_LABEL_TABLE : labelTableWith(deps.labelFile),
+    ownBase,
     activeConsents: (patientId) => consents.activeConsents(patientId),
     async isDelegate(patientId, accountId) {
       const patient = await consents.accountOf(patientId);
@@ -56,6 +59,6 @@ export function gatePorts(deps: {
     ...(deps.freshness !== undefined && { ensureFresh: deps.freshness.ensure }),
     head: () => engine.head(),
     now: deps.nowMs,
-    referencesFrom: storedReferences(deps.vault),
+    referencesFrom: storedReferences(deps.vault, ownBase),
   };
 }

@@ -33,8 +33,9 @@ interface Parts {
 /** The gate over this node's ledger and vault, the FHIR surface behind it, and the door in front. */
 export function openFhir(parts: Parts): { fhir: FhirDoor; fhirHandler: FhirHandler; gate: Gate<string> } {
   const { vault, custodian, config, nowMs } = parts;
+  const ownBase = () => parts.baseUrl() + FHIR_PREFIX;
   const gate = createGate<string>({
-    ...gatePorts({ ...parts, custodian: custodian.accountHex, labelFile: config.labelFile }),
+    ...gatePorts({ ...parts, ownBase, custodian: custodian.accountHex, labelFile: config.labelFile }),
     accessLog: vault.accessLog,
     promiseOf(receipt) {
       const promise = promiseOfEntry(custodian.accountId, receipt);
@@ -48,7 +49,7 @@ export function openFhir(parts: Parts): { fhir: FhirDoor; fhirHandler: FhirHandl
     anchor: (versions) => parts.recordAnchor.anchor(versions),
     now: nowMs,
     newId: randomUUID,
-    baseUrl: () => parts.baseUrl() + FHIR_PREFIX,
+    baseUrl: ownBase,
   });
   const maxBodyBytes = config.maxFhirBodyBytes ?? DEFAULT_MAX_FHIR_BODY_BYTES;
   return { gate, fhirHandler, fhir: createFhirDoor({ ...parts, handler: fhirHandler, maxBodyBytes }) };

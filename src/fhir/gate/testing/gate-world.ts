@@ -139,6 +139,7 @@ export function createWorld(over: Partial<GateDeps<AccessReceipt>> = {}): World 
       return world.policy;
     },
     labelTable: DEFAULT_LABEL_TABLE,
+    ownBase: () => 'https://hospital.example/fhir/R4',
     activeConsents: async (patientId) => world.consents.get(patientId) ?? none,
     isDelegate: async (patientId, accountId) =>
       patientId === 'p1' && accountId === SESSIONS.delegate.accountId,
