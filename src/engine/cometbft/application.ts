@@ -1,12 +1,14 @@
 import type {
   Misbehavior,
   ValidatorUpdate as ProtobufUpdate,
+  RequestCheckTx,
   RequestFinalizeBlock,
   RequestInitChain,
   ResponseCheckTx,
   ResponseInfo,
 } from 'cosmjs-types/tendermint/abci/types';
 import {
+  CheckTxType,
   MisbehaviorType,
   ResponseProcessProposal_ProposalStatus as ProposalStatus,
   ResponseVerifyVoteExtension_VerifyStatus as VerifyStatus,
@@ -18,7 +20,7 @@ import type { LedgerReader } from '../ledger-reader.ts';
 import type { Application } from './abci/methods.ts';
 import type { CommittedBlock, ConsensusChain } from './consensus-chain.ts';
 import { consensusChainName, isAppStateOf } from './consensus-genesis.ts';
-import type { MempoolAdmission } from './mempool-admission.ts';
+import type { MempoolAdmission, MempoolVerdict } from './mempool-admission.ts';
 import { objectionTo, packProposal } from './proposal.ts';
 import { answerQuery } from './query.ts';
 import { retainHeightOf } from './retain-height.ts';
@@ -27,6 +29,9 @@ import type { SnapshotServer } from './snapshot/snapshot-server.ts';
 /** Changes with the rules of execution: nodes that differ in it may not run one chain. */
 const APP_VERSION = 1n;
 const CODESPACE = 'careledger';
+/** What this node alone says is in a codespace of its own, and above all codes of the ledger. */
+const NODE_CODESPACE = 'careledger-node';
+const BUSY_CODE = 1_000_000;
 const NOTHING = new Uint8Array();
 
 export type ApplicationParts = {
@@ -39,7 +44,7 @@ export type ApplicationParts = {
   /** Told of each committed block of the ledger, and of undefined where a block held no transactions. */
   readonly onCommit: (block: CommittedBlock | undefined) => void;
   /** Told of what CheckTx refuses, when it comes and when it is asked about again after a block. */
-  readonly onRefused: (transaction: Uint8Array, code: ResultCode) => void;
+  readonly onRefused: (transaction: Uint8Array, verdict: MempoolVerdict) => void;
   readonly log: (line: string) => void;
 };
 
@@ -50,7 +55,7 @@ export function createApplication(parts: ApplicationParts): Application {
     info: () => info(parts),
     initChain: (request) => initChain(parts, request),
     query: (request) => answerQuery(parts, request),
-    checkTx: ({ tx }) => checkTx(parts, tx),
+    checkTx: (request) => checkTx(parts, request),
     prepareProposal: ({ txs, time, maxTxBytes }) => ({
       txs: [...packProposal(chain, millisecondsOf(time), txs, Number(maxTxBytes))],
     }),
@@ -108,15 +113,18 @@ function initChain(
 
 function checkTx(
   { mempool, onRefused }: ApplicationParts,
-  transaction: Uint8Array,
+  { tx, type }: RequestCheckTx,
 ): ResponseCheckTx | Promise<ResponseCheckTx> {
-  const answered = (code: ResultCode): ResponseCheckTx => {
-    if (code !== RESULT_CODES.ok) onRefused(transaction, code);
-    return answerFor(code);
+  const answered = (verdict: MempoolVerdict): ResponseCheckTx => {
+    if (verdict !== RESULT_CODES.ok) onRefused(tx, verdict);
+    return verdict === 'busy' ? BUSY : answerFor(verdict);
   };
-  const verdict = mempool.check(transaction);
-  return typeof verdict === 'number' ? answered(verdict) : verdict.then(answered);
+  const verdict = mempool.check(tx, type === CheckTxType.RECHECK);
+  return verdict instanceof Promise ? verdict.then(answered) : answered(verdict);
 }
+
+const REST_OF_ANSWER = { data: NOTHING, info: '', gasWanted: 0n, gasUsed: 0n, events: [] };
+const BUSY: ResponseCheckTx = { code: BUSY_CODE, log: 'busy', codespace: NODE_CODESPACE, ...REST_OF_ANSWER };
 
 /** One object for each code, so that the answer to CheckTx is encoded once (abci-connection.ts). */
 const answers = new Map<ResultCode, ResponseCheckTx>();
@@ -125,8 +133,7 @@ function answerFor(code: ResultCode): ResponseCheckTx {
   const known = answers.get(code);
   if (known !== undefined) return known;
   const log = resultName(code) ?? '';
-  const rest = { data: NOTHING, info: '', gasWanted: 0n, gasUsed: 0n, events: [] };
-  const answer = { code, log, codespace: CODESPACE, ...rest };
+  const answer = { code, log, codespace: CODESPACE, ...REST_OF_ANSWER };
   answers.set(code, answer);
   return answer;
 }

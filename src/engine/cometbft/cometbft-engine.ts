@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { CONTRACTS, genesisState } from '../../contracts/index.ts';
-import { type ContractTable, chainIdOf, type Genesis, type ResultCode } from '../../ledger/index.ts';
+import { type ContractTable, chainIdOf, type Genesis } from '../../ledger/index.ts';
 import type { AppError } from '../../shared/index.ts';
 import type { ChainRules } from '../chain-rules.ts';
 import type { Engine } from '../engine.ts';
@@ -18,7 +18,7 @@ import { Broadcaster } from './broadcast.ts';
 import { type CommittedBlock, ConsensusChain } from './consensus-chain.ts';
 import { type ConsensusHeadSigner, consensusHeadSigner } from './consensus-head.ts';
 import { ConsensusIntake } from './consensus-intake.ts';
-import { MempoolAdmission } from './mempool-admission.ts';
+import { MempoolAdmission, type MempoolVerdict } from './mempool-admission.ts';
 import { checkRetainedBlocks } from './retain-height.ts';
 import { SnapshotServer } from './snapshot/snapshot-server.ts';
 import { isUpgradeNeeded, tellingUpgrade } from './upgrade-needed.ts';
@@ -128,7 +128,7 @@ async function runEngine(
       // The block after the last one that this software may run: it carries the signatures on what that one led to.
       else if (isUpgradeNeeded(chain.failure)) onUpgradeNeeded(chain.failure);
     },
-    onRefused: (bytes: Uint8Array, code: ResultCode) => intake.refused(bytes, code),
+    onRefused: (bytes: Uint8Array, verdict: MempoolVerdict) => intake.refused(bytes, verdict),
     log: options.log,
   };
   const connect = (): Application =>

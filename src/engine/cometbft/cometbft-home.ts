@@ -6,11 +6,11 @@ import type { Genesis } from '../../ledger/index.ts';
 import { AppError, toBase64 } from '../../shared/index.ts';
 import { MAX_BATCH_BYTES, MAX_BATCH_REQUESTS } from './broadcast.ts';
 import { appStateOf, consensusChainName } from './consensus-genesis.ts';
+import { MAX_MEMPOOL_BYTES, MAX_MEMPOOL_TRANSACTIONS } from './mempool-load.ts';
 
 const run = promisify(execFile);
 const COMMAND_TIMEOUT_MS = 20_000;
-/** The mempool holds less than CometBFT reaps at once, so a proposer always sees all of it and can put first what is urgent. */
-const MAX_MEMPOOL_BYTES = 16 * 1024 * 1024;
+/** More than the mempool holds, so a proposer always sees all of it and can put first what is urgent. */
 const MAX_REAPED_BYTES = 22_020_096;
 const MAX_PEER_BYTES_A_SECOND = 20_480_000;
 const MAX_TRANSACTION_BYTES = 1024 * 1024;
@@ -100,7 +100,7 @@ function settingsOf(settings: HomeSettings): Record<string, string> {
     'p2p.send_rate': String(MAX_PEER_BYTES_A_SECOND),
     'p2p.recv_rate': String(MAX_PEER_BYTES_A_SECOND),
     'p2p.flush_throttle_timeout': text('10ms'),
-    'mempool.size': '10000',
+    'mempool.size': String(MAX_MEMPOOL_TRANSACTIONS),
     'mempool.max_txs_bytes': String(MAX_MEMPOOL_BYTES),
     'mempool.max_tx_bytes': String(MAX_TRANSACTION_BYTES),
     'mempool.cache_size': '50000',

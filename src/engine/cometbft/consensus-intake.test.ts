@@ -5,9 +5,11 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { resultName } from '../../ledger/index.ts';
 import { enrolment, type SampleChain, sampleChain, sampleSigner } from '../sample-chain.ts';
 import { type CometBftEngine, openCometBftEngine } from './cometbft-engine.ts';
 import { AbciClient } from './testing/abci-client.ts';
+import { largeTransaction } from './testing/large-transaction.ts';
 import { until } from './testing/local-network.ts';
 import { PlayedConsensus } from './testing/played-consensus.ts';
 
@@ -135,5 +137,22 @@ describe('submitting to a consortium', () => {
       const submitted = engine.submit(bytes);
       await consensus.block([bytes]);
       assert.equal((await submitted).code, 0);
+    }));
+
+  test('what finds no room in this node’s mempool is told as busy, and taken when there is room', () =>
+    withEngine({}, async ({ engine, consensus, chain }) => {
+      const patient = sampleSigner(1, 'patient');
+      await consensus.block([enrolment(chain, patient)]);
+      const waiting = Array.from({ length: 7 }, () => largeTransaction(chain, patient));
+      for (const bytes of waiting) assert.equal(await consensus.checkTx(bytes), 0);
+      const beyond = largeTransaction(chain, patient);
+      const refused = assert.rejects(engine.submit(beyond), { code: 'busy' });
+      assert.equal(resultName((await consensus.checkTx(beyond)) ?? 0), undefined);
+      await refused;
+      await consensus.block(waiting);
+      const submitted = engine.submit(beyond);
+      assert.equal(await consensus.checkTx(beyond), 0);
+      await consensus.block([beyond]);
+      assert.equal((await submitted).height, 3);
     }));
 });

@@ -1,10 +1,4 @@
-import {
-  decodeTransaction,
-  RESULT_CODES,
-  type ResultCode,
-  readAccount,
-  transactionId,
-} from '../../ledger/index.ts';
+import { decodeTransaction, RESULT_CODES, readAccount, transactionId } from '../../ledger/index.ts';
 import { AppError, equalBytes } from '../../shared/index.ts';
 import type { Committed } from '../engine.ts';
 import type { LedgerReader } from '../ledger-reader.ts';
@@ -13,6 +7,7 @@ import { openSubmission, type Submission } from '../submission.ts';
 import { TransactionRefusedError } from '../transaction-refused.ts';
 import type { Broadcaster } from './broadcast.ts';
 import type { ConsensusChain } from './consensus-chain.ts';
+import type { MempoolVerdict } from './mempool-admission.ts';
 import type { WaitingSubmissions } from './waiting-submissions.ts';
 
 const MAX_WAITING_BYTES = 64 * 1024 * 1024;
@@ -54,15 +49,16 @@ export class ConsensusIntake {
   }
 
   /** What CheckTx refused, now or after a block, is told to whoever waits for it. */
-  refused(bytes: Uint8Array, code: ResultCode): void {
+  refused(bytes: Uint8Array, verdict: MempoolVerdict): void {
     if (this.#parts.waiting.size === 0) return;
     const decoded = decodeTransaction(bytes);
     if (!decoded.ok) return;
     const submission = this.#parts.waiting.get(mapKey(transactionId(decoded.value.header)));
     // Another copy of it, with another signature, says nothing about this one.
     if (submission === undefined || !equalBytes(submission.bytes, bytes)) return;
-    if (code !== RESULT_CODES['sequence-replayed']) {
-      this.#parts.waiting.reject(submission, new TransactionRefusedError(code));
+    if (verdict !== RESULT_CODES['sequence-replayed']) {
+      const error = verdict === 'busy' ? mempoolBusy() : new TransactionRefusedError(verdict);
+      this.#parts.waiting.reject(submission, error);
       return;
     }
     // Either it is in a block already, or another one with its number is, or that one still waits.
@@ -114,6 +110,13 @@ export class ConsensusIntake {
     if (waiting.size < queueLimit && waiting.bytes + bytes.length <= MAX_WAITING_BYTES) return;
     throw new AppError('busy', 'Too many transactions are waiting. Submit this one again in a second.');
   }
+}
+
+function mempoolBusy(): AppError {
+  return new AppError(
+    'busy',
+    'Too many transactions are waiting, of this signer or in the consortium. Submit this one again in a second.',
+  );
 }
 
 function closed(): AppError {

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { encodeSuspension } from '../../contracts/index.ts';
+import { CheckTxType } from 'cosmjs-types/tendermint/abci/types';
+import { encodeRevokeConsent, encodeSuspension } from '../../contracts/index.ts';
 import { type ResultName, resultName } from '../../ledger/index.ts';
 import {
   consentGrant,
@@ -16,7 +17,9 @@ import {
   signedAction,
 } from '../sample-chain.ts';
 import { openCometBftEngine } from './cometbft-engine.ts';
+import { MAX_MEMPOOL_BYTES } from './mempool-load.ts';
 import { AbciClient } from './testing/abci-client.ts';
+import { largeTransaction } from './testing/large-transaction.ts';
 import { PlayedConsensus } from './testing/played-consensus.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'careledger-mempool-'));
@@ -28,6 +31,8 @@ type Setting = {
   readonly patient: SampleSigner;
   /** What CheckTx says of each, in this order. */
   readonly ask: (...transactions: Uint8Array[]) => Promise<(ResultName | undefined)[]>;
+  /** The same, in the words of the answer. */
+  readonly told: (transactions: readonly Uint8Array[], type?: CheckTxType) => Promise<(string | undefined)[]>;
 };
 
 /** A chain with one patient, whose transactions wait in the mempool. */
@@ -47,7 +52,11 @@ async function withPatient(body: (setting: Setting) => Promise<void>): Promise<v
       (await Promise.all(transactions.map((bytes) => consensus.checkTx(bytes)))).map((code) =>
         resultName(code ?? -1),
       );
-    await body({ consensus, chain, patient, ask });
+    const told: Setting['told'] = (transactions, type = CheckTxType.NEW) =>
+      Promise.all(
+        transactions.map(async (tx) => (await consensus.client.ask({ checkTx: { tx, type } })).checkTx?.log),
+      );
+    await body({ consensus, chain, patient, ask, told });
   } finally {
     consensus.client.close();
     await engine.close();
@@ -117,5 +126,45 @@ describe('what waits in the mempool, asked about again after a block', () => {
         'malformed-transaction',
         'ok',
       ]);
+    }));
+});
+
+const RECHECK = CheckTxType.RECHECK;
+const isOk = (verdict: string | undefined): boolean => verdict === 'ok';
+
+describe('how much may wait', () => {
+  test('of one signer is limited, until a block makes room; what waits already may stay', () =>
+    withPatient(async ({ consensus, chain, patient, told }) => {
+      const other = sampleSigner(1, 'another');
+      await consensus.block([enrolment(chain, other)]);
+      const grants = Array.from({ length: 258 }, () => consentGrant(chain, patient));
+      const [first, ...behind] = grants.slice(0, 256) as [Uint8Array, ...Uint8Array[]];
+      const beyond = grants.slice(256) as [Uint8Array, Uint8Array];
+      assert((await told([first, ...behind])).every(isOk));
+      assert.deepEqual(await told(beyond), ['busy', 'busy']);
+      assert.deepEqual(await told([consentGrant(chain, other), first]), ['ok', 'ok']);
+      await consensus.block([first]);
+      assert((await told(behind, RECHECK)).every(isOk));
+      assert.deepEqual(await told(beyond), ['ok', 'busy']);
+      assert.deepEqual(await told(beyond.slice(1), RECHECK), ['ok']);
+    }));
+
+  test('in all is limited, but for what takes rights away', () =>
+    withPatient(async ({ consensus, chain, patient, told }) => {
+      const signers = Array.from({ length: 7 }, (_, at) => sampleSigner(1, `signer ${at}`));
+      await consensus.block(signers.map((signer) => enrolment(chain, signer)));
+      const large = signers.flatMap((signer) =>
+        Array.from({ length: 7 }, () => largeTransaction(chain, signer)),
+      );
+      const waiting = (await told(large)).filter(isOk).length;
+      assert.equal(waiting, Math.floor((MAX_MEMPOOL_BYTES * 0.75) / (large[0]?.length ?? 0)));
+      const late = largeTransaction(chain, { ...patient });
+      assert.deepEqual(await told([late]), ['busy']);
+      const payload = encodeRevokeConsent({ consentId: patient.accountId, expectedVersion: 1 });
+      assert.deepEqual(await told([signedAction(chain, { ...patient }, 'revoke-consent', [payload])]), [
+        'ok',
+      ]);
+      await consensus.block([]);
+      assert.deepEqual(await told([late]), ['ok']);
     }));
 });

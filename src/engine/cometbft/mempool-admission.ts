@@ -15,8 +15,13 @@ import {
 import { equalBytes } from '../../shared/index.ts';
 import { mapKey } from '../state-values.ts';
 import type { ConsensusChain } from './consensus-chain.ts';
+import { MempoolLoad } from './mempool-load.ts';
+import { URGENT } from './urgent-actions.ts';
 
 const SIGNATURE_BYTES = 64;
+
+/** The ledger's result code; or `busy`, where the transaction may enter a block but has to be submitted again later. */
+export type MempoolVerdict = ResultCode | 'busy';
 
 /** A transaction that may wait: its bytes, and the account that it was admitted for. */
 type Waiting = {
@@ -37,6 +42,7 @@ export class MempoolAdmission {
   /** What waits, by its signature; and what waited before the last block, so that to ask again about it costs little. */
   #waiting = new Map<string, Waiting>();
   #waited = new Map<string, Waiting>();
+  #load = new MempoolLoad();
   #commits = 0;
   /** Settles when every transaction that came before has its verdict. */
   #before: Promise<unknown> = Promise.resolve();
@@ -53,10 +59,14 @@ export class MempoolAdmission {
     this.#accounts = new Map();
     this.#waited = this.#waiting;
     this.#waiting = new Map();
+    this.#load = new MempoolLoad();
   }
 
-  /** Signatures are verified side by side; the verdicts are given in the order in which the transactions came. */
-  check(bytes: Uint8Array): ResultCode | Promise<ResultCode> {
+  /**
+   * Signatures are verified side by side; the verdicts are given in the order in which the transactions came. What waits and is
+   * asked about again may stay however full the mempool is.
+   */
+  check(bytes: Uint8Array, isRecheck: boolean): MempoolVerdict | Promise<MempoolVerdict> {
     this.#followChain();
     const name = nameOf(bytes);
     if (this.#pending === 0 && this.#mayStay(name, bytes)) return RESULT_CODES.ok;
@@ -68,8 +78,9 @@ export class MempoolAdmission {
     const { signature, header } = transaction;
     const check = { publicKey: account.publicKey, message: signingBytes(header), signature };
     const { signatures } = this.#chain.parts;
-    if (this.#pending === 0 && signatures.isKnown(check)) return this.#admit(bytes, transaction, true);
-    return this.#inOrder(signatures.verifyLater(check), bytes, transaction);
+    if (this.#pending === 0 && signatures.isKnown(check))
+      return this.#admit(bytes, transaction, true, isRecheck);
+    return this.#inOrder(signatures.verifyLater(check), bytes, transaction, isRecheck);
   }
 
   /**
@@ -93,17 +104,22 @@ export class MempoolAdmission {
     return this.#accounts.get(signer) ?? readAccount(this.#chain.parts.state.values, header.signer);
   }
 
-  #inOrder(verified: Promise<boolean>, bytes: Uint8Array, transaction: Transaction): Promise<ResultCode> {
+  #inOrder(
+    verified: Promise<boolean>,
+    bytes: Uint8Array,
+    transaction: Transaction,
+    isRecheck: boolean,
+  ): Promise<MempoolVerdict> {
     this.#pending += 1;
     const verdict = Promise.all([verified, this.#before]).then(([isValid]) => {
       this.#pending -= 1;
-      return this.#admit(bytes, transaction, isValid);
+      return this.#admit(bytes, transaction, isValid, isRecheck);
     });
     this.#before = verdict;
     return verdict;
   }
 
-  #admit(bytes: Uint8Array, transaction: Transaction, isValid: boolean): ResultCode {
+  #admit(bytes: Uint8Array, transaction: Transaction, isValid: boolean, isRecheck: boolean): MempoolVerdict {
     this.#followChain();
     const name = nameOf(bytes);
     if (isValid && this.#mayStay(name, bytes)) return RESULT_CODES.ok;
@@ -111,6 +127,9 @@ export class MempoolAdmission {
     const { signatures, state } = this.#chain.parts;
     const { header } = transaction;
     const signer = mapKey(header.signer);
+    // First, so that what comes behind one that found no room is told to try again too, and not that it came too early.
+    if (isValid && !isRecheck && !this.#load.hasRoomFor(signer, bytes.length, isUrgent(transaction)))
+      return 'busy';
     const behindWaiting = createOverlay(state.values);
     const account = this.#accounts.get(signer);
     if (account !== undefined) writeAccount(behindWaiting, header.signer, account);
@@ -129,12 +148,17 @@ export class MempoolAdmission {
     const { signer, transaction, account } = waiting;
     this.#accounts.set(signer, { ...account, nextSequence: transaction.header.sequence + 1 });
     this.#waiting.set(name, waiting);
+    this.#load.add(signer, waiting.bytes.length);
   }
 }
 
 /** A transaction is found by its signature, which stands behind its header; its bytes are compared all the same. */
 function nameOf(bytes: Uint8Array): string {
   return mapKey(bytes.subarray(HEADER_BYTES, HEADER_BYTES + SIGNATURE_BYTES));
+}
+
+function isUrgent({ header }: Transaction): boolean {
+  return URGENT.some(({ contract, action }) => header.contract === contract && header.action === action);
 }
 
 function isSame(waiting: Waiting | undefined, bytes: Uint8Array): boolean {
