@@ -2,8 +2,16 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
-import { CLINICIAN, createFhirWorld, type FhirWorld } from './support/fhir-world.ts';
+import type { Session } from '../src/fhir/index.ts';
+import { CLINICIAN, createFhirWorld, type FhirReply, type FhirWorld } from './support/fhir-world.ts';
 
+/** May write and not read. */
+const DEVICE: Session = {
+  ...CLINICIAN,
+  accountId: '03'.repeat(32),
+  kind: 'device',
+  roles: ['medical-device'],
+};
 let world: FhirWorld;
 before(async () => {
   world = await createFhirWorld();
@@ -73,4 +81,40 @@ test('a patch for the version that the caller saw is refused once another has wr
     () => patch('/gender', 'female', { 'if-match': 'W/"1"' }),
   );
   assert.equal(reply.status, 412);
+});
+
+const observation = (subject: string, over = {}) => ({
+  resourceType: 'Observation',
+  status: 'final',
+  code: { text: 'test' },
+  subject: { reference: subject },
+  ...over,
+});
+
+test('a resource is changed once in a transaction, however its address is written', async () => {
+  const resource = observation('Patient/p1', { id: 'once' });
+  const put = (url: string) => ({ resource, request: { method: 'PUT', url } });
+  for (const url of ['/Observation/once', 'Observation//once', 'Observation/once/']) {
+    const reply = await world.send(CLINICIAN, 'POST', '/', transaction([put('Observation/once'), put(url)]));
+    assert.equal(reply.status, 400, url);
+  }
+});
+
+test('who may write and not read is told of no guess whether it is right', async () => {
+  const guess = (id: string, valueString: string) =>
+    world.send(DEVICE, 'PUT', `/Observation/${id}`, observation('Patient/p1', { id, valueString }));
+  const effect = ({ status, headers }: FhirReply) => [status, headers.etag];
+  for (const id of ['right', 'wrong'])
+    await world.send(
+      CLINICIAN,
+      'PUT',
+      `/Observation/${id}`,
+      observation('Patient/p1', { id, valueString: 'positive' }),
+    );
+  assert.deepEqual(effect(await guess('right', 'positive')), effect(await guess('wrong', 'negative')));
+  assert.deepEqual(
+    effect(await guess('right', 'positive')),
+    [200, 'W/"2"'],
+    'its own, so it makes no version',
+  );
 });

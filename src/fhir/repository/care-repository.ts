@@ -264,11 +264,17 @@ export class CareRepository extends FhirRepository {
     if (existing !== undefined && !existing.deleted) {
       if (isRedactedView(resource)) await this.#refuseIfView(existing);
       const current = await this.#peek(existing, kind);
-      if (current !== undefined && isSameContent(current, resource)) return withEffect(current, 'unchanged');
+      const isSame = current !== undefined && isSameContent(current, resource);
+      if (isSame && (await this.#mayKnowContent(existing))) return withEffect(current, 'unchanged');
     }
     const isNew = existing === undefined || existing.deleted;
     const written = await writeVersion(this.#writeContext, resource, existing, isNew ? 'create' : kind);
     return withEffect(written, isNew ? 'created' : 'changed');
+  }
+
+  /** To who may write and not read, "unchanged" would confirm a guess, unless the content is their own. */
+  async #mayKnowContent(existing: SealedRecord): Promise<boolean> {
+    return existing.author === this.#scope.session.accountId || this.#mayTouch(existing, 'read');
   }
 
   /** The tag may be the record's own, as another server gave it: it counts where this reader sees no more. */

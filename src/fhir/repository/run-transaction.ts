@@ -60,12 +60,22 @@ async function answerAll(
 function refuseTwiceTheSame(entries: readonly BundleEntry[]): void {
   const targets = entries
     .filter(({ request }) => request?.method !== 'GET' && request?.method !== 'POST')
-    .map(({ request }) => request?.url);
+    .map(({ request }) => plainUrl(request?.url ?? ''));
   if (new Set(targets).size === targets.length) return;
   throw new AppError(
     'invalid-request',
     'Two entries of the transaction change the same resource. R4 does not allow that.',
   );
+}
+
+/** As the router reads it: `/Patient//1/` is `Patient/1`. */
+function plainUrl(url: string): string {
+  const [path = '', query] = url.split(/\?(.*)/s);
+  const plain = path
+    .split('/')
+    .filter((segment) => segment !== '')
+    .join('/');
+  return query === undefined ? plain : `${plain}?${query}`;
 }
 
 /**
