@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import type { Session } from '../src/fhir/index.ts';
+import { importBundle } from '../src/node/admin/import.ts';
 import { CLINICIAN, createFhirWorld, type FhirReply, type FhirWorld } from './support/fhir-world.ts';
 
 /** May write and not read. */
@@ -117,4 +118,36 @@ test('who may write and not read is told of no guess whether it is right', async
     [200, 'W/"2"'],
     'its own, so it makes no version',
   );
+});
+
+const createOnce = (value: string, over = {}) => ({
+  fullUrl: `urn:uuid:${randomUUID()}`,
+  resource: { resourceType: 'Patient', identifier: [{ system: 'urn:mrn', value }] },
+  request: { method: 'POST', url: 'Patient', ifNoneExist: `identifier=urn:mrn|${value}` },
+  ...over,
+});
+
+test('transactions side by side create once what each creates only if it is not there', async () => {
+  const replies = await Promise.all(
+    [1, 2, 3].map(() => world.send(CLINICIAN, 'POST', '/', transaction([createOnce('one')]))),
+  );
+  assert.deepEqual(
+    replies.map(({ json }) => (json.entry as { response: { status: string } }[])[0]?.response.status).sort(),
+    ['200', '200', '201'],
+  );
+  const found = await world.send(CLINICIAN, 'GET', '/Patient?identifier=urn:mrn|one');
+  assert.equal(found.json.total, 1);
+});
+
+test('an import refuses conditions, which it may not look up', async () => {
+  const nothing = {} as Parameters<typeof importBundle>[0];
+  const update = {
+    resource: { resourceType: 'Patient' },
+    request: { method: 'PUT', url: 'Patient?identifier=1' },
+  };
+  for (const entry of [createOnce('two'), update])
+    await assert.rejects(importBundle(nothing, transaction([entry])), {
+      code: 'invalid-resource',
+      message: /ifNoneExist/,
+    });
 });

@@ -38,7 +38,16 @@ export async function runTransaction(
   const entries = toIdempotentBundle(bundle).entry ?? [];
   refuseTwiceTheSame(entries);
   const inTurn: WorkQueue = entries.length > LARGE_ENTRIES ? largeBundles : (work) => work();
-  return repository.withTransaction((inside) => inTurn(() => answerAll(inside, entries, run)));
+  return repository.withTransaction((inside) => inTurn(() => answerAll(inside, entries, run)), {
+    resourceTypes: [],
+    serializable: entries.some(isConditionalWrite),
+  });
+}
+
+/** What it does depends on a search, which another transaction must not make untrue meanwhile. */
+function isConditionalWrite({ request }: BundleEntry): boolean {
+  const isConditional = request?.ifNoneExist !== undefined || (request?.url ?? '').includes('?');
+  return isConditional && request?.method !== 'GET';
 }
 
 async function answerAll(

@@ -52,7 +52,17 @@ function checkedBundle(bundle: Json): Parameters<typeof toIdempotentBundle>[0] {
   if (bundle.resourceType !== 'Bundle' || !Array.isArray(entries) || !entries.every(isObject)) {
     throw new AppError('invalid-resource', 'This is not a FHIR Bundle with entries.');
   }
+  if (entries.some(isConditional)) {
+    throw new AppError(
+      'invalid-resource',
+      'An import may not look for what is there already, as ifNoneExist or an address with "?" asks it to. Send this Bundle to POST /fhir/R4, as somebody who may read.',
+    );
+  }
   return bundle as unknown as Parameters<typeof toIdempotentBundle>[0];
+}
+
+function isConditional({ request }: { request?: Json | null }): boolean {
+  return request?.ifNoneExist !== undefined || String(request?.url ?? '').includes('?');
 }
 
 function bodyOf(body: string | Uint8Array | undefined): Json {
