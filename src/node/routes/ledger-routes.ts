@@ -23,11 +23,14 @@ import { bytesOfHex } from '../account-hex.ts';
 import { bodyBytes, bodyObject, json, type NodeApp, reply } from '../http/app.ts';
 import { payloadOf } from '../ledger/commit-watch.ts';
 import { answerConsensusRpc } from '../network/consensus-rpc.ts';
+import { limitAtOnce } from '../network/limit-at-once.ts';
 import { CONSENSUS_PATH } from '../network/state-sync.ts';
 import type { PartsOfNode } from '../runtime.ts';
 
 const JSON_TEXT = { 'content-type': 'application/json' };
 const MAX_RPC_BYTES = 4096;
+/** Strangers' questions to CometBFT's RPC, whose connections are few: this node's own submissions need it too. */
+const QUESTIONS = { running: 8, waiting: 32 };
 const OCTETS = { 'content-type': 'application/octet-stream' };
 
 type LedgerParts = PartsOfNode<
@@ -45,6 +48,7 @@ type LedgerParts = PartsOfNode<
 /** The ledger as anybody may read it, and the door for signed transactions. */
 export function addLedgerRoutes(app: NodeApp, runtime: LedgerParts): void {
   const { engine } = runtime;
+  const limited = limitAtOnce(QUESTIONS);
   app.get('/ledger/genesis', () => reply({ status: 200, headers: OCTETS, body: runtime.genesisBytes }));
   app.get('/ledger/checkpoint', (context) =>
     reply({
@@ -60,7 +64,7 @@ export function addLedgerRoutes(app: NodeApp, runtime: LedgerParts): void {
     reply({
       status: 200,
       headers: OCTETS,
-      body: await lightBlockAnswer(runtime, context.req.param('height')),
+      body: await limited(() => lightBlockAnswer(runtime, context.req.param('height'))),
     }),
   );
   app.post(CONSENSUS_PATH, async (context) => {
@@ -68,7 +72,7 @@ export function addLedgerRoutes(app: NodeApp, runtime: LedgerParts): void {
     return reply({
       status: 200,
       headers: JSON_TEXT,
-      body: await answerConsensusRpc(consensusOf(runtime), request),
+      body: await limited(() => answerConsensusRpc(consensusOf(runtime), request)),
     });
   });
   app.get('/ledger/accounts/:id', (context) =>
