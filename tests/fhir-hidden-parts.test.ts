@@ -1,6 +1,9 @@
 /** What somebody may see only a part of: no search matches by the rest, however it is asked, and no view tells of the rest. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { redactResource } from '../src/fhir/gate/redact.ts';
+import { DEFAULT_LABEL_TABLE } from '../src/fhir/index.ts';
+import type { JsonObject } from '../src/fhir/labels/resource-walk.ts';
 import { activeConsent, fhirConsent } from './consent/fhir-consent.ts';
 import { CLINICIAN, createFhirWorld, type FhirWorld, OUTSIDER } from './support/fhir-world.ts';
 
@@ -67,4 +70,42 @@ test('an absence among several values is judged on what the requester sees', asy
   for (const value of ['ne7', '999,ne7', '4', '999,4'])
     assert.equal((await component(value))[1], 0, `${value}: of the requester's one value, which is 7`);
   assert.deepEqual(await component('999,ne7,7'), [1, 1]);
+});
+
+const viewOf = (resource: JsonObject): JsonObject => redactResource(resource, ['hiv'], DEFAULT_LABEL_TABLE);
+
+test('a view has no display of a reference to health data, though the reference has nothing but a display', () => {
+  const url = 'http://hl7.org/fhir/StructureDefinition/data-absent-reason';
+  const masked = { url, valueCode: 'masked' };
+  const practitioner = { type: 'Practitioner', display: 'Dr. Psy' };
+  const view = viewOf({
+    resourceType: 'ServiceRequest',
+    reasonReference: [{ type: 'Condition', display: 'HIV infection' }, { display: 'HIV infection' }],
+    performer: [practitioner],
+    code: { coding: [{ system: 'http://loinc.org', code: '8867-4', display: 'Heart rate' }] },
+    orderDetail: [{ coding: [{ code: 'local', display: 'Kept' }] }],
+  });
+  assert.deepEqual(view.reasonReference, [{ type: 'Condition' }, { extension: [masked] }]);
+  assert.deepEqual(view.performer, [practitioner]);
+  assert.ok(JSON.stringify(view).includes('Heart rate') && JSON.stringify(view).includes('Kept'));
+});
+
+test('no number in a view of a claim tells of what was taken out of it', () => {
+  const flu = (sequence: number) => ({ sequence, diagnosisCodeableConcept: { text: 'flu' } });
+  const claim = (diagnosis: JsonObject[], diagnosisSequence: number[]): JsonObject => ({
+    resourceType: 'Claim',
+    diagnosis,
+    item: [{ sequence: 1, diagnosisSequence, productOrService: { text: 'visit' } }],
+  });
+  const hidden = { sequence: 2, diagnosisCodeableConcept: B20 };
+  const view = viewOf(claim([flu(1), hidden, flu(3)], [1, 2]));
+  assert.deepEqual(view, viewOf(claim([flu(1), flu(2)], [1])));
+  assert.deepEqual(view.item, [{ sequence: 1, productOrService: { text: 'visit' } }]);
+  assert.equal((view.diagnosis as unknown[]).length, 2);
+});
+
+test('a view of an answer to a claim keeps the numbers that say which item it answers', () => {
+  const item = [{ itemSequence: 4, noteNumber: [1], adjudication: [] }];
+  const view = viewOf({ resourceType: 'ClaimResponse', item });
+  assert.deepEqual(view.item, [{ itemSequence: 4, adjudication: [] }]);
 });

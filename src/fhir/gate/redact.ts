@@ -17,12 +17,21 @@ const HARMLESS_DISPLAY = new Set([
 /** Of a Bundle: how many entries there were, and what they were like together. */
 const TELLS_OF_ENTRIES = new Set(['total', 'signature']);
 
+/** Their items have numbers, which only pointers in the same resource use. A number that is left out would tell. */
+const NUMBERED = new Set(['careTeam', 'diagnosis', 'insurance', 'procedure', 'supportingInfo']);
+/** Lists of such numbers, and of notes: `diagnosisSequence: [1, 2]` tells of a second diagnosis. */
+const POINTERS = /^_?([A-Za-z]+Sequence|noteNumber)$/;
+
+const MASKED = {
+  url: 'http://hl7.org/fhir/StructureDefinition/data-absent-reason',
+  valueCode: 'masked',
+};
 const REDACTED = { system: 'http://terminology.hl7.org/CodeSystem/v3-ObservationValue', code: 'REDACTED' };
 
 /**
  * A view for somebody who may not see these labels. It always looks the same: no narrative, no `.display` of a reference to
- * health data, and the REDACTED tag, so that none of them tells whether something was there. What carries a withheld label
- * goes: contained resources, and items of a top-level element.
+ * health data, no numbers that point to other items, and the REDACTED tag, so that none of them tells whether something was
+ * there. What carries a withheld label goes: contained resources, and items of a top-level element.
  */
 export function redactResource(
   resource: JsonObject,
@@ -34,13 +43,13 @@ export function redactResource(
   for (const [element, value] of Object.entries(resource)) {
     if (element === 'text' || element === '_text' || value === undefined) continue;
     if (resource.resourceType === 'Bundle' && TELLS_OF_ENTRIES.has(element)) continue;
-    if (resource.resourceType === 'Bundle' && TELLS_OF_ENTRIES.has(element)) continue;
     const rest =
       isDefining(element) || element === 'id' || element === 'resourceType'
         ? value
         : withoutWithheld(value, withheld, table, removedIds, element.startsWith('_'));
-    const plain = rest === undefined ? undefined : withoutDisplays(rest);
-    if (plain !== undefined) kept[element] = plain;
+    if (rest === undefined) continue;
+    const plain = withoutTells(rest);
+    kept[element] = NUMBERED.has(element) ? renumbered(plain) : plain;
   }
   return { ...kept, meta: withRedactedTag(kept.meta, withheld, table) };
 }
@@ -86,22 +95,39 @@ function refersTo(value: Json, ids: ReadonlySet<string>): boolean {
   return Object.values(value).some((item) => item !== undefined && refersTo(item as Json, ids));
 }
 
-function withoutDisplays(value: Json): Json {
-  if (Array.isArray(value)) return value.map(withoutDisplays);
+function withoutTells(value: Json): Json {
+  if (Array.isArray(value)) return value.map(withoutTells);
   if (!isObject(value)) return value;
   const hidesDisplay = isReference(value) && !hasHarmlessTarget(value);
   const kept: Record<string, Json> = {};
   for (const [name, item] of Object.entries(value)) {
     if (item === undefined || (hidesDisplay && (name === 'display' || name === '_display'))) continue;
+    if (Array.isArray(item) && POINTERS.test(name)) continue;
     // The narrative of a contained resource or of a section says in words what the codes say.
     if ((name === 'text' || name === '_text') && isObject(item) && 'div' in item) continue;
-    kept[name] = withoutDisplays(item);
+    kept[name] = withoutTells(item);
   }
-  return kept;
+  // R4 knows no empty element.
+  return hidesDisplay && Object.keys(kept).length === 0 ? { extension: [MASKED] } : kept;
 }
 
+/** The numbers that these items would have if there were no others, in the same order. */
+function renumbered(value: Json): Json {
+  if (!Array.isArray(value)) return value;
+  const numbers = value.map((item: Json) => (isObject(item) ? item.sequence : undefined));
+  const inOrder = [...new Set(numbers.filter((one) => typeof one === 'number'))].sort((a, b) => a - b);
+  return value.map((item: Json, place) =>
+    typeof numbers[place] === 'number' && isObject(item)
+      ? { ...item, sequence: inOrder.indexOf(numbers[place]) + 1 }
+      : item,
+  );
+}
+
+/** A Reference may have nothing but a type and a display. What has a code beside its display is a Coding, or like one. */
 const isReference = (value: JsonObject): boolean =>
-  typeof value.reference === 'string' || isObject(value.identifier);
+  typeof value.reference === 'string' ||
+  isObject(value.identifier) ||
+  (('display' in value || '_display' in value) && value.code === undefined);
 
 function hasHarmlessTarget({ reference, type }: JsonObject): boolean {
   const target =
