@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import type { Session } from '../src/fhir/index.ts';
 import { importBundle } from '../src/node/admin/import.ts';
+import { activeConsent, actor, fhirConsent } from './consent/fhir-consent.ts';
 import { CLINICIAN, createFhirWorld, type FhirReply, type FhirWorld } from './support/fhir-world.ts';
 
 /** May write and not read. */
@@ -150,4 +151,48 @@ test('an import refuses conditions, which it may not look up', async () => {
       code: 'invalid-resource',
       message: /ifNoneExist/,
     });
+});
+
+/** A clinician whom the patient `pa` has denied. */
+const DENIED: Session = { ...CLINICIAN, accountId: '04'.repeat(32) };
+const deniedBy = (patient: string) =>
+  world.consents.set(patient, [
+    activeConsent(
+      1,
+      fhirConsent('OPTIN', { provision: [{ type: 'deny', actor: [actor(DENIED.accountId)] }] }),
+    ),
+  ]);
+
+test('a record is under the consents of its patient, however the reference is written', async () => {
+  deniedBy('pa');
+  const own = 'http://test/fhir/R4';
+  const spellings = [
+    'Patient/pa',
+    'Patient/pa/_history/1',
+    `${own}/Patient/pa`,
+    'HTTP://TEST/fhir/R4/Patient/pa',
+    'https://test/fhir/R4/Patient/pa',
+    `${own}//Patient/pa`,
+    '/Patient/pa',
+    'Patient/pa/',
+    'Patient//pa',
+    'Patient/pa#x',
+    'Patient/%70a',
+    'Encounter/../Patient/pa',
+  ];
+  for (const [at, subject] of spellings.entries()) {
+    const url = `/Observation/spelling-${at}`;
+    const reply = await world.send(CLINICIAN, 'PUT', url, observation(subject, { id: `spelling-${at}` }));
+    assert.equal(reply.status, 201, `${subject}: ${reply.body}`);
+    assert.equal((await world.send(DENIED, 'GET', url)).status, 404, subject);
+  }
+});
+
+test('a Patient of another server is not ours', async () => {
+  deniedBy('pa');
+  for (const [at, subject] of ['http://other/fhir/R4/Patient/pa', 'http://test/other/Patient/pa'].entries()) {
+    const url = `/Observation/other-${at}`;
+    await world.send(CLINICIAN, 'PUT', url, observation(subject, { id: `other-${at}` }));
+    assert.equal((await world.send(DENIED, 'GET', url)).status, 200, subject);
+  }
 });
