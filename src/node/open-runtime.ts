@@ -24,6 +24,7 @@ import {
 import { createConsentDesk } from './consents/consent-submission.ts';
 import { createConsentView } from './consents/consent-view.ts';
 import { createEpochWatch } from './consents/epoch-watch.ts';
+import { createGrantWatch } from './consents/grant-watch.ts';
 import { readLedgerConsent } from './consents/ledger-consent.ts';
 import { type Cosigner, startCosigner } from './cosigning/cosigner.ts';
 import { openFhir } from './fhir/open-fhir.ts';
@@ -62,6 +63,7 @@ export async function openRuntime(opened: OpenedFolder, config: NodeConfig): Pro
     vault = await openNodeVault(opened, config, custodian);
     refuseAnotherAccessLog(engine, custodian, vault);
     const runtime = wire({ opened, config, engine, consortium, vault, custodian, chainId, nowMs, log });
+    await runtime.granted.bringUp();
     await anchorLeftOvers(runtime);
     return runtime;
   } catch (error) {
@@ -167,19 +169,11 @@ function wire(parts: Opened): NodeRuntime {
   const genesisBytes = encodeGenesis(opened.genesis);
   const registry = createRegistryView(engine.state);
   const sessions = createSessionStore<NodeSession>(nowMs);
-  const consents = createConsentView({
-    ...vault,
-    ledgerConsent: (consentId) => readLedgerConsent(engine.state, consentId),
-  });
   const everyMs = config.anchorEveryMs ?? DEFAULT_ANCHOR_EVERY_MS;
   const accessAnchor = startAccessAnchor({ accessLog: vault.accessLog, custodian, everyMs, nowMs, log });
   const freshness = consortium && freshnessOf(consortium, accessAnchor);
-  const epochs = createEpochWatch({
-    state: engine.state,
-    vault,
-    onFailure: () => log.write('error', 'epoch-rotation-failed'),
-  });
-  watchCommits(engine, { epochs, consents, registry, sessions });
+  const { epochs, granted, consents, consentDesk } = consentPartsOf(parts);
+  watchCommits(engine, { epochs, granted, consents, registry, sessions });
   const recordAnchor = createRecordAnchor({ vault, bindings: vault.bindings, custodian });
   const metrics = createMetrics();
   const cosigner = cosignerOf(parts, metrics);
@@ -198,8 +192,9 @@ function wire(parts: Opened): NodeRuntime {
     sessions,
     failures: failuresOf(parts),
     consents,
-    consentDesk: createConsentDesk({ engine, vault, epochs }),
+    consentDesk,
     epochs,
+    granted,
     enrolment: createEnrolment({ ...parts, onBound: (patientId) => consents.forget(patientId) }),
     recordAnchor,
     accessAnchor,
@@ -238,15 +233,42 @@ function wire(parts: Opened): NodeRuntime {
   return runtime;
 }
 
+function consentPartsOf({
+  engine,
+  vault,
+  custodian,
+  log,
+}: Opened): PartsOfNode<'epochs' | 'granted' | 'consents' | 'consentDesk'> {
+  const epochs = createEpochWatch({
+    state: engine.state,
+    vault,
+    onFailure: () => log.write('error', 'epoch-rotation-failed'),
+  });
+  const granted = createGrantWatch({
+    engine,
+    noted: vault.grantedConsents,
+    custodian: custodian.accountId,
+    onFailure: () => log.write('error', 'granted-consents-not-written'),
+  });
+  const consents = createConsentView({
+    ...vault,
+    granted,
+    ledgerConsent: (consentId) => readLedgerConsent(engine.state, consentId),
+  });
+  const onStored = (patientId: string): void => consents.forget(patientId);
+  return { epochs, granted, consents, consentDesk: createConsentDesk({ engine, vault, epochs, onStored }) };
+}
+
 /** What has to happen before a block is acknowledged: nobody reads by what it ended. */
 function watchCommits(
   engine: Engine,
-  parts: PartsOfNode<'epochs' | 'consents' | 'registry' | 'sessions'>,
+  parts: PartsOfNode<'epochs' | 'granted' | 'consents' | 'registry' | 'sessions'>,
 ): void {
-  const { epochs, consents, registry, sessions } = parts;
+  const { epochs, granted, consents, registry, sessions } = parts;
   engine.onCommit((block, results) => {
     const changes = changesOf(block, results);
     epochs.revoked(changes.revoked);
+    granted.committed(block, results);
     if (changes.consents !== undefined) consents.changed(changes.consents);
     if (!changes.registry) return;
     registry.changed();

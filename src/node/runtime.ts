@@ -10,6 +10,7 @@ import type { NodeSession } from './auth/token-endpoint.ts';
 import type { createConsentDesk } from './consents/consent-submission.ts';
 import type { ConsentView } from './consents/consent-view.ts';
 import type { EpochWatch } from './consents/epoch-watch.ts';
+import type { GrantWatch } from './consents/grant-watch.ts';
 import type { Cosigner } from './cosigning/cosigner.ts';
 import type { FhirDoor } from './fhir/fhir-door.ts';
 import type { OpenedFolder } from './folder/init-folder.ts';
@@ -41,6 +42,7 @@ export interface NodeRuntime {
   readonly consents: ConsentView;
   readonly consentDesk: ReturnType<typeof createConsentDesk>;
   readonly epochs: EpochWatch;
+  readonly granted: GrantWatch;
   readonly enrolment: Enrolment;
   readonly recordAnchor: RecordAnchor;
   readonly accessAnchor: AccessAnchorTimer;

@@ -141,6 +141,7 @@ async function shutDown(runtime: NodeRuntime, servers: HttpServer[]): Promise<vo
   const stopped = runtime.accessAnchor.stop();
   await withinPatience(runtime, stopped).catch(() => runtime.log.write('error', 'access-anchor-failed'));
   await runtime.epochs.idle();
+  await runtime.granted.settle();
   await runtime.vault.close();
   await runtime.engine.close();
   await sealFolder(runtime.opened);

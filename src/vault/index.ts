@@ -62,6 +62,8 @@ export { recordCommitment } from './records/commitment.ts';
 export type {
   Consents,
   EnrolmentCodes,
+  GrantedConsent,
+  GrantedConsents,
   PatientBinding,
   PatientBindings,
   Settings,

@@ -22,6 +22,7 @@ import { openSqliteStore } from './storage/sqlite-store.ts';
 import { createBindings } from './tables/bindings.ts';
 import { createConsents } from './tables/consents.ts';
 import { createEnrolmentCodes } from './tables/enrolment-codes.ts';
+import { createGrantedConsents } from './tables/granted-consents.ts';
 import { createSettings } from './tables/settings.ts';
 import { createUsedIdentifiers } from './tables/used-identifiers.ts';
 import type { Vault, VaultOptions } from './vault.ts';
@@ -131,6 +132,7 @@ function vaultOn(
     enrolmentCodes: createEnrolmentCodes(context),
     bindings: createBindings(context),
     consents: createConsents(context),
+    grantedConsents: createGrantedConsents(context),
     usedIdentifiers: createUsedIdentifiers(context),
     settings: createSettings(context),
     close: () => {

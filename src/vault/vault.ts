@@ -9,6 +9,7 @@ import type { PendingCommitment, PutResult, RecordKey, RecordReader, SealedWrite
 import type {
   Consents,
   EnrolmentCodes,
+  GrantedConsents,
   PatientBindings,
   Settings,
   UsedIdentifiers,
@@ -60,6 +61,7 @@ export type Vault = RecordReader & {
   readonly enrolmentCodes: EnrolmentCodes;
   readonly bindings: PatientBindings;
   readonly consents: Consents;
+  readonly grantedConsents: GrantedConsents;
   readonly usedIdentifiers: UsedIdentifiers;
   readonly settings: Settings;
   /** Finishes what has begun, seals the files, and lets go. */

@@ -2,6 +2,8 @@ import {
   actionName,
   type ConsentTerms,
   decodeSinglePart,
+  type GrantConsent,
+  type LedgerConsent,
   mayChangeConsentOf,
   normaliseConsent,
   readConsent,
@@ -45,6 +47,8 @@ interface Deps {
   engine: Pick<Engine, 'state' | 'submit'>;
   vault: Pick<Vault, 'bindings' | 'consents'>;
   epochs: Pick<EpochWatch, 'idle'>;
+  /** Terms of a patient's consent came in: it may be on the ledger, denying until now. */
+  onStored: (patientId: string) => void;
 }
 
 /**
@@ -54,7 +58,10 @@ interface Deps {
  */
 export function createConsentDesk(deps: Deps): {
   accept(submission: ConsentSubmission): Promise<AcceptedConsent>;
-  /** Stores the terms alone: the patient submits the transaction through another node of the consortium. */
+  /**
+   * Stores the terms alone: the patient submits the transaction through another node of the consortium, or has done so. Terms
+   * of what is on the ledger have to be those that it commits to.
+   */
   deposit(submission: ConsentSubmission): Promise<void>;
 } {
   const oneAtATime = createKeyedLock();
@@ -119,7 +126,7 @@ function changeOf({ header, parts }: Transaction, { engine }: Deps): Change {
   const current = readConsent(engine.state, consentId);
   if (actionName(header.contract, header.action) === 'grant-consent') {
     const grant = decodeSinglePart(parts, readGrantConsent);
-    if (current !== undefined || !grant.ok)
+    if (!grant.ok || (current !== undefined && !isSameGrant(current, grant.value)))
       throw new AppError(
         'conflict',
         'A consent with this id is on the ledger. Grant under a new id, or replace it.',
@@ -134,6 +141,8 @@ function changeOf({ header, parts }: Transaction, { engine }: Deps): Change {
   const revoke = decodeSinglePart(parts, readRevokeConsent);
   const expected =
     replace?.ok === true ? replace.value.expectedVersion : revoke.ok ? revoke.value.expectedVersion : -1;
+  if (replace?.ok === true && isOnLedger(current, replace.value.expectedVersion + 1, replace.value))
+    return { consentId, patient: current.patient, version: current.version, terms: replace.value };
   if (current.status === 'revoked') throw new AppError('conflict', 'The consent is revoked already.');
   if (expected !== current.version)
     throw new AppError('conflict', 'The consent has changed meanwhile. Look at it again.');
@@ -143,6 +152,21 @@ function changeOf({ header, parts }: Transaction, { engine }: Deps): Change {
     version: expected + 1,
     ...(replace?.ok === true && { terms: replace.value }),
   };
+}
+
+/** Whether the ledger has this very change already: then only its terms can be missing here. */
+function isOnLedger(current: LedgerConsent, version: number, terms: NonNullable<Change['terms']>): boolean {
+  return (
+    current.status === 'active' &&
+    current.version === version &&
+    current.validFromMs === terms.validFromMs &&
+    current.validUntilMs === terms.validUntilMs &&
+    equalBytes(current.termsCommitment, terms.termsCommitment)
+  );
+}
+
+function isSameGrant(current: LedgerConsent, grant: GrantConsent): boolean {
+  return isOnLedger(current, 1, grant) && equalBytes(current.patient, grant.patient);
 }
 
 async function patientOf(change: Change, { vault }: Deps): Promise<string> {
@@ -191,6 +215,7 @@ async function storeTerms(
     salt,
     consent,
   });
+  deps.onStored(patientId);
 }
 
 function termsOf(consent: unknown, patientId: string): ConsentTerms {

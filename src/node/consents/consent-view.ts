@@ -6,6 +6,7 @@ import {
 } from '../../contracts/index.ts';
 import { equalBytes } from '../../shared/index.ts';
 import type { Consents, PatientBindings, StoredConsent } from '../../vault/index.ts';
+import type { GrantWatch } from './grant-watch.ts';
 
 const MAX_CACHED_PATIENTS = 50_000;
 
@@ -39,6 +40,8 @@ export interface ConsentViewDeps {
   bindings: Pick<PatientBindings, 'byPatient'>;
   consents: Pick<Consents, 'get' | 'listByPatient'>;
   ledgerConsent: (consentId: string) => LedgerConsent | undefined;
+  /** Every consent that the ledger has for a pseudonym, whether or not its terms came here. */
+  granted: Pick<GrantWatch, 'of'>;
 }
 
 interface Load {
@@ -78,12 +81,13 @@ export function createConsentView(deps: ConsentViewDeps): ConsentView {
   const attempt = async (load: Load): Promise<readonly ActiveConsent[] | undefined> => {
     load.account = (await deps.bindings.byPatient(load.patientId))?.accountId;
     const newest = await deps.consents.listByPatient(load.patientId);
-    const looked = await versionsOnLedger(deps, newest);
+    const granted = load.account === undefined ? [] : await deps.granted.of(load.account);
+    const looked = [...(await versionsOnLedger(deps, newest)), ...withoutTerms(deps, granted, newest)];
     const active = load.stale ? undefined : activeOnLedger(deps, looked);
     if (active === undefined) return undefined;
     keep(load.patientId, {
       account: load.account,
-      consentIds: looked.map(({ consent }) => consent.consentId),
+      consentIds: looked.map(({ consentId }) => consentId),
       active,
     });
     return active;
@@ -127,9 +131,23 @@ function keysOf(entry: Cached): string[] {
 }
 
 interface Looked {
-  consent: StoredConsent;
+  consentId: string;
+  /** Undefined where nobody brought its terms. */
+  consent: StoredConsent | undefined;
   /** The version that the ledger had when the vault was asked for it. */
   version: number;
+}
+
+/** What is granted on the ledger while the vault has no version of it: it denies until its terms come. */
+function withoutTerms(deps: ConsentViewDeps, granted: readonly string[], stored: StoredConsent[]): Looked[] {
+  const known = new Set(stored.map(({ consentId }) => consentId));
+  return granted
+    .filter((consentId) => !known.has(consentId))
+    .map((consentId) => ({
+      consentId,
+      consent: undefined,
+      version: deps.ledgerConsent(consentId)?.version ?? 1,
+    }));
 }
 
 /** The stored versions that the ledger has now: a newer one may be stored whose transaction was never sent. */
@@ -139,7 +157,7 @@ async function versionsOnLedger(deps: ConsentViewDeps, newest: StoredConsent[]):
     const version = deps.ledgerConsent(consent.consentId)?.version ?? consent.version;
     const stored =
       version === consent.version ? consent : await deps.consents.get(consent.consentId, version);
-    looked.push({ consent: stored ?? consent, version });
+    looked.push({ consentId: consent.consentId, consent: stored ?? consent, version });
   }
   return looked;
 }
@@ -147,14 +165,14 @@ async function versionsOnLedger(deps: ConsentViewDeps, newest: StoredConsent[]):
 /** What the ledger says about the stored consents at this moment; undefined when it has moved on since they were read. */
 function activeOnLedger(deps: ConsentViewDeps, looked: Looked[]): ActiveConsent[] | undefined {
   const active: ActiveConsent[] = [];
-  for (const { consent, version } of looked) {
-    const onLedger = deps.ledgerConsent(consent.consentId);
+  for (const { consentId, consent, version } of looked) {
+    const onLedger = deps.ledgerConsent(consentId);
     if (onLedger !== undefined && onLedger.version !== version) return undefined;
     if (onLedger?.status !== 'active') continue;
     active.push({
-      id: consent.consentId,
+      id: consentId,
       version: onLedger.version,
-      terms: provenTerms(consent, onLedger.termsCommitment),
+      terms: consent === undefined ? null : provenTerms(consent, onLedger.termsCommitment),
       validFromMs: onLedger.validFromMs,
       validUntilMs: onLedger.validUntilMs,
     });

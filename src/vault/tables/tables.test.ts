@@ -71,6 +71,22 @@ test('a version of a consent is what it was last stored as, and the newest stays
   assert.deepEqual(await consents.listByPatient('p3'), [stored(2, '{"v":"2"}')]);
 });
 
+test('granted consents are kept by pseudonym, once each, with the height they are complete to', async () => {
+  const many = Array.from({ length: 600 }, (_, number) => ({ account: 'a1', consentId: `c${number}` }));
+  assert.equal(await world.vault.grantedConsents.height(), 0);
+  await world.vault.grantedConsents.add(many.slice(0, 500), 7);
+  await world.vault.grantedConsents.add([...many.slice(400), { account: 'a2', consentId: 'd' }], 9);
+  await world.reopen();
+  const { grantedConsents } = world.vault;
+  assert.deepEqual(
+    await grantedConsents.of('a1'),
+    many.map(({ consentId }) => consentId),
+  );
+  assert.deepEqual(await grantedConsents.of('a2'), ['d']);
+  assert.deepEqual(await grantedConsents.of('a3'), []);
+  assert.equal(await grantedConsents.height(), 9);
+});
+
 test('an identifier is used once, until it expires, also after a restart', async () => {
   const use = (nowMs: number) => world.vault.usedIdentifiers.useOnce('jti-1', NOW_MS + 100, nowMs);
   const first = await Promise.all(Array.from({ length: 5 }, () => use(NOW_MS)));

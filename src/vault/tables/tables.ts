@@ -47,6 +47,19 @@ export type Consents = {
   listByPatient(patientId: string): Promise<StoredConsent[]>;
 };
 
+/** That the ledger has a consent for a pseudonym. Both in hex. */
+export type GrantedConsent = { readonly account: string; readonly consentId: string };
+
+/** Which consents the ledger has for whom: its state cannot be asked for that. */
+export type GrantedConsents = {
+  /** Adds what the blocks up to `height` granted; what is there already stays as it is. */
+  add(grants: readonly GrantedConsent[], height: number): Promise<void>;
+  /** The ids of all that were ever granted under a pseudonym. */
+  of(account: string): Promise<string[]>;
+  /** The last block that was taken in; 0 before the first. */
+  height(): Promise<number>;
+};
+
 /** Identifiers that may be used once (the jti of an assertion). */
 export type UsedIdentifiers = {
   /** True for the first caller only, until `expiresAtMs`. */

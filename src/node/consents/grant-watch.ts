@@ -1,0 +1,96 @@
+import { actionName, CONTRACT, decodeSinglePart, readGrantConsent } from '../../contracts/index.ts';
+import type { Engine } from '../../engine/index.ts';
+import { type Block, decodeTransaction, RESULT_CODES, type TransactionResult } from '../../ledger/index.ts';
+import { equalBytes, toHex } from '../../shared/index.ts';
+import type { GrantedConsent, GrantedConsents } from '../../vault/index.ts';
+
+/** Where the header has the contract's number: after the version and the chain id. */
+const CONTRACT_OFFSET = 33;
+const MAX_NOTED_AT_ONCE = 1000;
+
+/**
+ * Which consents the ledger has for a patient of this custodian, whether or not anybody brought their terms here. The ledger's
+ * state cannot be asked for that by patient, so that the vault keeps it, with the height up to which it is complete.
+ */
+export interface GrantWatch {
+  /** Ids of every consent ever granted under a pseudonym, in hex. */
+  of(account: string): Promise<readonly string[]>;
+  /** Call while a block is committed: from here on `of` tells of it. */
+  committed(block: Block, results: readonly TransactionResult[]): void;
+  /** Reads the blocks that the vault does not know yet. Call once, after `committed` gets every new one. */
+  bringUp(): Promise<void>;
+  /** Resolves when what was committed so far is in the vault: the next start begins after it. */
+  settle(): Promise<void>;
+}
+
+interface Deps {
+  engine: Pick<Engine, 'blocks' | 'head'>;
+  noted: GrantedConsents;
+  custodian: Uint8Array;
+  onFailure: () => void;
+}
+
+export function createGrantWatch(deps: Deps): GrantWatch {
+  const { engine, noted, custodian } = deps;
+  let unwritten: GrantedConsent[] = [];
+  let height = 0;
+  let last: Promise<void> = Promise.resolve();
+
+  const see = (block: Block, results: readonly TransactionResult[]): boolean => {
+    const found = grantsIn(block, results, custodian);
+    unwritten.push(...found);
+    return found.length > 0;
+  };
+  // What could not be written stays, and is written with what comes next: the height never passes over a grant.
+  const write = async (upTo: number): Promise<void> => {
+    const writing = [...unwritten];
+    await noted.add(writing, upTo);
+    unwritten = unwritten.slice(writing.length);
+  };
+  const readMissed = async (): Promise<void> => {
+    const head = engine.head().height;
+    const known = await noted.height();
+    for await (const { block, results } of engine.blocks(known + 1)) {
+      see(block, results);
+      if (unwritten.length >= MAX_NOTED_AT_ONCE) await write(block.height);
+    }
+    if (head > known) await write(head);
+  };
+  return {
+    async of(account) {
+      const waiting = unwritten.filter((grant) => grant.account === account);
+      const written = await noted.of(account);
+      return [...new Set([...written, ...waiting.map(({ consentId }) => consentId)])];
+    },
+    committed(block, results) {
+      height = block.height;
+      if (see(block, results)) last = last.then(() => write(height)).catch(deps.onFailure);
+    },
+    bringUp() {
+      const turn = last.then(readMissed);
+      last = turn.catch(() => undefined);
+      return turn;
+    },
+    settle() {
+      if (height > 0) last = last.then(() => write(height)).catch(deps.onFailure);
+      return last;
+    },
+  };
+}
+
+function grantsIn(
+  { transactions }: Block,
+  results: readonly TransactionResult[],
+  custodian: Uint8Array,
+): GrantedConsent[] {
+  return transactions.flatMap((bytes, index) => {
+    if (bytes[CONTRACT_OFFSET] !== CONTRACT.consent || results[index]?.code !== RESULT_CODES.ok) return [];
+    const decoded = decodeTransaction(bytes);
+    if (!decoded.ok) return [];
+    const { header, parts } = decoded.value;
+    if (actionName(header.contract, header.action) !== 'grant-consent') return [];
+    const grant = decodeSinglePart(parts, readGrantConsent);
+    if (!grant.ok || !equalBytes(grant.value.custodian, custodian)) return [];
+    return [{ account: toHex(grant.value.patient), consentId: toHex(grant.value.consentId) }];
+  });
+}

@@ -1,0 +1,114 @@
+/** A consent that the ledger has and whose terms nobody brought to the custodian denies, until they come. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, before, test } from 'node:test';
+import {
+  createNodeClient,
+  createWallet,
+  enrolmentRequest,
+  type NodeClient,
+  type PatientKey,
+  signGrant,
+  signReplacement,
+  signRevocation,
+} from '../src/client/index.ts';
+import { startNode } from '../src/node/index.ts';
+import { PASSPHRASE, sessionToken, startTestNode, type TestNode } from './node-fixture.ts';
+import { consentTo } from './support/research-consent.ts';
+
+let node: TestNode;
+let client: NodeClient;
+let patient: PatientKey;
+const folder = mkdtempSync(join(tmpdir(), 'careledger-terms-'));
+
+before(async () => {
+  node = await startTestNode();
+  connect();
+  const { enrolment, custodian, chainId } = node.node.runtime;
+  const wallet = await createWallet(join(folder, 'chi.json'));
+  const { code } = await enrolment.issueCode('chi');
+  await client.enrol(enrolmentRequest(wallet.seed, custodian.accountId, chainId, code));
+  patient = wallet.keyAt(custodian.accountId);
+});
+after(async () => {
+  await node.close();
+  rmSync(dirname(node.data), { recursive: true, force: true });
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function connect(): void {
+  client = createNodeClient({ baseUrl: node.url });
+}
+
+async function restart(): Promise<void> {
+  await node.node.close();
+  const started = await startNode({
+    dataPath: node.data,
+    port: 0,
+    passphrase: PASSPHRASE,
+    logSink: () => {},
+  });
+  node = { ...node, node: started, url: started.url, close: () => started.close() };
+  connect();
+}
+
+const grantee = (): string => node.demoKey('researcher').accountId;
+
+/** What the patient's own hospital, by whose policy a clinician reads, gets. */
+async function careStatus(): Promise<number> {
+  const token = await sessionToken(node.url, node.demoKey('clinician'));
+  const headers = { authorization: `Bearer ${token}` };
+  return (await fetch(`${node.url}/fhir/R4/Condition/chi-asthma`, { headers })).status;
+}
+
+test('a grant without terms denies what the policy gives, also after a restart, until the terms come', async () => {
+  assert.equal(await careStatus(), 200);
+  const signed = signGrant(
+    consentTo(grantee(), 'chi'),
+    patient,
+    await client.signingPlace(patient.accountId),
+  );
+  await node.node.runtime.engine.submit(signed.transaction);
+  assert.equal(await careStatus(), 404);
+  await restart();
+  assert.equal(await careStatus(), 404);
+
+  await assert.rejects(client.depositTerms({ ...signed, salt: new Uint8Array(32) }), {
+    code: 'invalid-consent',
+  });
+  await assert.rejects(client.depositTerms({ ...signed, consent: consentTo(grantee(), 'chi', 'TREAT') }), {
+    code: 'invalid-consent',
+  });
+  assert.equal(await careStatus(), 404);
+  await client.depositTerms(signed);
+  assert.equal(await careStatus(), 200);
+
+  const replaced = signReplacement(
+    consentTo(grantee(), 'chi', 'TREAT'),
+    { consentId: signed.consentId, expectedVersion: 1 },
+    await client.signingPlace(patient.accountId),
+    patient,
+  );
+  await node.node.runtime.engine.submit(replaced.transaction);
+  assert.equal(await careStatus(), 404, 'the terms of the version before are not those of this one');
+  await client.depositTerms(replaced);
+  assert.equal(await careStatus(), 200);
+  await assert.rejects(client.depositTerms(signed), { code: 'conflict' });
+});
+
+test('a grant without terms that is revoked denies no more, and takes no terms', async () => {
+  const signed = signGrant(
+    consentTo(grantee(), 'chi'),
+    patient,
+    await client.signingPlace(patient.accountId),
+  );
+  await node.node.runtime.engine.submit(signed.transaction);
+  assert.equal(await careStatus(), 404);
+  const change = { consentId: signed.consentId, expectedVersion: 1 };
+  const revocation = signRevocation(change, await client.signingPlace(patient.accountId), patient);
+  await node.node.runtime.engine.submit(revocation.transaction);
+  assert.equal(await careStatus(), 200);
+  await assert.rejects(client.depositTerms(signed), { code: 'conflict' });
+});
