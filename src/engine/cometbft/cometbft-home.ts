@@ -93,6 +93,8 @@ function settingsOf(settings: HomeSettings): Record<string, string> {
     'rpc.max_body_bytes': String(MAX_BATCH_BYTES * 2),
     'p2p.laddr': text(`tcp://${p2pHost}:${p2pPort}`),
     'p2p.persistent_peers': text(peers.join(',')),
+    // Strangers may take all places for those who connect; members are let in beyond them.
+    'p2p.unconditional_peer_ids': text(peers.map(idOfPeer).join(',')),
     'p2p.addr_book_strict': String(!isLocal),
     'p2p.allow_duplicate_ip': String(isLocal),
     'p2p.pex': String(!isLocal),
@@ -116,6 +118,11 @@ function settingsOf(settings: HomeSettings): Record<string, string> {
     'storage.discard_abci_responses': 'true',
     ...settings.extra,
   };
+}
+
+/** What stands before the `@`. */
+function idOfPeer(peer: string): string {
+  return peer.slice(0, peer.indexOf('@'));
 }
 
 function text(value: string): string {
