@@ -75,7 +75,7 @@ function rootsNow(before: { get(key: Uint8Array): Uint8Array | undefined }, writ
 
 function open(by: Actor, change: Change, why: string, lastHeight = 60): Uint8Array {
   step(by, 'open-proposal', encodeOpenProposal({ lastHeight, change }), why);
-  return proposalIdOf({ lastHeight, change });
+  return proposalIdOf(by.id, { lastHeight, change });
 }
 
 const vote = (by: Actor, proposalId: Uint8Array, isYes: boolean, why: string): void =>
@@ -135,7 +135,8 @@ vote(a, equal, true, 'what was equal ended with it');
 open(b, { kind: 'activate-version', version: 2, height: 30 }, 'too soon');
 const unwanted = open(b, { kind: 'activate-version', version: 3, height: 900 }, 'to be taken back');
 step(b, 'withdraw-proposal', encodeWithdrawProposal({ proposalId: unwanted }), 'taken back');
-open(a, { kind: 'activate-version', version: 3, height: 900 }, 'its id is free for another');
+open(b, { kind: 'activate-version', version: 3, height: 900 }, 'an id is used once');
+open(a, { kind: 'activate-version', version: 3, height: 900 }, 'another has another id');
 
 const file = join(import.meta.dirname, '../vectors/governance.json');
 const vectors = {

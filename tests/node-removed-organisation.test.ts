@@ -52,7 +52,7 @@ async function decide(change: Change, ...others: readonly Organisation[]): Promi
   const propose = () => custodian.submit('open-proposal', [encodeOpenProposal(draft)]);
   const vote = ({ signer }: Organisation) =>
     signer.submit('vote-on-proposal', [
-      encodeVoteOnProposal({ proposalId: proposalIdOf(draft), isYes: true }),
+      encodeVoteOnProposal({ proposalId: proposalIdOf(custodian.accountId, draft), isYes: true }),
     ]);
   const last = others.at(-1);
   if (last === undefined) return propose;

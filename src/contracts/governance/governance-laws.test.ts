@@ -67,7 +67,7 @@ test('a change is made exactly when more than two thirds said yes, each heard on
         const yes = [...heard.values()].filter(Boolean).length;
         const isDecided = 3 * yes > 2 * size;
         assert.equal(isIn(readMembers(chain.state), NEWCOMERS[0] as Actor), isDecided, `${yes} of ${size}`);
-        const result = vote(chain, org(voter), proposalIdOf(draft), isYes);
+        const result = vote(chain, org(voter), proposalIdOf(org(0).id, draft), isYes);
         const expected = isDecided ? 'proposal-closed' : heard.has(voter) ? 'already-voted' : 'ok';
         assert.equal(result, expected);
         if (result === 'ok') heard.set(voter, isYes);
@@ -87,8 +87,8 @@ test('the order in which the same votes come does not matter for what is decided
         const chain = consortium(size);
         const draft = { lastHeight: LAST_HEIGHT, change: admission(chain, org(0), NEWCOMERS[0] as Actor) };
         open(chain, org(0), draft);
-        for (const voter of voters) vote(chain, org(voter), proposalIdOf(draft), opinion(voter));
-        const status = readProposal(chain.state, proposalIdOf(draft))?.status;
+        for (const voter of voters) vote(chain, org(voter), proposalIdOf(org(0).id, draft), opinion(voter));
+        const status = readProposal(chain.state, proposalIdOf(org(0).id, draft))?.status;
         return `${status} ${readMembers(chain.state).map(toHex)}`;
       };
       const others = order.filter((voter) => voter !== 0);
@@ -153,7 +153,7 @@ test('whatever is decided: four validators of four organisations stay, each belo
               : chain.sign(
                   by,
                   'vote-on-proposal',
-                  encodeVoteOnProposal({ proposalId: proposalIdOf(draft), isYes: true }),
+                  encodeVoteOnProposal({ proposalId: proposalIdOf(first.id, draft), isYes: true }),
                   sequenceOf(chain, by),
                 );
           const { stateWrites } = chain.executeForOutput(bytes);

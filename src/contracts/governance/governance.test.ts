@@ -35,10 +35,10 @@ test('a change is made by the vote that brings more than two thirds, and not bef
     assert.equal(consortium.propose(consortium.org(0), change, 50), 'ok');
     for (let yes = 1; yes < needed; yes += 1) {
       assert.equal(isMember(), false, `${yes} of ${size}`);
-      assert.equal(consortium.vote(consortium.org(yes), proposalIdOf(draft)), 'ok');
+      assert.equal(consortium.vote(consortium.org(yes), proposalIdOf(consortium.org(0).id, draft)), 'ok');
     }
     assert.ok(isMember(), `${needed} of ${size}`);
-    const proposal = readProposal(consortium.chain.state, proposalIdOf(draft));
+    const proposal = readProposal(consortium.chain.state, proposalIdOf(consortium.org(0).id, draft));
     assert.equal(proposal?.status, 'executed');
     assert.equal(proposal?.closedHeight, consortium.chain.height);
     assert.equal(proposal?.votes.length, needed);
@@ -48,7 +48,7 @@ test('a change is made by the vote that brings more than two thirds, and not bef
 test('an organisation votes once, whichever way, and its second vote changes nothing', () => {
   const consortium = new Consortium(4);
   const change = consortium.admission(consortium.org(0), newcomer);
-  const id = proposalIdOf({ lastHeight: 50, change });
+  const id = proposalIdOf(consortium.org(0).id, { lastHeight: 50, change });
   consortium.propose(consortium.org(0), change, 50);
   assert.equal(consortium.vote(consortium.org(0), id), 'already-voted', 'opening was its vote');
   assert.equal(consortium.vote(consortium.org(1), id, false), 'ok');
@@ -64,7 +64,7 @@ test('two votes of one organisation in one block count once', () => {
   const consortium = new Consortium(4);
   const change = consortium.admission(consortium.org(0), newcomer);
   consortium.propose(consortium.org(0), change, 50);
-  const proposalId = proposalIdOf({ lastHeight: 50, change });
+  const proposalId = proposalIdOf(consortium.org(0).id, { lastHeight: 50, change });
   const payload = encodeVoteOnProposal({ proposalId, isYes: true });
   const votes = [0, 1].map((sequence) => {
     return consortium.chain.sign(consortium.org(1), 'vote-on-proposal', payload, { sequence });
@@ -82,13 +82,13 @@ test('only members propose and vote, on what is there and still open', () => {
   consortium.chain.register(first, 'register-practitioner', outsider);
   assert.equal(consortium.propose(outsider, change), 'not-a-member');
   assert.equal(consortium.propose(first, change, 20), 'ok');
-  assert.equal(consortium.vote(outsider, proposalIdOf(draft)), 'not-a-member');
+  assert.equal(consortium.vote(outsider, proposalIdOf(consortium.org(0).id, draft)), 'not-a-member');
   assert.equal(consortium.vote(second, new Uint8Array(32)), 'unknown-proposal');
-  const withdrawal = encodeWithdrawProposal({ proposalId: proposalIdOf(draft) });
+  const withdrawal = encodeWithdrawProposal({ proposalId: proposalIdOf(consortium.org(0).id, draft) });
   assert.equal(consortium.chain.run(second, 'withdraw-proposal', withdrawal), 'not-the-proposer');
   assert.equal(consortium.chain.run(first, 'withdraw-proposal', withdrawal), 'ok');
   assert.equal(consortium.chain.run(first, 'withdraw-proposal', withdrawal), 'proposal-closed');
-  assert.equal(consortium.vote(second, proposalIdOf(draft)), 'proposal-closed');
+  assert.equal(consortium.vote(second, proposalIdOf(consortium.org(0).id, draft)), 'proposal-closed');
 });
 
 test('a proposal ends at its last height, and leaves its place to another', () => {
@@ -101,7 +101,7 @@ test('a proposal ends at its last height, and leaves its place to another', () =
     'bad-expiry',
   );
   const lastHeight = chain.height + 4;
-  const id = proposalIdOf({ lastHeight, change });
+  const id = proposalIdOf(consortium.org(0).id, { lastHeight, change });
   assert.equal(consortium.propose(consortium.org(0), change, lastHeight), 'ok');
   assert.equal(consortium.propose(consortium.org(0), change, lastHeight + 9), 'proposal-exists');
   assert.equal(consortium.vote(consortium.org(1), id), 'ok', 'at its last height but one');
@@ -123,7 +123,7 @@ test('a member has a limited number of open proposals, and cannot use up those o
   assert.equal(consortium.propose(second, change(2), 52), 'proposal-exists', 'but once');
   assert.equal(consortium.propose(second, change(99)), 'ok');
   const withdrawal = encodeWithdrawProposal({
-    proposalId: proposalIdOf({ lastHeight: 50, change: change(2) }),
+    proposalId: proposalIdOf(consortium.org(0).id, { lastHeight: 50, change: change(2) }),
   });
   assert.equal(consortium.chain.run(first, 'withdraw-proposal', withdrawal), 'ok');
   assert.equal(consortium.propose(first, change(100)), 'ok');
@@ -183,7 +183,10 @@ test('a removed organisation is suspended, loses its validators and proposals, a
   assert.equal(readMembers(chain.state).length, 4);
   assert.equal(readValidators(chain.state).length, before - 1);
   assert.equal(readAccount(chain.state, last.id)?.isSuspended, true);
-  assert.equal(readProposal(chain.state, proposalIdOf({ lastHeight, change: pending }))?.status, 'withdrawn');
+  assert.equal(
+    readProposal(chain.state, proposalIdOf(last.id, { lastHeight, change: pending }))?.status,
+    'withdrawn',
+  );
   assert.equal(consortium.propose(last, removal(consortium.org(0))), 'suspended-signer');
   assert.equal(consortium.propose(consortium.org(0), removal(last)), 'unknown-organisation');
   assert.equal(consortium.decide(consortium.admission(consortium.org(0), last)), 'ok');
@@ -206,11 +209,17 @@ test('what became impossible while votes came in refuses the deciding vote, and 
   const [leaving, staying] = [consortium.org(4), consortium.org(3)];
   const draft = { lastHeight: 60, change: removal(staying) };
   assert.equal(consortium.propose(consortium.org(0), draft.change, 60), 'ok');
-  assert.equal(consortium.vote(consortium.org(1), proposalIdOf(draft)), 'ok');
+  assert.equal(consortium.vote(consortium.org(1), proposalIdOf(consortium.org(0).id, draft)), 'ok');
   assert.equal(consortium.decide(removal(leaving)), 'ok');
-  assert.equal(consortium.vote(consortium.org(2), proposalIdOf(draft)), 'too-few-validators');
+  assert.equal(
+    consortium.vote(consortium.org(2), proposalIdOf(consortium.org(0).id, draft)),
+    'too-few-validators',
+  );
   assert.ok(isActiveOrganisation(consortium.chain.state, staying.id));
-  assert.equal(readProposal(consortium.chain.state, proposalIdOf(draft))?.votes.length, 2);
+  assert.equal(
+    readProposal(consortium.chain.state, proposalIdOf(consortium.org(0).id, draft))?.votes.length,
+    2,
+  );
 });
 
 test('validators change by vote, within what keeps the network safe', () => {
@@ -256,7 +265,7 @@ test('a block yields what changed of the validators, once for each key, also whe
   const [grow, shrink] = drafts as [(typeof drafts)[0], (typeof drafts)[0]];
   const open = (draft: (typeof drafts)[0]) => encodeOpenProposal(draft);
   const vote = (draft: (typeof drafts)[0]) =>
-    encodeVoteOnProposal({ proposalId: proposalIdOf(draft), isYes: true });
+    encodeVoteOnProposal({ proposalId: proposalIdOf(consortium.org(0).id, draft), isYes: true });
   assert.equal(chain.run(consortium.org(0), 'open-proposal', open(grow)), 'ok');
   assert.equal(chain.run(consortium.org(1), 'vote-on-proposal', vote(grow)), 'ok');
   const values = new Map([...chain.tree.keys()].map((key) => [toHex(key), chain.state.get(key)]));
@@ -301,7 +310,7 @@ test('a version is activated at a height that is far enough ahead, and can be pu
 test('a deciding vote that comes too late for its activation height is refused', () => {
   const consortium = new Consortium(4);
   const change: Change = { kind: 'activate-version', version: 2, height: MIN_ACTIVATION_BLOCKS + 2 };
-  const id = proposalIdOf({ lastHeight: 50, change });
+  const id = proposalIdOf(consortium.org(0).id, { lastHeight: 50, change });
   assert.equal(consortium.propose(consortium.org(0), change, 50), 'ok');
   assert.equal(consortium.vote(consortium.org(1), id), 'ok');
   assert.equal(consortium.vote(consortium.org(2), id), 'activation-too-soon');

@@ -1,4 +1,4 @@
-import { RESULT_CODES, type StateReader, sealAction } from '../../ledger/index.ts';
+import { RESULT_CODES, sealAction } from '../../ledger/index.ts';
 import { CONTRACT } from '../contract-ids.ts';
 import { decodeSinglePart } from '../payload.ts';
 import { checkContent, checkEffect } from './check-change.ts';
@@ -31,7 +31,8 @@ export const openProposal = sealAction<ProposalDraft>({
     if (!isAmong(readMembers(state), signer)) return RESULT_CODES['not-a-member'];
     if (draft.lastHeight <= height || draft.lastHeight > height + MAX_PROPOSAL_BLOCKS)
       return RESULT_CODES['bad-expiry'];
-    if (isTaken(state, draft) || openTwinsOf(state, signer, draft.change, height).length > 0)
+    const isKnown = readProposal(state, proposalIdOf(signer, draft)) !== undefined;
+    if (isKnown || openTwinsOf(state, signer, draft.change, height).length > 0)
       return RESULT_CODES['proposal-exists'];
     if (openProposalsOf(state, signer, height).length >= MAX_OPEN_PROPOSALS)
       return RESULT_CODES['too-many-proposals'];
@@ -40,7 +41,7 @@ export const openProposal = sealAction<ProposalDraft>({
   },
   apply(state, context, draft) {
     const { height, signer } = context;
-    const proposalId = proposalIdOf(draft);
+    const proposalId = proposalIdOf(signer, draft);
     writeOpenProposals(state, signer, [...openProposalsOf(state, signer, height), proposalId]);
     applyVote(state, context, proposalId, newProposal(draft, signer, height), {
       organisation: signer,
@@ -48,12 +49,6 @@ export const openProposal = sealAction<ProposalDraft>({
     });
   },
 });
-
-/** What was withdrawn leaves its id free: otherwise a member could use up the ids of what it does not want decided. */
-function isTaken(state: StateReader, draft: ProposalDraft): boolean {
-  const known = readProposal(state, proposalIdOf(draft));
-  return known !== undefined && known.status !== 'withdrawn';
-}
 
 function newProposal({ lastHeight, change }: ProposalDraft, proposer: Uint8Array, height: number): Proposal {
   return { status: 'open', proposer, openedHeight: height, lastHeight, closedHeight: 0, votes: [], change };

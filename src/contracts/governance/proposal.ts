@@ -42,9 +42,9 @@ export function readOpenProposal(reader: CanonicalReader): ProposalDraft {
   return { lastHeight: reader.u64(), change: readChange(reader) };
 }
 
-/** A proposal is named after what it says, so a vote on the name is a vote on the content. */
-export function proposalIdOf(draft: ProposalDraft): Uint8Array {
-  return sha256(concatBytes(DOMAIN, encodeOpenProposal(draft)));
+/** A proposal is named after who opens it and what it says: a vote on the name is a vote on the content, and nobody takes the name of another's. */
+export function proposalIdOf(proposer: Uint8Array, draft: ProposalDraft): Uint8Array {
+  return sha256(concatBytes(DOMAIN, proposer, encodeOpenProposal(draft)));
 }
 
 export function readProposal(state: StateReader, proposalId: Uint8Array): Proposal | undefined {

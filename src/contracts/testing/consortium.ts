@@ -49,7 +49,7 @@ export class Consortium {
     if (opened !== 'ok') return opened;
     const needed = Math.floor((2 * members.length) / 3);
     for (const by of members.slice(1, 1 + needed)) {
-      const voted = this.vote(by, proposalIdOf({ lastHeight, change }));
+      const voted = this.vote(by, proposalIdOf((members[0] as Actor).id, { lastHeight, change }));
       if (voted !== 'ok') return voted;
     }
     return 'ok';

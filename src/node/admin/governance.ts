@@ -61,7 +61,7 @@ async function propose(
     change: changeFromJson(body.change),
   };
   await custodian.submit('open-proposal', [encodeOpenProposal(draft)]);
-  return proposalNow(engine.state, proposalIdOf(draft));
+  return proposalNow(engine.state, proposalIdOf(custodian.accountId, draft));
 }
 
 function describeGovernance({ engine, custodian }: GovernanceParts): object {
