@@ -9,6 +9,7 @@ import {
   createFhirHandler,
   createGate,
   DEFAULT_LABEL_TABLE,
+  type EvidencePorts,
   type FhirHttpReply,
   type Session,
   storedReferences,
@@ -38,6 +39,8 @@ export type FhirReply = FhirHttpReply & { readonly json: Resource & Record<strin
 export type FhirWorld = {
   readonly vault: Vault;
   readonly consents: Map<string, readonly ActiveConsent[]>;
+  /** The table in force: a node that starts again may have another. */
+  labelTable: EvidencePorts['labelTable'];
   send(
     session: Session,
     method: string,
@@ -78,7 +81,9 @@ export async function createFhirWorld(): Promise<FhirWorld> {
       breakGlass: true,
       recordsWithoutSubject: 'own-clinicians',
     },
-    labelTable: DEFAULT_LABEL_TABLE,
+    get labelTable() {
+      return world.labelTable;
+    },
     ownBase,
     activeConsents: async (patient) => consents.get(patient) ?? [],
     isDelegate: async () => false,
@@ -99,9 +104,10 @@ export async function createFhirWorld(): Promise<FhirWorld> {
     newId: randomUUID,
     baseUrl: ownBase,
   });
-  return {
+  const world: FhirWorld = {
     vault,
     consents,
+    labelTable: DEFAULT_LABEL_TABLE,
     async send(session, method, url, body, headers = {}) {
       const [path = '/', query = ''] = url.split(/\?(.*)/s);
       const bytes =
@@ -114,4 +120,5 @@ export async function createFhirWorld(): Promise<FhirWorld> {
       rmSync(folder, { recursive: true, force: true });
     },
   };
+  return world;
 }

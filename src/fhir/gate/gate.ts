@@ -5,7 +5,7 @@
 import type { Obligation } from '../../contracts/index.ts';
 import { AppError } from '../../shared/index.ts';
 import type { SealedRecord } from '../../vault/index.ts';
-import { type LabelTable, readStoredNames } from '../labels/index.ts';
+import { DEFAULT_LABEL_TABLE, type LabelTable, readStoredNames } from '../labels/index.ts';
 import type { JsonObject } from '../labels/resource-walk.ts';
 import { type Interaction, MAX_ENTRY_RECORDS } from './access-entry.ts';
 import {
@@ -255,7 +255,7 @@ async function logVisible<P>(
   }));
 }
 
-/** Like `judgeRecord`, but content that the rules do not need stays closed until it is asked for. */
+/** Like `judgeRecord`, but content that the rules do not need stays closed until it is asked for, and is not kept till then. */
 async function judgeVisible(
   ports: EvidencePorts,
   session: Session,
@@ -265,8 +265,15 @@ async function judgeVisible(
 ): Promise<Judged> {
   const candidate = candidateOf(record);
   const decision = judge(ports, session, evidence, candidate, interaction);
-  if (decision.certain) return { candidate, decision, content: undefined };
-  return judgeRecord(ports, session, evidence, record, interaction);
+  const isSettled = decision.certain && (decision.effect === 'deny' || !mayBeLabelledMore(ports, record));
+  if (isSettled) return { candidate, decision, content: undefined };
+  const judged = await judgeRecord(ports, session, evidence, record, interaction);
+  return decision.certain ? { ...judged, content: undefined } : judged;
+}
+
+/** Rows that a hospital adds count for what was stored before them too: a total or a link must not tell of what they hide. */
+function mayBeLabelledMore({ labelTable }: EvidencePorts, record: SealedRecord): boolean {
+  return labelTable !== DEFAULT_LABEL_TABLE && labelsNothingMore.get(record) !== labelTable;
 }
 
 function hasHiddenParts({ candidate, decision }: Judged): boolean {
