@@ -152,13 +152,23 @@ describe('how much may wait', () => {
   test('in all is limited, but for what takes rights away', () =>
     withPatient(async ({ consensus, chain, patient, told }) => {
       const signers = Array.from({ length: 7 }, (_, at) => sampleSigner(1, `signer ${at}`));
-      await consensus.block(signers.map((signer) => enrolment(chain, signer)));
+      const other = sampleSigner(1, 'another');
+      await consensus.block([...signers, other].map((signer) => enrolment(chain, signer)));
       const large = signers.flatMap((signer) =>
         Array.from({ length: 7 }, () => largeTransaction(chain, signer)),
       );
       const waiting = (await told(large)).filter(isOk).length;
-      assert.equal(waiting, Math.floor((MAX_MEMPOOL_BYTES * 0.75) / (large[0]?.length ?? 0)));
-      const late = largeTransaction(chain, { ...patient });
+      const length = large[0]?.length ?? 0;
+      const left = MAX_MEMPOOL_BYTES * 0.75 - waiting * length;
+      assert(left >= 0 && left < length);
+      // One that leaves room for no other.
+      const [one, two] = [1, 2].map((size) => largeTransaction(chain, { ...other }, size).length) as [
+        number,
+        number,
+      ];
+      const size = 1 + Math.floor((left - one) / (two - one));
+      assert.deepEqual(await told([largeTransaction(chain, other, size)]), ['ok']);
+      const late = consentGrant(chain, { ...patient });
       assert.deepEqual(await told([late]), ['busy']);
       const payload = encodeRevokeConsent({ consentId: patient.accountId, expectedVersion: 1 });
       assert.deepEqual(await told([signedAction(chain, { ...patient }, 'revoke-consent', [payload])]), [
