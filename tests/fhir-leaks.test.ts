@@ -318,3 +318,41 @@ test('a record that turned out to be sensitive is not shown as it was before', a
   assert.ok(!all.body.includes(CANARY));
   assert.equal((await world.send(CLINICIAN, 'GET', '/Condition/turned/_history/1')).status, 200);
 });
+
+test('who may not change what was deleted does not make it another patient’s, nor label what it was', async () => {
+  const denied: Session = { ...CLINICIAN, accountId: '04'.repeat(32) };
+  const refused = fhirConsent('OPTIN', { provision: [{ type: 'deny', actor: [actor(denied.accountId)] }] });
+  for (const id of ['p8', 'p9'])
+    await world.send(CLINICIAN, 'PUT', `/Patient/${id}`, { resourceType: 'Patient', id });
+  const about = (patient: string, label?: string) => ({
+    ...observation('gone'),
+    subject: { reference: `Patient/${patient}` },
+    ...(label !== undefined && { meta: { security: [{ system: SYSTEM.label, code: label }] } }),
+  });
+  const put = async (who: Session, resource: object) =>
+    (await world.send(who, 'PUT', '/Observation/gone', resource)).status;
+  const seen = async (who: Session, version: number) =>
+    (await world.send(who, 'GET', `/Observation/gone/_history/${version}`)).status;
+  assert.equal(await put(CLINICIAN, about('p8')), 201);
+  assert.equal((await world.send(CLINICIAN, 'DELETE', '/Observation/gone')).status, 204);
+  world.consents.set('p8', [activeConsent(8, refused)]);
+  assert.equal(await put(denied, about('p9', 'mental-health')), 403);
+
+  world.consents.set('p8', [activeConsent(9, fhirConsent('OPTIN'))]);
+  assert.deepEqual([await put(CLINICIAN, about('p9', 'mental-health')), await seen(OUTSIDER, 1)], [201, 200]);
+  const entries = (await world.send(OUTSIDER, 'GET', '/Observation/gone/_history')).json.entry as object[];
+  assert.equal(entries.length, 2, 'what it is to another patient hides nothing of the first');
+});
+
+test('a record that was sensitive stays so in its versions before when it is moved to another patient', async () => {
+  world.consents.set('p8', [activeConsent(9, fhirConsent('OPTIN'))]);
+  const moved = (patient: string, code: object) => ({
+    resourceType: 'Condition',
+    id: 'moved',
+    subject: { reference: `Patient/${patient}` },
+    code,
+  });
+  for (const one of [moved('p8', { text: 'pending' }), moved('p8', B20), moved('p9', { text: 'other' })])
+    assert.ok((await world.send(CLINICIAN, 'PUT', '/Condition/moved', one)).status < 300);
+  assert.equal((await world.send(OUTSIDER, 'GET', '/Condition/moved/_history/1')).status, 404);
+});

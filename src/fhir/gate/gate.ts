@@ -342,7 +342,7 @@ async function permitWrite<P>(
 ): Promise<WritePermitted<P> | Denied<P>> {
   const { existing } = write;
   if (existing !== undefined) {
-    const refused = await refusedOnExisting(deps, session, existing, interaction);
+    const refused = await refusedOnExisting(deps, session, existing, write, interaction);
     if (refused !== undefined) return refused;
   }
   const evidence = await gatherEvidence(deps, session, write.patientId, write.named);
@@ -357,14 +357,18 @@ async function permitWrite<P>(
   return { outcome: 'permitted', decision, labels: candidate.labels, ...promised(promises) };
 }
 
-/** Who may not change the version that is there may not replace it either, nor move it to another patient. */
+/**
+ * Who may not change the version that is there may not replace it either, nor move it to another patient. What is deleted may be
+ * made anew for the same patient by whoever may write for that patient; for another it is a move like any.
+ */
 async function refusedOnExisting<P>(
   deps: GateDeps<P>,
   session: Session,
   existing: SealedRecord,
+  { patientId }: Pick<WriteRequest, 'patientId'>,
   interaction: Interaction,
 ): Promise<Denied<P> | undefined> {
-  if (existing.deleted) return undefined;
+  if (existing.deleted && existing.subject === patientId) return undefined;
   const named = readStoredNames(existing.labels);
   const evidence = await gatherEvidence(deps, session, existing.subject, named);
   const judged = withoutBlindWrites(await judgeRecord(deps, session, evidence, existing, interaction));

@@ -1,30 +1,44 @@
 import type { RecordReader, SealedRecord } from '../../vault/index.ts';
 import { isStoredName } from '../labels/index.ts';
 
+const NEWEST_VERSIONS = 100;
+type Reader = Pick<RecordReader, 'read' | 'history'>;
+
 /** A version of a record, to be decided on with the labels that the record has now beside its own. */
 export async function readVersionUnderLabelsOfNow(
-  reader: Pick<RecordReader, 'read' | 'readVersion'>,
+  reader: Reader & Pick<RecordReader, 'readVersion'>,
   key: SealedRecord['key'],
 ): Promise<SealedRecord | undefined> {
   const record = await reader.readVersion(key);
-  return record && underLabelsOf(await reader.read(key.resourceType, key.id), record);
+  return record && underLabelsOf(await newestAbout(reader, record), record);
 }
 
 /** The same of many. */
 export async function underLabelsOfNow(
-  reader: Pick<RecordReader, 'read'>,
+  reader: Reader,
   records: readonly SealedRecord[],
 ): Promise<SealedRecord[]> {
   const newest = new Map<string, Promise<SealedRecord | undefined>>();
   return Promise.all(
     records.map(async (record) => {
       const { resourceType, id } = record.key;
-      const name = `${resourceType}/${id}`;
-      const current = newest.get(name) ?? reader.read(resourceType, id);
+      const name = JSON.stringify([resourceType, id, record.subject]);
+      const current = newest.get(name) ?? newestAbout(reader, record);
       newest.set(name, current);
       return underLabelsOf(await current, record);
     }),
   );
+}
+
+/** The newest version about the same patient: who moves a record to another patient says nothing about what it was before. */
+async function newestAbout(
+  reader: Reader,
+  { key: { resourceType, id }, subject }: SealedRecord,
+): Promise<SealedRecord | undefined> {
+  const current = await reader.read(resourceType, id);
+  if (current === undefined || current.subject === subject) return current;
+  const versions = await reader.history({ resourceType, id, limit: NEWEST_VERSIONS });
+  return versions.find((version) => version.subject === subject) ?? current;
 }
 
 /**
