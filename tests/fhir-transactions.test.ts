@@ -196,3 +196,105 @@ test('a Patient of another server is not ours', async () => {
     assert.equal((await world.send(DENIED, 'GET', url)).status, 200, subject);
   }
 });
+
+type Entry = { resource: { id: string; subject: { reference: string } }; response: { status: string } };
+const post = (resource: { resourceType: string }, over = {}) => ({
+  fullUrl: `urn:uuid:${randomUUID()}`,
+  resource,
+  request: { method: 'POST', url: resource.resourceType },
+  ...over,
+});
+const sendAll = async (...entries: unknown[]) => {
+  const reply = await world.send(CLINICIAN, 'POST', '/', transaction(entries));
+  return { ...reply, entries: (reply.json.entry ?? []) as Entry[] };
+};
+const subjects = (entries: readonly Entry[]) => entries.map(({ resource }) => resource.subject.reference);
+
+test('what refers to a patient who was there already is under the consents of that patient', async () => {
+  const identifier = [{ system: 'urn:mrn', value: 'pa' }];
+  await world.send(CLINICIAN, 'PUT', '/Patient/pa', { resourceType: 'Patient', id: 'pa', identifier });
+  deniedBy('pa');
+  const patient = createOnce('pa');
+  const { status, body, entries } = await sendAll(
+    post(observation(patient.fullUrl)),
+    patient,
+    post(observation('/Patient?identifier=urn:mrn|pa')),
+  );
+  assert.equal(status, 200, body);
+  assert.deepEqual(
+    entries.map(({ response }) => response.status),
+    ['201', '200', '201'],
+  );
+  for (const { resource } of [entries[0], entries[2]] as Entry[]) {
+    assert.equal(resource.subject.reference, 'Patient/pa');
+    assert.equal((await world.send(DENIED, 'GET', `/Observation/${resource.id}`)).status, 404);
+  }
+});
+
+test('what refers to an entry by the address of another server follows that entry to its new id', async () => {
+  const old = 'http://old/fhir';
+  const fromOld = (subject: string, id: string) =>
+    post(observation(subject), { fullUrl: `${old}/Observation/${id}` });
+  const { entries } = await sendAll(
+    post({ resourceType: 'Patient' }, { fullUrl: `${old}/Patient/p9` }),
+    fromOld('Patient/p9', 'a'),
+    fromOld(`${old}/Patient/p9`, 'b'),
+    fromOld(`${old}/Patient/p9/_history/3`, 'c'),
+    post(observation('Patient/p9')),
+  );
+  const [patient, ...observations] = entries;
+  const made = `Patient/${patient?.resource.id}`;
+  assert.notEqual(made, 'Patient/p9');
+  assert.deepEqual(subjects(observations), [made, made, made, 'Patient/p9']);
+});
+
+test('what refers to an entry that updates by a search refers to what the search finds', async () => {
+  const update = (value: string) => ({
+    fullUrl: `urn:uuid:${randomUUID()}`,
+    resource: { resourceType: 'Patient', identifier: [{ system: 'urn:mrn', value }], language: 'en' },
+    request: { method: 'PUT', url: `Patient?identifier=urn:mrn|${value}` },
+  });
+  const [there, fresh] = [update('pa'), update('fresh')];
+  const { body, entries } = await sendAll(
+    there,
+    fresh,
+    post(observation(there.fullUrl)),
+    post(observation(fresh.fullUrl)),
+    post(observation('Patient?identifier=urn:mrn|fresh')),
+  );
+  const made = `Patient/${entries[1]?.resource.id}`;
+  assert.deepEqual(subjects(entries.slice(2)), ['Patient/pa', made, made], body);
+});
+
+test('a reference by a search that does not find exactly one resource ends the transaction', async () => {
+  for (const id of ['same-1', 'same-2'])
+    await world.send(CLINICIAN, 'PUT', `/Patient/${id}`, {
+      resourceType: 'Patient',
+      id,
+      identifier: [{ system: 'urn:mrn', value: 'same' }],
+    });
+  for (const value of ['none', 'same']) {
+    const reply = await sendAll(post(observation(`Patient?identifier=urn:mrn|${value}`)));
+    assert.equal(reply.status, 412, value);
+  }
+});
+
+test('outside of a transaction no reference is a search', async () => {
+  const search = 'Patient?identifier=urn:mrn|pa';
+  for (const subject of [search, `/${search}`, `http://test/fhir/R4/${search}`]) {
+    const reply = await world.send(CLINICIAN, 'POST', '/Observation', observation(subject));
+    assert.equal(reply.status, 422, subject);
+  }
+});
+
+test('entries that come to one resource, or have one fullUrl, are refused', async () => {
+  const resource = { resourceType: 'Patient', id: 'pa' };
+  const put = (url: string) => ({ resource, request: { method: 'PUT', url } });
+  assert.equal((await sendAll(put('Patient/pa'), put('Patient?identifier=urn:mrn|pa'))).status, 400);
+  const fullUrl = `urn:uuid:${randomUUID()}`;
+  const twice = await sendAll(
+    post({ resourceType: 'Patient' }, { fullUrl }),
+    post(observation('x'), { fullUrl }),
+  );
+  assert.equal(twice.status, 400);
+});

@@ -39,10 +39,28 @@ export function loadPatientCompartment(parameters: SearchParameters): Compartmen
       const self = resource.resourceType === 'Patient' && resource.id !== undefined ? [resource.id] : [];
       const subjects = linked(codes.filter((code) => SUBJECT_FIRST.includes(code)));
       const about = new Set([...self, ...subjects, ...subjectOutside(resource, codes).flatMap(patientIn)]);
-      const anywhere = referencesOf(resource as unknown as Json).flatMap(patientIn);
+      const references = referencesOf(resource as unknown as Json);
+      if (resource.resourceType !== 'Bundle') refuseConditional(references, ownBase);
+      const anywhere = references.flatMap(patientIn);
       return placed(about, [...linked(codes), ...anywhere, ...patientsInBundle(resource)]);
     },
   };
+}
+
+/** Whether a reference is written as a search: `Patient?identifier=1`. */
+export function isConditionalReference(reference: string): boolean {
+  return /^\/?[A-Z][A-Za-z]+\/?\?/.test(reference);
+}
+
+/** R4 http, "transaction": only there may a reference be a search. Kept as it is, it would file the record under nobody. */
+function refuseConditional(references: readonly string[], ownBase: string): void {
+  const relative = (reference: string) =>
+    reference.startsWith(ownBase) ? reference.slice(ownBase.length) : reference;
+  if (!references.some((reference) => isConditionalReference(relative(reference)))) return;
+  throw new AppError(
+    'invalid-resource',
+    'A reference is written Type/id here. One by a search (Type?parameter=value) is only for an entry of a transaction.',
+  );
 }
 
 /** Types outside the compartment that are about a patient all the same: a Task, a Device, a Contract. */

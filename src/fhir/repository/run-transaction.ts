@@ -10,7 +10,7 @@ import { AppError } from '../../shared/index.ts';
 import type { WorkQueue } from '../fhir-deps.ts';
 import { InvalidResourceError } from '../http/outcome.ts';
 import type { CareRepository } from './care-repository.ts';
-import { toIdempotentBundle } from './transaction-ids.ts';
+import { type ResolvedEntry, resolveConditions, resolveEntries } from './transaction-targets.ts';
 import { effectOf } from './write-effect.ts';
 
 /** Answers one entry as if it were a request of its own, inside the transaction. */
@@ -22,8 +22,8 @@ const CONCURRENT_WRITES = 64;
  * the disk at once. A smaller one waits for none.
  */
 const LARGE_ENTRIES = 64;
-/** R4 http, "transaction": deletes, then creates, then updates and patches, then reads. */
-const ORDER = ['DELETE', 'POST', 'PUT', 'PATCH', 'GET'];
+/** R4 http, "transaction": deletes, then creates, then updates and patches, then what refers by a search, then reads. */
+const ORDER = ['DELETE', 'POST', 'PUT', 'PATCH', 'by search', 'GET'];
 
 /**
  * All entries or none (R4 http, "transaction"). Entries created under a urn:uuid are put there (docs/adr/0002); whatever refers to an
@@ -35,8 +35,7 @@ export async function runTransaction(
   run: RunEntry,
   largeBundles: WorkQueue,
 ): Promise<Bundle> {
-  const entries = toIdempotentBundle(bundle).entry ?? [];
-  refuseTwiceTheSame(entries);
+  const entries = bundle.entry ?? [];
   const inTurn: WorkQueue = entries.length > LARGE_ENTRIES ? largeBundles : (work) => work();
   return repository.withTransaction((inside) => inTurn(() => answerAll(inside, entries, run)), {
     resourceTypes: [],
@@ -56,42 +55,24 @@ async function answerAll(
   run: RunEntry,
 ): Promise<Bundle> {
   const answers = new Array<BundleEntry>(entries.length);
-  for (const wave of wavesOf(entries)) {
+  const resolved = await resolveEntries(inside, entries);
+  const answer = async (one: ResolvedEntry) =>
+    run(inside, one.conditions.size === 0 ? one.entry : await resolveConditions(inside, one));
+  for (const wave of wavesOf(resolved)) {
     await Promise.all(
       wave.map(async (place) => {
-        answers[place] = await located(place, () => run(inside, entries[place] as BundleEntry));
+        answers[place] = await located(place, () => answer(resolved[place] as ResolvedEntry));
       }),
     );
   }
   return { resourceType: 'Bundle', type: 'transaction-response', entry: answers };
 }
 
-function refuseTwiceTheSame(entries: readonly BundleEntry[]): void {
-  const targets = entries
-    .filter(({ request }) => request?.method !== 'GET' && request?.method !== 'POST')
-    .map(({ request }) => plainUrl(request?.url ?? ''));
-  if (new Set(targets).size === targets.length) return;
-  throw new AppError(
-    'invalid-request',
-    'Two entries of the transaction change the same resource. R4 does not allow that.',
-  );
-}
-
-/** As the router reads it: `/Patient//1/` is `Patient/1`. */
-function plainUrl(url: string): string {
-  const [path = '', query] = url.split(/\?(.*)/s);
-  const plain = path
-    .split('/')
-    .filter((segment) => segment !== '')
-    .join('/');
-  return query === undefined ? plain : `${plain}?${query}`;
-}
-
 /**
  * Places of entries that may run at once. What other entries take their labels from (a Medication) comes before them; reads and
  * whatever has a condition run alone.
  */
-function wavesOf(entries: readonly BundleEntry[]): number[][] {
+function wavesOf(entries: readonly ResolvedEntry[]): number[][] {
   const places = entries
     .map((_, place) => place)
     .sort((left, right) => rank(entries[left]) - rank(entries[right]) || left - right);
@@ -111,15 +92,18 @@ function wavesOf(entries: readonly BundleEntry[]): number[][] {
   return waves;
 }
 
-function rank(entry: BundleEntry | undefined): number {
-  const order = ORDER.indexOf(entry?.request?.method ?? '');
+function rank(resolved: ResolvedEntry | undefined): number {
+  const method = resolved?.entry.request?.method ?? '';
+  const refersBySearch = resolved !== undefined && resolved.conditions.size > 0;
+  const order = ORDER.indexOf(refersBySearch ? 'by search' : method);
   if (order < 0)
     throw new AppError('invalid-request', 'Every entry of a transaction has a request with a method.');
-  return 2 * order + (entry?.resource?.resourceType === 'Medication' ? 0 : 1);
+  return 2 * order + (resolved?.entry.resource?.resourceType === 'Medication' ? 0 : 1);
 }
 
-function isPlainPut(entry: BundleEntry | undefined): boolean {
-  return entry?.request?.method === 'PUT' && !(entry.request.url ?? '').includes('?');
+function isPlainPut(resolved: ResolvedEntry | undefined): boolean {
+  const { method, url } = resolved?.entry.request ?? {};
+  return method === 'PUT' && resolved?.conditions.size === 0 && !(url ?? '').includes('?');
 }
 
 /** The first failure ends the transaction; its issues say in which entry they are. */

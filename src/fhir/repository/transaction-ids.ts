@@ -21,7 +21,8 @@ export function toIdempotentBundle(bundle: Bundle): Bundle {
   };
 }
 
-function assignedId({ fullUrl, request, resource }: BundleEntry): string | undefined {
+/** The uuid that an entry is created under, where the sender chose one. */
+export function assignedId({ fullUrl, request, resource }: BundleEntry): string | undefined {
   if (resource === undefined || request?.method !== 'POST' || request.ifNoneExist !== undefined)
     return undefined;
   return URN.exec(fullUrl ?? '')?.[1];
@@ -39,14 +40,28 @@ function putEntry(entry: BundleEntry, targets: ReadonlyMap<string, string>): Bun
   };
 }
 
-/** The value itself where nothing in it refers to an entry; else a copy, of what changes alone. */
 function rewrite(value: unknown, targets: ReadonlyMap<string, string>): unknown {
-  if (typeof value === 'string') return isUrn(value) ? (targets.get(value) ?? value) : value;
+  return rewriteReferences(value, () => undefined, targets);
+}
+
+const NO_URNS: ReadonlyMap<string, string> = new Map();
+
+/**
+ * Every reference made what `targetOf` says, where it says anything, and every text that is a `urn:uuid` of `urns` what that
+ * stands for. The value itself where nothing changes; else a copy, of what changes alone.
+ */
+export function rewriteReferences(
+  value: unknown,
+  targetOf: (reference: string) => string | undefined,
+  urns: ReadonlyMap<string, string> = NO_URNS,
+): unknown {
+  if (typeof value === 'string') return isUrn(value) ? (urns.get(value) ?? value) : value;
   if (typeof value !== 'object' || value === null) return value;
   let copy: Record<string, unknown> | undefined;
   for (const name in value) {
     const item = (value as Record<string, unknown>)[name];
-    const rewritten = rewrite(item, targets);
+    const target = name === 'reference' && typeof item === 'string' ? targetOf(item) : undefined;
+    const rewritten = target ?? rewriteReferences(item, targetOf, urns);
     if (rewritten === item) continue;
     copy ??= (Array.isArray(value) ? [...value] : { ...value }) as Record<string, unknown>;
     copy[name] = rewritten;

@@ -1,0 +1,185 @@
+import { parseSearchRequest } from '@medplum/core';
+import type { BundleEntry, Resource } from '@medplum/fhirtypes';
+import { AppError } from '../../shared/index.ts';
+import { isConditionalReference } from '../definitions/patient-compartment.ts';
+import type { CareRepository } from './care-repository.ts';
+import { assignedId, rewriteReferences } from './transaction-ids.ts';
+
+/** An entry as it is run. What it refers to by a search is looked up when all other writes are done (R4 http, "transaction"). */
+export type ResolvedEntry = { readonly entry: BundleEntry; readonly conditions: ReadonlySet<string> };
+
+type Target = { readonly entry: BundleEntry; readonly target?: string | undefined };
+type Finder = Pick<CareRepository, 'searchResources' | 'generateId'>;
+
+/**
+ * Gives every entry the address that its request comes to, before anything is written, and makes whatever refers to an entry by
+ * its fullUrl refer to that address. A record whose reference to a Patient stays unresolved would be under nobody's consent.
+ */
+export async function resolveEntries(
+  repository: Finder,
+  entries: readonly BundleEntry[],
+): Promise<ResolvedEntry[]> {
+  const created = new Map<string, string>();
+  const found: Target[] = [];
+  for (const entry of entries) found.push(await targetOf(repository, entry, created));
+  refuseTwiceTheSame(found);
+  const targets = targetsByUrl(found);
+  return found.map(({ entry }) => withReferences(entry, targets));
+}
+
+/** The entry with each of its conditional references made what it finds now; it has to find exactly one. */
+export async function resolveConditions(
+  repository: Pick<CareRepository, 'searchResources'>,
+  { entry, conditions }: ResolvedEntry,
+): Promise<BundleEntry> {
+  const targets = new Map<string, string>();
+  for (const condition of conditions) {
+    const match = await onlyMatch(repository, condition);
+    if (match === undefined)
+      throw new AppError(
+        'precondition-failed',
+        'A reference by a search finds nothing. It has to find one resource.',
+      );
+    targets.set(condition, match);
+  }
+  const resource = rewriteReferences(entry.resource, (reference) => targets.get(reference)) as Resource;
+  return { ...entry, resource };
+}
+
+async function targetOf(
+  repository: Finder,
+  entry: BundleEntry,
+  created: Map<string, string>,
+): Promise<Target> {
+  const url = plainUrl(entry.request?.url ?? '');
+  const plain = { ...entry, request: { ...entry.request, url } } as BundleEntry;
+  const method = entry.request?.method;
+  if (method === 'POST') return createTarget(repository, plain, created);
+  if (method !== 'PUT' && method !== 'PATCH' && method !== 'DELETE') return { entry };
+  if (!url.includes('?')) return { entry: plain, target: url };
+  const match = (await onlyMatch(repository, url)) ?? created.get(url);
+  if (match !== undefined) return { entry: at(plain, match), target: match };
+  if (method !== 'PUT' || plain.resource === undefined || plain.resource.id !== undefined)
+    return { entry: plain };
+  return putNew(repository, plain, url, created);
+}
+
+/** A create that is not to happen, because there is such a resource already, reads that one instead. */
+async function createTarget(
+  repository: Finder,
+  entry: BundleEntry,
+  created: Map<string, string>,
+): Promise<Target> {
+  const { resource, request, fullUrl } = entry;
+  if (resource === undefined || request?.url !== resource.resourceType) return { entry };
+  if (request.ifNoneExist === undefined) {
+    return fullUrl === undefined ? { entry } : putNew(repository, entry, undefined, created);
+  }
+  const condition = `${request.url}?${request.ifNoneExist}`;
+  const match = (await onlyMatch(repository, condition)) ?? created.get(condition);
+  if (match === undefined) return putNew(repository, entry, condition, created);
+  return { entry: { ...entry, request: { method: 'GET', url: match } }, target: match };
+}
+
+function putNew(
+  repository: Finder,
+  entry: BundleEntry,
+  condition: string | undefined,
+  created: Map<string, string>,
+): Target {
+  const id = assignedId(entry) ?? repository.generateId();
+  const target = `${entry.resource?.resourceType}/${id}`;
+  if (condition !== undefined) created.set(condition, target);
+  return {
+    entry: {
+      ...entry,
+      resource: { ...entry.resource, id } as Resource,
+      request: { method: 'PUT', url: target },
+    },
+    target,
+  };
+}
+
+function at(entry: BundleEntry, target: string): BundleEntry {
+  const id = target.slice(target.indexOf('/') + 1);
+  if (entry.request?.method === 'PUT' && (entry.resource?.id ?? id) !== id)
+    throw new AppError(
+      'invalid-request',
+      'The id in the resource is not that of the resource the search finds.',
+    );
+  const isPut = entry.request?.method === 'PUT' && entry.resource !== undefined;
+  return {
+    ...entry,
+    ...(isPut && { resource: { ...entry.resource, id } as Resource }),
+    request: { ...entry.request, url: target } as BundleEntry['request'],
+  } as BundleEntry;
+}
+
+/** The address of the one resource that a search (`Patient?identifier=1`) finds for who asks; undefined when there is none. */
+async function onlyMatch(
+  repository: Pick<CareRepository, 'searchResources'>,
+  condition: string,
+): Promise<string | undefined> {
+  const { sortRules: _unsorted, ...search } = parseSearchRequest(plainUrl(condition));
+  const [match, second] = await repository.searchResources({ ...search, count: 2 });
+  if (second !== undefined)
+    throw new AppError(
+      'precondition-failed',
+      'A condition finds more than one resource. Make it more selective.',
+    );
+  return match && `${match.resourceType}/${match.id}`;
+}
+
+function refuseTwiceTheSame(found: readonly Target[]): void {
+  const changed = found.flatMap(({ entry, target }) =>
+    target === undefined || entry.request?.method === 'GET' ? [] : [target],
+  );
+  if (new Set(changed).size === changed.length) return;
+  throw new AppError(
+    'invalid-request',
+    'Two entries of the transaction change the same resource. R4 does not allow that.',
+  );
+}
+
+function targetsByUrl(found: readonly Target[]): ReadonlyMap<string, string> {
+  const targets = new Map<string, string>();
+  for (const { entry, target } of found) {
+    if (entry.fullUrl === undefined || target === undefined) continue;
+    if ((targets.get(entry.fullUrl) ?? target) !== target)
+      throw new AppError('invalid-request', 'Two entries of the transaction have the same fullUrl.');
+    targets.set(entry.fullUrl, target);
+  }
+  return targets;
+}
+
+const REST_URL = /^(https?:\/\/.+\/)[A-Z][A-Za-z]+\/[A-Za-z0-9.-]{1,64}$/;
+
+/** R4 bundle, "Resolving references in Bundles": a relative reference is first one to the server that the entry comes from. */
+function withReferences(entry: BundleEntry, targets: ReadonlyMap<string, string>): ResolvedEntry {
+  const conditions = new Set<string>();
+  if (entry.resource === undefined || entry.request?.method === 'GET') return { entry, conditions };
+  const base = REST_URL.exec(entry.fullUrl ?? '')?.[1];
+  // What is in a Bundle that is stored whole is not ours to resolve.
+  const isBundle = entry.resource.resourceType === 'Bundle';
+  const targetOf = (reference: string): string | undefined => {
+    const plain = reference.replace(/(?:\/_history\/|#).*$/, '');
+    const target =
+      targets.get(reference) ??
+      targets.get(plain) ??
+      (base === undefined ? undefined : targets.get(base + plain));
+    if (target === undefined && !isBundle && isConditionalReference(reference)) conditions.add(reference);
+    return target;
+  };
+  const resource = rewriteReferences(entry.resource, targetOf, targets) as Resource;
+  return { entry: { ...entry, resource }, conditions };
+}
+
+/** As the router reads it: `/Patient//1/` is `Patient/1`. */
+function plainUrl(url: string): string {
+  const [path = '', query] = url.split(/\?(.*)/s);
+  const plain = path
+    .split('/')
+    .filter((segment) => segment !== '')
+    .join('/');
+  return query === undefined ? plain : `${plain}?${query}`;
+}
