@@ -26,7 +26,8 @@ const TABLES = [
   `CREATE TABLE IF NOT EXISTS entries (
     tab TEXT NOT NULL, name BLOB NOT NULL, subject BLOB, expires_ms BIGINT, key_id BIGINT, value BLOB NOT NULL,
     PRIMARY KEY (tab, name))`,
-  'CREATE INDEX IF NOT EXISTS entries_of_subject ON entries (subject) WHERE subject IS NOT NULL',
+  // All three, so that a patient's rows of one table are found in their order without going through everybody's.
+  'CREATE INDEX IF NOT EXISTS entries_by_subject ON entries (subject, tab, name) WHERE subject IS NOT NULL',
 ];
 
 const TOKENS =

@@ -79,6 +79,8 @@ export async function takeEntry(
   return value;
 }
 
+export const LIST_OF_SUBJECT = 'SELECT * FROM entries WHERE subject = ? AND tab = ? ORDER BY name';
+
 /** A patient's rows of one table. */
 export async function listEntries(
   context: VaultContext,
@@ -86,10 +88,7 @@ export async function listEntries(
   tab: string,
   subject: string,
 ): Promise<Uint8Array[]> {
-  const rows = await session.all('SELECT * FROM entries WHERE subject = ? AND tab = ? ORDER BY name', [
-    subjectName(context.naming, subject),
-    tab,
-  ]);
+  const rows = await session.all(LIST_OF_SUBJECT, [subjectName(context.naming, subject), tab]);
   const values: Uint8Array[] = [];
   for (const row of rows) values.push(await openEntry(context, row));
   return values;
