@@ -298,3 +298,7 @@ test('entries that come to one resource, or have one fullUrl, are refused', asyn
   );
   assert.equal(twice.status, 400);
 });
+
+test('a transaction is refused that refers to an entry which is not in it', async () => {
+  assert.equal((await sendAll(post(observation(`urn:uuid:${randomUUID()}`)))).status, 422);
+});

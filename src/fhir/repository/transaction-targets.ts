@@ -167,11 +167,21 @@ function withReferences(entry: BundleEntry, targets: ReadonlyMap<string, string>
       targets.get(reference) ??
       targets.get(plain) ??
       (base === undefined ? undefined : targets.get(base + plain));
-    if (target === undefined && !isBundle && isConditionalReference(reference)) conditions.add(reference);
+    if (target !== undefined || isBundle) return target;
+    if (isConditionalReference(reference)) conditions.add(reference);
+    if (/^urn:(?:uuid|oid):/i.test(reference)) throw danglingError();
     return target;
   };
   const resource = rewriteReferences(entry.resource, targetOf, targets) as Resource;
   return { entry: { ...entry, resource }, conditions };
+}
+
+/** Nobody could ever follow it: such a name means something within its own bundle alone. */
+function danglingError(): AppError {
+  return new AppError(
+    'invalid-resource',
+    'A reference is to a urn that is the fullUrl of no entry that is written. Send both in one transaction, or write Type/id.',
+  );
 }
 
 /** As the router reads it: `/Patient//1/` is `Patient/1`. */
