@@ -15,6 +15,7 @@ import {
 } from '../labels/index.ts';
 import { tokensOfResource } from '../search/value-tokens.ts';
 import { denialError } from './denial.ts';
+import { placeWithLinked } from './linked-records.ts';
 import type { RecordStore } from './record-store.ts';
 
 export type WriteContext = {
@@ -38,8 +39,10 @@ export async function writeVersion(
   const next = nextVersion(context, resource, existing);
   const issues = context.definitions.validator(next);
   if (issues.length > 0) throw new InvalidResourceError(issues);
-  const { subject, named } = context.definitions.compartment.placementOf(next, context.deps.baseUrl());
-  const inherited = await inheritedLabels(context, next);
+  const ownBase = context.deps.baseUrl();
+  const placement = context.definitions.compartment.placementOf(next, ownBase);
+  const { subject, named, labels } = await placeWithLinked(context.store, next, placement, ownBase);
+  const inheritedLabels = [...labels, ...(await labelsOfDefining(context, next))];
   const verdict = await context.deps.gate.permitWrite(
     context.scope.session,
     {
@@ -50,7 +53,7 @@ export async function writeVersion(
       named,
       resource: next as never,
       ...(existing !== undefined && { existing }),
-      inheritedLabels: inherited,
+      inheritedLabels,
     },
     kind,
   );
@@ -139,7 +142,7 @@ function versionAfter(existing: SealedRecord | undefined): number {
 }
 
 /** What is prescribed may be sensitive in itself: its labels are the prescription's too. */
-async function inheritedLabels(context: WriteContext, resource: Resource): Promise<string[]> {
+async function labelsOfDefining(context: WriteContext, resource: Resource): Promise<string[]> {
   const labels: string[] = [];
   for (const reference of definingReferences(resource)) {
     const [type, id] = reference.split('/').slice(-2);
