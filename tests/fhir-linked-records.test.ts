@@ -119,6 +119,22 @@ test('what is linked to something sensitive is sensitive; a Binary, which cannot
   assert.equal(await isSeen(OUTSIDER, 'Provenance/several'), true, 'not all of it is');
 });
 
+test('in a transaction it comes after what it is linked to, in whatever order they were sent', async () => {
+  const entryOf = (key: string, content: Record<string, unknown>) => {
+    const [resourceType, id] = key.split('/');
+    return { resource: { resourceType, id, ...content }, request: { method: 'PUT', url: key } };
+  };
+  const target = [reference('DocumentReference/d3')];
+  const entry = [
+    entryOf('Provenance/d3', { ...LINKED['Provenance/note'], target }),
+    entryOf('DocumentReference/d3', note('p1')),
+  ];
+  const bundle = { resourceType: 'Bundle', type: 'transaction', entry };
+  assert.equal((await world.send(CLINICIAN, 'POST', '/', bundle)).status, 200);
+  deny('p1');
+  assert.equal(await isSeen(CLINICIAN, 'Provenance/d3'), false);
+});
+
 test('a record elsewhere, or that is not there, says nothing of whose it is', async () => {
   const context = reference('http://elsewhere/fhir/DocumentReference/d1');
   assert.equal(

@@ -15,6 +15,11 @@ const LINKS: Readonly<Record<string, string>> = {
   Task: 'focus',
 };
 
+/** Whether records of this type are placed by others, which have to be there first. */
+export function isLinkedType(resourceType: string): boolean {
+  return resourceType in LINKS;
+}
+
 /** A record's patients and the labels that it takes on. */
 export type LinkedPlacement = Placement & { readonly labels: readonly string[] };
 

@@ -10,6 +10,7 @@ import { AppError } from '../../shared/index.ts';
 import type { WorkQueue } from '../fhir-deps.ts';
 import { InvalidResourceError } from '../http/outcome.ts';
 import type { CareRepository } from './care-repository.ts';
+import { isLinkedType } from './linked-records.ts';
 import { type ResolvedEntry, resolveConditions, resolveEntries } from './transaction-targets.ts';
 import { effectOf } from './write-effect.ts';
 
@@ -69,8 +70,8 @@ async function answerAll(
 }
 
 /**
- * Places of entries that may run at once. What other entries take their labels from (a Medication) comes before them; reads and
- * whatever has a condition run alone.
+ * Places of entries that may run at once. What other entries take their labels from (a Medication) comes before them, and what
+ * is placed by its links to others after those; reads and whatever has a condition run alone.
  */
 function wavesOf(entries: readonly ResolvedEntry[]): number[][] {
   const places = entries
@@ -98,7 +99,8 @@ function rank(resolved: ResolvedEntry | undefined): number {
   const order = ORDER.indexOf(refersBySearch ? 'by search' : method);
   if (order < 0)
     throw new AppError('invalid-request', 'Every entry of a transaction has a request with a method.');
-  return 2 * order + (resolved?.entry.resource?.resourceType === 'Medication' ? 0 : 1);
+  const type = resolved?.entry.resource?.resourceType ?? '';
+  return 3 * order + (type === 'Medication' ? 0 : isLinkedType(type) ? 2 : 1);
 }
 
 function isPlainPut(resolved: ResolvedEntry | undefined): boolean {
