@@ -2,7 +2,14 @@ import { SENSITIVITY_CODES, SENSITIVITY_LABELS } from '../../contracts/index.ts'
 import { type Category, categoryOfLabels } from '../../vault/index.ts';
 import { type LabelTable, labelsOfCoding, labelsOfSecurity } from './label-table.ts';
 import { isStoredName } from './named-patients.ts';
-import { forEachObject, isObject, type Json, type JsonObject, referencesOf } from './resource-walk.ts';
+import {
+  forEachObject,
+  isObject,
+  type Json,
+  type JsonObject,
+  localReferencesOf,
+  referencesOf,
+} from './resource-walk.ts';
 import { LABELS_OF_TYPE } from './value-sets.ts';
 
 /** Labels of the record itself, and labels that only parts of it carry, which can be taken out. Sorted, disjoint. */
@@ -39,8 +46,8 @@ const DEFINING = new Set([
 export const isDefining = (element: string): boolean => DEFINING.has(element);
 
 /** References whose target says what the record is: its labels are the record's too (`inherited`). */
-export function definingReferences(resource: unknown): string[] {
-  return isObject(resource) ? referencesOf(resource.medicationReference) : [];
+export function definingReferences(resource: unknown, ownBase: string): string[] {
+  return isObject(resource) ? localReferencesOf(resource.medicationReference, ownBase) : [];
 }
 
 export interface AssignOptions {
@@ -108,7 +115,9 @@ function containedWithin(value: Json | undefined): readonly JsonObject[] {
 
 /** What `medicationReference: #med` points to is what is prescribed, not a part that could be left out. */
 function definingContained(resource: JsonObject, table: LabelTable): Iterable<string> {
-  const ids = new Set(definingReferences(resource).filter((reference) => reference.startsWith('#')));
+  const ids = new Set(
+    referencesOf(resource.medicationReference).filter((reference) => reference.startsWith('#')),
+  );
   const targets = containedWithin(resource.contained).filter(
     ({ id }) => typeof id === 'string' && ids.has(`#${id}`),
   );

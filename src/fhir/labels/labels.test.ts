@@ -91,9 +91,12 @@ test('what a prescription prescribes is the prescription', () => {
     contained: [{ resourceType: 'Medication', id: 'm', code: concept(RXNORM, '195085') }],
   };
   assert.deepEqual(own(resource), ['hiv']);
-  const apart = { resourceType: 'MedicationRequest', medicationReference: { reference: 'Medication/m1' } };
-  assert.deepEqual(definingReferences(apart), ['Medication/m1']);
-  assert.deepEqual(assignLabels(apart, DEFAULT_LABEL_TABLE, { inherited: ['hiv'] }).own, ['hiv']);
+  const base = 'http://here/fhir/R4';
+  for (const reference of ['Medication/m1', 'Medication/m1/', 'Medication/m1#x', `${base}//Medication/m1`]) {
+    const apart = { resourceType: 'MedicationRequest', medicationReference: { reference } };
+    assert.deepEqual(definingReferences(apart, base), ['Medication/m1'], reference);
+    assert.deepEqual(assignLabels(apart, DEFAULT_LABEL_TABLE, { inherited: ['hiv'] }).own, ['hiv']);
+  }
 });
 
 test('security labels count: sensitivity codes, and R as such only where nothing explains it', () => {

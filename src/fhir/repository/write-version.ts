@@ -144,7 +144,7 @@ function versionAfter(existing: SealedRecord | undefined): number {
 /** What is prescribed may be sensitive in itself: its labels are the prescription's too. */
 async function labelsOfDefining(context: WriteContext, resource: Resource): Promise<string[]> {
   const labels: string[] = [];
-  for (const reference of definingReferences(resource)) {
+  for (const reference of definingReferences(resource, context.deps.baseUrl())) {
     const [type, id] = reference.split('/').slice(-2);
     if (type === undefined || id === undefined || !ID.test(id)) continue;
     const target = await context.store.read(type, id);
