@@ -1,7 +1,7 @@
 import type { CompartmentDefinition, Resource } from '@medplum/fhirtypes';
 import { AppError } from '../../shared/index.ts';
 import type { NamedPatients } from '../labels/index.ts';
-import { type Json, type JsonObject, referencesOf } from '../labels/resource-walk.ts';
+import { type Json, type JsonObject, localReference, referencesOf } from '../labels/resource-walk.ts';
 import { readDefinition } from './definition-files.ts';
 import type { SearchParameters } from './search-parameters.ts';
 
@@ -20,6 +20,7 @@ export type Compartment = {
 
 const SUBJECT_ELEMENTS = ['subject', 'patient', 'for'];
 const MAX_NAMED = 1000;
+const PATIENT_ID = /^[A-Za-z0-9.-]{1,64}$/;
 
 /** Who a record is about counts before who took part in it. */
 const SUBJECT_FIRST = ['subject', 'patient', 'beneficiary', 'individual'];
@@ -99,39 +100,8 @@ function referencesBy(parameters: SearchParameters, resource: Resource, code: st
   });
 }
 
-const PLAIN_PATIENT = /^Patient\/([A-Za-z0-9.-]{1,64})(?:\/_history\/[A-Za-z0-9.-]+)?$/;
-
-/** The id of a Patient of this server, whichever way the reference is written (R4 references, "Literal References"). */
+/** The id of the Patient of this server that a reference names. */
 function patientOfReference(reference: string, ownBase: string): string[] {
-  const relative = reference.startsWith(`${ownBase}/`) ? reference.slice(ownBase.length + 1) : reference;
-  const id =
-    PLAIN_PATIENT.exec(relative)?.[1] ?? (mayMean(relative) ? oddlyWritten(relative, ownBase) : undefined);
-  return id === undefined ? [] : [id];
-}
-
-/** Most other references are to other types; they need no closer look. */
-function mayMean(reference: string): boolean {
-  return reference.includes('atient') || reference.includes('%');
-}
-
-/**
- * Of what no careful sender writes, but a reader would still follow: a host in capitals, slashes too many, a part behind `#`. To
- * miss one would file the record under nobody's consent.
- */
-function oddlyWritten(reference: string, ownBase: string): string | undefined {
-  const base = `${ownBase}/`;
-  const relative = reference.trim().replace(/^\/+(?=Patient\/)/, '');
-  if (!URL.canParse(relative, base)) return undefined;
-  const [url, own] = [new URL(relative, base), new URL(base)];
-  const [segments, ownSegments] = [segmentsOf(url), segmentsOf(own)];
-  if (url.host !== own.host || ownSegments.some((segment, at) => segment !== segments[at])) return undefined;
-  const [type, id] = segments.slice(ownSegments.length);
-  return type === 'Patient' ? PLAIN_PATIENT.exec(`Patient/${id}`)?.[1] : undefined;
-}
-
-function segmentsOf({ pathname }: URL): string[] {
-  return pathname
-    .replace(/%[2-7][0-9a-f]/gi, (code) => String.fromCharCode(Number.parseInt(code.slice(1), 16)))
-    .split('/')
-    .filter((segment) => segment !== '');
+  const [type, id] = localReference(reference, ownBase).split('/');
+  return type === 'Patient' && id !== undefined && PATIENT_ID.test(id) ? [id] : [];
 }
