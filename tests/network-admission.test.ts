@@ -3,45 +3,16 @@
  * with them. Needs CometBFT, or Go to build it; skipped where neither is.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { freePorts, until } from '../src/engine/cometbft/testing/local-network.ts';
-import { PASSPHRASE } from './node-fixture.ts';
+import { cliMembers } from './support/cli-members.ts';
 import { skipWithoutCometBft as skip } from './support/cometbft-here.ts';
-import { runHere, startCli } from './support/run-cli.ts';
+import { runHere } from './support/run-cli.ts';
 
 const LIMIT_MS = 280_000;
-const root = mkdtempSync(join(tmpdir(), 'cl-later-'));
-const at = (name: string): string => join(root, name);
-const ENV = { CARELEDGER_HOME: at('home'), CARELEDGER_PASSPHRASE: PASSPHRASE };
-const running: { stop: () => Promise<void> }[] = [];
-after(async () => {
-  await Promise.all(running.map((one) => one.stop()));
-  rmSync(root, { recursive: true, force: true });
-});
-
-async function json(...words: readonly string[]): Promise<Record<string, unknown>> {
-  const run = await runHere([...words, '--json'], ENV);
-  assert.equal(run.status, 0, `${words.join(' ')}: ${run.stderr}`);
-  return JSON.parse(run.stdout) as Record<string, unknown>;
-}
-
-async function prepare(name: string, ports: readonly number[]): Promise<void> {
-  const address = `127.0.0.1:${ports[0]}`;
-  const places = ['--address', address, '--listen', address, '--rpc-port', String(ports[1])];
-  await json('network', 'init', '--data', at(name), '--name', name, ...places);
-}
-
-async function start(name: string): Promise<string> {
-  const node = await startCli(['network', 'start', '--data', at(name), '--port', '0'], ENV);
-  running.push(node);
-  return node.facts.url as string;
-}
-
-const cardOf = (name: string): Record<string, string> =>
-  JSON.parse(readFileSync(join(at(name), 'network-card.json'), 'utf8')) as Record<string, string>;
+const members = cliMembers('cl-later-');
+const { at, cardFile, cardOf, json, prepare, start } = members;
+after(() => members.remove());
 
 describe('an organisation that comes later', { skip, timeout: LIMIT_MS }, () => {
   test('asks, is admitted, takes over the ledger, and decides blocks with the others', async () => {
@@ -49,7 +20,7 @@ describe('an organisation that comes later', { skip, timeout: LIMIT_MS }, () => 
     await prepare('Founder', ports.slice(0, 2));
     await prepare('Newcomer', ports.slice(2));
     const time = ['--name', 'Valley', '--time', '2026-01-01T00:00:00Z', '--out', at('network.json')];
-    await json('network', 'genesis', join(at('Founder'), 'network-card.json'), ...time);
+    await json('network', 'genesis', cardFile('Founder'), ...time);
     await json('network', 'join', at('network.json'), '--data', at('Founder'));
     const founder = await start('Founder');
 
@@ -57,7 +28,10 @@ describe('an organisation that comes later', { skip, timeout: LIMIT_MS }, () => 
     await json('govern', 'apply', request, '--data', at('Newcomer'), '--node', founder, '--role', 'hospital');
     const admitted = await json('govern', 'propose', 'admit', request, '--data', at('Founder'));
     assert.equal(admitted.status, 'executed');
-    const foreign = await runHere(['network', 'join', at('network.json'), '--data', at('Newcomer')], ENV);
+    const foreign = await runHere(
+      ['network', 'join', at('network.json'), '--data', at('Newcomer')],
+      members.env,
+    );
     assert.match(foreign.stderr, /--later/);
     await json('network', 'join', at('network.json'), '--data', at('Newcomer'), '--later');
     await start('Newcomer');

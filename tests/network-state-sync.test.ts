@@ -4,10 +4,9 @@
  * Needs CometBFT, or Go to build it; skipped where neither is.
  */
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { nodeSourceAt } from '../src/client/index.ts';
@@ -17,45 +16,26 @@ import { decodeLightBlock, encodeLightBlock, type VerifiedBlock } from '../src/l
 import { decodeNetwork } from '../src/node/index.ts';
 import { createConsensusProver } from '../src/node/ledger/consensus-prover.ts';
 import { genesisOfNetwork } from '../src/node/network/network-file.ts';
-import { PASSPHRASE } from './node-fixture.ts';
+import { cliMembers } from './support/cli-members.ts';
 import { skipWithoutCometBft as skip } from './support/cometbft-here.ts';
-import { runHere, startCli } from './support/run-cli.ts';
+import { runHere } from './support/run-cli.ts';
 
 const LIMIT_MS = 280_000;
 const PATIENCE_MS = 120_000;
-const root = mkdtempSync(join(tmpdir(), 'cl-sync-'));
-const at = (name: string): string => join(root, name);
-const ENV = { CARELEDGER_HOME: at('home'), CARELEDGER_PASSPHRASE: PASSPHRASE };
-const running: { stop: () => Promise<void> }[] = [];
+const members = cliMembers('cl-sync-');
+const { at, cardFile, cardOf, json, start } = members;
+const liars: { stop: () => Promise<void> }[] = [];
 after(async () => {
-  await Promise.all(running.map((one) => one.stop()));
-  rmSync(root, { recursive: true, force: true });
+  await Promise.all(liars.map((one) => one.stop()));
+  await members.remove();
 });
 
-async function json(...words: readonly string[]): Promise<Record<string, unknown>> {
-  const run = await runHere([...words, '--json'], ENV);
-  assert.equal(run.status, 0, `${words.join(' ')}: ${run.stderr}`);
-  return JSON.parse(run.stdout) as Record<string, unknown>;
-}
-
 async function prepare(name: string, ports: readonly number[]): Promise<void> {
-  const address = `127.0.0.1:${ports[0]}`;
-  const places = ['--address', address, '--listen', address, '--rpc-port', String(ports[1])];
-  await json('network', 'init', '--data', at(name), '--name', name, ...places);
+  await members.prepare(name, ports);
   // Three on one address, which CometBFT takes for one host that connects too often.
   const settings = join(at(name), 'network-settings.json');
   writeFileSync(settings, readFileSync(settings, 'utf8').replace('"isLocal": false', '"isLocal": true'));
 }
-
-async function start(name: string): Promise<string> {
-  const node = await startCli(['network', 'start', '--data', at(name), '--port', '0'], ENV);
-  running.push(node);
-  return node.facts.url as string;
-}
-
-const cardFile = (name: string): string => join(at(name), 'network-card.json');
-const cardOf = (name: string): Record<string, string> =>
-  JSON.parse(readFileSync(cardFile(name), 'utf8')) as Record<string, string>;
 
 /** Proposed by one founder, carried by the other. */
 async function decide(...change: readonly string[]): Promise<void> {
@@ -79,7 +59,7 @@ async function startLiar(honest: string): Promise<string> {
     response.end(encodeLightBlock({ ...rest, header: { ...header, appHash: new Uint8Array(32) } }));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  running.push({ stop: () => new Promise((resolve) => void server.close(() => resolve())) });
+  liars.push({ stop: () => new Promise((resolve) => void server.close(() => resolve())) });
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
@@ -128,13 +108,13 @@ describe('joining by state sync', { skip, timeout: LIMIT_MS }, () => {
       ...['network', 'join', at('network.json'), '--data', at('Later'), '--later', '--state-sync'],
       ...nodes.flatMap((url) => ['--node', url]),
     ];
-    const alone = await runHere(joinBy(north, north), ENV);
+    const alone = await runHere(joinBy(north, north), members.env);
     assert.match(alone.stderr, /2 to 16 members/);
     assert.equal(alone.status, 2);
-    const lied = await runHere(joinBy(north, south, await startLiar(south)), ENV);
+    const lied = await runHere(joinBy(north, south, await startLiar(south)), members.env);
     assert.match(lied.stderr, /lied about block/);
     assert.equal(lied.status, 5);
-    const unproven = await runHere(joinBy(south, await startLiar(north)), ENV);
+    const unproven = await runHere(joinBy(south, await startLiar(north)), members.env);
     assert.match(unproven.stderr, /No block was verified that another source has too/);
     assert.ok(!existsSync(join(at('Later'), 'node.json')), 'what was refused left nothing');
     await answersNothingElse(north);
@@ -153,7 +133,7 @@ describe('joining by state sync', { skip, timeout: LIMIT_MS }, () => {
 
     const head = await (await fetch(`${later}/ledger/head`)).text();
     writeFileSync(at('head.json'), head);
-    const verified = await runHere(['verify', at('head.json'), '--network', at('network.json')], ENV);
+    const verified = await runHere(['verify', at('head.json'), '--network', at('network.json')], members.env);
     assert.equal(verified.status, 0, verified.stderr);
     assert.match(verified.stdout, /South/);
     const genesis = genesisOfNetwork(decodeNetwork(readFileSync(at('network.json'), 'utf8')));
