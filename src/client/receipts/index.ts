@@ -14,7 +14,6 @@ export { concealReceipt, discloseConsent, discloseRecord } from './disclose.ts';
 export {
   type AccountKeyProof,
   type ConsensusProof,
-  MAX_CHAIN_BLOCKS,
   MAX_RECEIPT_CHARACTERS,
   MAX_ROTATIONS,
   parseReceipt,
@@ -28,7 +27,7 @@ export {
 export { REFUSALS, type RefusalCode } from './refusal.ts';
 export { type SigningOrganisation, VALIDATORS_ROW } from './signing-organisations.ts';
 export { verifyCheckpointNote } from './verify-checkpoint-file.ts';
-export type { VerifiedConsensus } from './verify-consensus.ts';
+export { isWithinProofLimits, type VerifiedConsensus } from './verify-consensus.ts';
 export { formatPromiseCase, type PromiseCase, verifyPromiseCase } from './verify-promise.ts';
 export { type ProofVerdict, type RefusedProof, type VerifiedProof, verifyReceipt } from './verify-receipt.ts';
 export type { Trust } from './verify-recorded.ts';

@@ -13,7 +13,7 @@ import {
   verifyChain,
 } from '../../ledger/index.ts';
 import { equalBytes } from '../../shared/index.ts';
-import type { ConsensusProof } from './receipt-format.ts';
+import { type ConsensusProof, MAX_CHAIN_BLOCKS } from './receipt-format.ts';
 import { ProofRefused, refuseUnless } from './refusal.ts';
 import { type SigningOrganisation, signingOrganisations } from './signing-organisations.ts';
 
@@ -44,8 +44,7 @@ export function verifyConsensus(
 ): VerifiedConsensus {
   const beginning = trustConsortium(genesis);
   refuseUnless(beginning.ok, 'genesis-malformed');
-  const size = proof.blocks.reduce((sum, { length }) => sum + length, 0);
-  refuseUnless(size <= MAX_PROOF_BYTES, 'consensus-malformed');
+  refuseUnless(isWithinProofLimits(proof.blocks), 'consensus-malformed');
   const chain = verifyChain(beginning.value, proof.blocks.map(blockOf));
   if (!chain.ok) throw new ProofRefused('consensus-unproven', `(${chain.error})`);
   const decided = chain.value;
@@ -61,6 +60,12 @@ export function verifyConsensus(
     totalPower: signed.totalPower,
     steps: proof.blocks.length,
   };
+}
+
+/** Whether so many blocks fit into a receipt. */
+export function isWithinProofLimits(blocks: readonly Uint8Array[]): boolean {
+  const bytes = blocks.reduce((sum, { length }) => sum + length, 0);
+  return blocks.length <= MAX_CHAIN_BLOCKS && bytes <= MAX_PROOF_BYTES;
 }
 
 /** The time of the block that gave the head: the one before, which the decided header names by its hash; at first the genesis. */

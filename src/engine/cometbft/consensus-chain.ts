@@ -17,7 +17,7 @@ import type { CommitListener } from '../engine.ts';
 import type { LedgerState, StagedBlock } from '../ledger-state.ts';
 import { isAdmissionRefusal } from '../transaction-refused.ts';
 import { type ConsensusHeadSigner, consensusHeightOf } from './consensus-head.ts';
-import type { LastBlock } from './proposal-pace.ts';
+import { MAX_RECENT_BLOCKS, type RecentBlock } from './proposal-pace.ts';
 import type { VerifiedSignatures } from './verified-signatures.ts';
 
 /** Results of blocks that were executed for a proposal, kept until one of them is decided. */
@@ -72,6 +72,7 @@ export class ConsensusChain {
   #upgradeNeeded: AppError | undefined;
   #underWay: Promise<unknown> = Promise.resolve();
   #commits = 0;
+  #recentBlocks: readonly RecentBlock[] = [];
 
   constructor(parts: ChainParts) {
     this.parts = parts;
@@ -96,11 +97,9 @@ export class ConsensusChain {
     return this.parts.state.height + 1;
   }
 
-  /** The last block as the proposer of one with this time sees it. */
-  lastBlock(nextTimeMs: number): LastBlock {
-    const { state } = this.parts;
-    const firstLeaf = state.placeOf(state.height)?.firstLeaf ?? 0;
-    return { transactions: state.seal.logSize - firstLeaf, timeMs: state.seal.timeMs, nextTimeMs };
+  /** The last blocks since the start, oldest first. */
+  get recentBlocks(): readonly RecentBlock[] {
+    return this.#recentBlocks;
   }
 
   /** How many blocks were taken over since the start, those without transactions too. */
@@ -233,6 +232,8 @@ export class ConsensusChain {
     const transactionIds = block.transactions.map(encodedTransactionId);
     staged.commit(frame, checkpoint, transactionIds);
     this.#recordedConsensusHeight = consensusHeight;
+    const decidedNow = { transactions: transactionIds.length, timeMs: block.timeMs };
+    this.#recentBlocks = [...this.#recentBlocks.slice(1 - MAX_RECENT_BLOCKS), decidedNow];
     this.#upgradeNeeded = this.#unknownRules();
     this.#notify(decided);
     return { block, output, firstLeaf, transactionIds };

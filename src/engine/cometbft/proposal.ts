@@ -29,7 +29,7 @@ export function packProposal(
 ): readonly Uint8Array[] {
   const limits = {
     bytes: Math.min(maxBytes, MAX_PROPOSAL_BYTES),
-    transactions: Math.min(MAX_PROPOSAL_TRANSACTIONS, transactionsAtPace(chain.lastBlock(timeMs))),
+    transactions: Math.min(MAX_PROPOSAL_TRANSACTIONS, transactionsAtPace(chain.recentBlocks, timeMs)),
   };
   let transactions = withinLimits(withinKeyChecks(inPriorityOrder(offered)), limits);
   while (transactions.length > 0) {

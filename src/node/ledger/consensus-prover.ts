@@ -1,7 +1,7 @@
 import {
   type ConsensusProof,
+  isWithinProofLimits,
   type LightSource,
-  MAX_CHAIN_BLOCKS,
   rpcSource,
   verifyByHalving,
 } from '../../client/index.ts';
@@ -63,10 +63,11 @@ export function createConsensusProver(
     }
     const chain = [...from, ...trace];
     const isProven = before === undefined || isBlockBefore(chain.at(-1) as VerifiedBlock, before.header);
-    if (chain.length > MAX_CHAIN_BLOCKS || !isProven) throw unproven(undefined);
+    const encoded = chain.map(({ block }) => encodeLightBlock(block));
+    if (!isWithinProofLimits(encoded) || !isProven) throw unproven(undefined);
     return {
       blockBefore: before === undefined ? null : encodeBlockHeader(before.header),
-      blocks: chain.map(({ block }) => encodeLightBlock(block)),
+      blocks: encoded,
     };
   };
 

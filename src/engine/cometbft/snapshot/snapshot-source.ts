@@ -23,7 +23,7 @@ const MAX_REMEMBERED = 1000;
 
 /**
  * Offers the ledger up to a block. The log holds every block, so a snapshot is a stretch of it that is read when it is asked for:
- * nothing is stored, and each that was offered can be had for as long as the ledger is there.
+ * nothing is stored, and each of the last thousand that were offered can be had.
  */
 export class SnapshotSource {
   readonly #state: LedgerState;
@@ -47,9 +47,12 @@ export class SnapshotSource {
     return { snapshots: offered.flatMap((one) => one ?? []) };
   }
 
-  /** A chunk of the snapshot at a height of the consensus engine; no bytes where there is none. */
+  /**
+   * A chunk of a snapshot that was offered; no bytes of any other, or a peer would make this node look for heights without end.
+   * Who asks when this node has just started again asks another, or for what is offered now.
+   */
   async load(consensusHeight: number, chunk: number): Promise<Uint8Array> {
-    const height = this.#offered.get(consensusHeight) ?? (await this.#heightAt(consensusHeight));
+    const height = this.#offered.get(consensusHeight);
     const ends = height === undefined ? [] : this.#chunkEnds(height);
     const end = ends[chunk];
     if (end === undefined) return new Uint8Array();
@@ -85,19 +88,6 @@ export class SnapshotSource {
     let height = this.#state.height;
     while (height > 0 && (await this.#consensusHeightAt(height)) > consensusHeight) height -= 1;
     return height;
-  }
-
-  /** Consensus heights rise with those of the ledger, so a block is found by halving. */
-  async #heightAt(consensusHeight: number): Promise<number | undefined> {
-    let [low, high] = [1, this.#state.height];
-    while (low <= high) {
-      const middle = (low + high) >>> 1;
-      const found = await this.#consensusHeightAt(middle);
-      if (found === consensusHeight) return middle;
-      if (found < consensusHeight) low = middle + 1;
-      else high = middle - 1;
-    }
-    return undefined;
   }
 
   async #consensusHeightAt(height: number): Promise<number> {

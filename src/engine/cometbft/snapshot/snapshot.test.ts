@@ -161,7 +161,7 @@ describe('snapshots', async () => {
     assert.ok(newest.chunks > 1, 'this ledger needs several chunks');
     for (const chunk of chunks) assert.ok(chunk.length > 0 && chunk.length < 8 << 20);
     assert.equal((await load(source, newest, newest.chunks)).length, 0);
-    assert.equal((await load(source, { ...newest, height: 8n }, 0)).length, 0);
+    for (const height of [7n, 8n]) assert.equal((await load(source, { ...newest, height }, 0)).length, 0);
     assert.equal((await load(source, { ...newest, format: 2 }, 0)).length, 0);
   });
 
