@@ -104,7 +104,11 @@ test('receipts from before, between and after changes of key say which key signe
   };
   const ids: Uint8Array[] = [];
   for (const [at, seed] of seeds.entries()) {
-    const anchor = encodeAnchorAccessLog({ logSize: at, logRoot: new Uint8Array(32).fill(at) });
+    const anchor = encodeAnchorAccessLog({
+      logSize: at,
+      logRoot: new Uint8Array(32).fill(at),
+      nonce: new Uint8Array(16),
+    });
     ids.push(await submit('anchor-access-log', anchor, seed));
     const next = seeds[at + 1];
     if (next === undefined) continue;
@@ -206,7 +210,8 @@ async function askNow(of: TestNode): Promise<void> {
 
 async function anchor(of: TestNode, logSize: number): Promise<void> {
   const logRoot = new Uint8Array(32).fill(logSize);
-  await of.node.runtime.custodian.submit('anchor-access-log', [encodeAnchorAccessLog({ logSize, logRoot })]);
+  const anchor = encodeAnchorAccessLog({ logSize, logRoot, nonce: new Uint8Array(16) });
+  await of.node.runtime.custodian.submit('anchor-access-log', [anchor]);
 }
 
 function seedOf(at: number): Uint8Array {

@@ -250,7 +250,7 @@ test('record versions form one chain for each pseudonym, and an author’s signa
 test('an access log never shrinks and never gets another root at one size', () => {
   const chain = hospitalChain();
   const anchor = (logSize: number, byte: number) =>
-    encodeAnchorAccessLog({ logSize, logRoot: sha256(Uint8Array.of(byte)) });
+    encodeAnchorAccessLog({ logSize, logRoot: sha256(Uint8Array.of(byte)), nonce: new Uint8Array(16) });
   assert.equal(chain.run(clinician, 'anchor-access-log', anchor(5, 1)), 'not-an-organisation');
   assert.equal(chain.run(chain.hospital, 'anchor-access-log', anchor(5, 1)), 'ok');
   assert.equal(chain.run(chain.hospital, 'anchor-access-log', anchor(5, 1)), 'ok');

@@ -1,5 +1,6 @@
 export {
   type AccessAnchor,
+  ANCHOR_NONCE_BYTES,
   accessAnchorKey,
   decodeRecordedAnchor,
   encodeAnchorAccessLog,

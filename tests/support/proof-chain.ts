@@ -84,7 +84,8 @@ export class ProofChain {
   }
 
   anchorAccesses(by: Actor = this.chain.hospital): number {
-    const anchor = { logSize: this.accessLog.size, logRoot: this.accessLog.root() };
+    const nonce = new Uint8Array(16);
+    const anchor = { logSize: this.accessLog.size, logRoot: this.accessLog.root(), nonce };
     return this.record(by, 'anchor-access-log', encodeAnchorAccessLog(anchor));
   }
 

@@ -5,9 +5,17 @@ import { decodeSinglePart } from '../payload.ts';
 import { isActiveOrganisation } from '../registry/party.ts';
 
 /** The head of a custodian's access log. */
-export type AccessAnchor = { readonly logSize: number; readonly logRoot: Uint8Array };
+type AccessLogHead = { readonly logSize: number; readonly logRoot: Uint8Array };
 
-export type RecordedAnchor = AccessAnchor & { readonly height: number; readonly timeMs: number };
+/**
+ * The nonce is drawn anew for each: an anchor is also how a node asks whether its ledger is fresh (docs/adr/0004), and one of an earlier
+ * question, signed over the same head and number, must not be taken for the answer to a later one.
+ */
+export type AccessAnchor = AccessLogHead & { readonly nonce: Uint8Array };
+
+export const ANCHOR_NONCE_BYTES = 16;
+
+export type RecordedAnchor = AccessLogHead & { readonly height: number; readonly timeMs: number };
 
 export function accessAnchorKey(custodian: Uint8Array): Uint8Array {
   return stateKey(CONTRACT.access, 'anchor', custodian);
@@ -20,13 +28,14 @@ export function readAccessAnchor(state: StateReader, custodian: Uint8Array): Rec
 
 export function decodeRecordedAnchor(value: Uint8Array): RecordedAnchor {
   const reader = new CanonicalReader(value);
-  const anchor = { ...readAnchor(reader), height: reader.u64(), timeMs: reader.u64() };
+  const anchor = { ...readHead(reader), height: reader.u64(), timeMs: reader.u64() };
   reader.end();
   return anchor;
 }
 
 export function encodeAnchorAccessLog(payload: AccessAnchor): Uint8Array {
-  return new CanonicalWriter().u64(payload.logSize).fixed(payload.logRoot, 32).finish();
+  const { logSize, logRoot, nonce } = payload;
+  return new CanonicalWriter().u64(logSize).fixed(logRoot, 32).fixed(nonce, ANCHOR_NONCE_BYTES).finish();
 }
 
 /** A custodian anchors its access log, so that an entry cannot be taken out or slipped in afterwards. */
@@ -54,5 +63,9 @@ export const anchorAccessLog = sealAction<AccessAnchor>({
 });
 
 export function readAnchor(reader: CanonicalReader): AccessAnchor {
+  return { ...readHead(reader), nonce: reader.fixed(ANCHOR_NONCE_BYTES) };
+}
+
+function readHead(reader: CanonicalReader): AccessLogHead {
   return { logSize: reader.u64(), logRoot: reader.fixed(32) };
 }

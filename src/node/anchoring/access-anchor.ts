@@ -1,4 +1,5 @@
-import { encodeAnchorAccessLog } from '../../contracts/index.ts';
+import { randomBytes } from 'node:crypto';
+import { ANCHOR_NONCE_BYTES, encodeAnchorAccessLog } from '../../contracts/index.ts';
 import type { AccessLog } from '../../vault/index.ts';
 import type { Log } from '../http/log.ts';
 import type { AccountSigner } from '../ledger/account-signer.ts';
@@ -32,7 +33,7 @@ export function startAccessAnchor(options: {
     if (logSize === anchoredSize && !evenUnchanged) return;
     const logRoot = accessLog.root(logSize);
     const committed = await custodian.submit('anchor-access-log', [
-      encodeAnchorAccessLog({ logSize, logRoot }),
+      encodeAnchorAccessLog({ logSize, logRoot, nonce: randomBytes(ANCHOR_NONCE_BYTES) }),
     ]);
     await accessLog.markAnchored({ size: logSize, root: logRoot, height: committed.height });
     anchoredSize = logSize;

@@ -2,6 +2,7 @@ import { sign } from 'node:crypto';
 import {
   ACTIONS,
   type ActionName,
+  ANCHOR_NONCE_BYTES,
   authorMessage,
   encodeAnchorAccessLog,
   encodeCommitVersions,
@@ -218,7 +219,8 @@ function anchor(cast: Cast, signer: SampleSigner): Wish {
   const logSize = Math.max(0, (cast.logSizes.get(key) ?? 0) + Math.floor(cast.random() * 6) - 1);
   cast.logSizes.set(key, logSize);
   const logRoot = sampleBytes(cast.seed, `log of ${logSize}`);
-  return { name: 'anchor-access-log', parts: [encodeAnchorAccessLog({ logSize, logRoot })] };
+  const nonce = sampleBytes(cast.seed, `nonce of ${logSize}`).subarray(0, ANCHOR_NONCE_BYTES);
+  return { name: 'anchor-access-log', parts: [encodeAnchorAccessLog({ logSize, logRoot, nonce })] };
 }
 
 function erasure(cast: Cast): Wish {
