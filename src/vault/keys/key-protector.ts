@@ -5,7 +5,7 @@ export type ProtectedKeyName = 'root' | 'backup';
 export type KeyProtector = {
   /** Wraps a secret of at most 4 KiB under the newest version of a key. `context` must be the same to unwrap. */
   wrap(name: ProtectedKeyName, secret: Uint8Array, context: string): Promise<Uint8Array>;
-  /** Throws AppError `erased` when the version is gone, `damaged` when the bytes are not as wrapped. */
+  /** Throws AppError `erased` when the version is gone, `not-found` when it is newer than all there are, `damaged` when the bytes are not as wrapped. */
   unwrap(name: ProtectedKeyName, wrapped: Uint8Array, context: string): Promise<Uint8Array>;
   /** Starts a new version of a key. */
   rotate(name: ProtectedKeyName): Promise<void>;

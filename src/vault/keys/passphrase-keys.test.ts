@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -80,4 +80,36 @@ test('a new passphrase replaces the old', async () => {
     new Uint8Array(await (await open('changed', 'new')).unwrap('backup', wrapped, 'a')),
     secret,
   );
+});
+
+test('a change that could not be saved has not happened', async () => {
+  const keys = await open('unsaved');
+  const first = await keys.wrap('root', secret, 'a');
+  await keys.rotate('root');
+  const inTheWay = join(folder, 'unsaved.new');
+  mkdirSync(inTheWay);
+  for (const change of [
+    () => keys.rotate('root'),
+    () => keys.destroyOlder('root'),
+    () => keys.changePassphrase('another'),
+  ])
+    await assert.rejects(change, { code: 'file-failed' });
+  rmSync(inTheWay, { recursive: true });
+  const second = await keys.wrap('root', secret, 'a');
+  for (const reader of [keys, await open('unsaved')])
+    for (const wrapped of [first, second])
+      assert.deepEqual(new Uint8Array(await reader.unwrap('root', wrapped, 'a')), secret);
+  await keys.rotate('backup');
+  await open('unsaved');
+});
+
+test('an older copy of the file says that it is one', async () => {
+  const keys = await open('copied');
+  cpSync(join(folder, 'copied'), join(folder, 'older'));
+  await keys.rotate('backup');
+  const wrapped = await keys.wrap('backup', secret, 'a');
+  await assert.rejects((await open('older')).unwrap('backup', wrapped, 'a'), {
+    code: 'not-found',
+    message: /older copy: it ends at version 1 of the backup key, and version 2 is needed/,
+  });
 });

@@ -36,7 +36,12 @@ export type PassphraseKeysOptions = {
 export type PassphraseKeys = KeyProtector & { changePassphrase(passphrase: string): Promise<void> };
 
 type ProtectedKey = { readonly name: ProtectedKeyName; readonly version: number; readonly key: Uint8Array };
-type Unlocked = { salt: Uint8Array; costLog2: number; encryptionKey: Uint8Array; keys: ProtectedKey[] };
+type Unlocked = {
+  readonly salt: Uint8Array;
+  readonly costLog2: number;
+  readonly encryptionKey: Uint8Array;
+  readonly keys: readonly ProtectedKey[];
+};
 
 /**
  * Opens or makes the file: scrypt (RFC 7914) over the passphrase, AES-256-GCM over the keys, and a checksum that tells a
@@ -47,31 +52,34 @@ export async function openPassphraseKeys(options: PassphraseKeysOptions): Promis
   if (options.passphrase.length === 0)
     throw new AppError('wrong-passphrase', 'The passphrase is empty. Give one.');
   const costLog2 = options.costLog2 ?? DEFAULT_COST_LOG2;
-  const state = existsSync(path) ? await unlock(path, options.passphrase) : await create(options, costLog2);
-  const save = () => replaceFile(path, encodeFile(state, random));
+  let state = existsSync(path) ? await unlock(path, options.passphrase) : await create(options, costLog2);
+  // What is in memory counts only once it is on the disk: nothing may be wrapped under a key that the file does not hold.
+  const replace = (next: Unlocked): void => {
+    replaceFile(path, encodeFile(next, random));
+    state = next;
+  };
   return {
     wrap: async (name, secret, context) => wrapSecret(newest(state.keys, name), secret, context, random),
     unwrap: async (name, wrapped, context) => unwrapSecret(state.keys, name, wrapped, context),
     rotate: async (name) => {
-      state.keys.push({ name, version: newest(state.keys, name).version + 1, key: random(KEY_BYTES) });
-      save();
+      const version = newest(state.keys, name).version + 1;
+      replace({ ...state, keys: [...state.keys, { name, version, key: random(KEY_BYTES) }] });
     },
     destroyOlder: async (name) => {
       const kept = newest(state.keys, name);
-      for (const one of state.keys) if (one.name === name && one !== kept) one.key.fill(0);
-      state.keys = state.keys.filter((one) => one.name !== name || one === kept);
-      save();
+      const older = state.keys.filter((one) => one.name === name && one !== kept);
+      replace({ ...state, keys: state.keys.filter((one) => !older.includes(one)) });
+      for (const one of older) one.key.fill(0);
     },
     changePassphrase: async (passphrase) => {
-      state.salt = random(SALT_BYTES);
-      state.costLog2 = costLog2;
-      state.encryptionKey = await deriveKey(passphrase, state.salt, costLog2);
-      save();
+      const salt = random(SALT_BYTES);
+      const encryptionKey = await deriveKey(passphrase, salt, costLog2);
+      replace({ salt, costLog2, encryptionKey, keys: state.keys });
     },
     close: () => {
       state.encryptionKey.fill(0);
       for (const one of state.keys) one.key.fill(0);
-      state.keys = [];
+      state = { ...state, keys: [] };
     },
   };
 }
@@ -181,19 +189,27 @@ function unwrapSecret(
 ): Uint8Array {
   const version = wrapped.length < 4 ? 0 : new DataView(wrapped.buffer, wrapped.byteOffset).getUint32(0);
   const key = keys.find((one) => one.name === name && one.version === version);
-  if (key === undefined) {
-    throw new AppError(
-      'erased',
-      `The ${name} key that wrapped this (version ${version}) is not in the key file: an erasure has destroyed it, or the file is another vault's.`,
-    );
-  }
+  if (key === undefined) throw versionMissing(name, version, newest(keys, name).version);
   const secret = openBox(key.key, wrapped.subarray(4), associatedWith(key, context));
   if (secret === undefined)
     throw new AppError(
       'damaged',
-      `What the ${name} key wrapped is damaged. Restore the last backup to a new folder.`,
+      `What the ${name} key wrapped is damaged, or the key file is another vault's. Restore the last backup to a new folder.`,
     );
   return secret;
+}
+
+/** A version that an erasure destroyed, or one that this copy of the key file is too old to hold. */
+function versionMissing(name: ProtectedKeyName, version: number, newestVersion: number): AppError {
+  if (version > newestVersion)
+    return new AppError(
+      'not-found',
+      `The key file is an older copy: it ends at version ${newestVersion} of the ${name} key, and version ${version} is needed. Use the copy made after the last erasure that came before what you open.`,
+    );
+  return new AppError(
+    'erased',
+    `The ${name} key that wrapped this (version ${version}) is not in the key file: an erasure has destroyed it, or the file is another vault's.`,
+  );
 }
 
 function associatedWith(key: ProtectedKey, context: string): Uint8Array {
