@@ -1,8 +1,9 @@
 import type { CompartmentDefinition, Resource } from '@medplum/fhirtypes';
 import { AppError } from '../../shared/index.ts';
 import type { NamedPatients } from '../labels/index.ts';
-import { type Json, type JsonObject, localReference, referencesOf } from '../labels/resource-walk.ts';
+import { type Json, type JsonObject, referencesOf } from '../labels/resource-walk.ts';
 import { readDefinition } from './definition-files.ts';
+import { localReference } from './references.ts';
 import type { SearchParameters } from './search-parameters.ts';
 
 /** Whom a resource is kept under, and whom else it names. */
