@@ -6,12 +6,14 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { headReceipt } from '../src/client/index.ts';
+import { formatForkEvidence, headReceipt } from '../src/client/index.ts';
 import { TestChain } from '../src/contracts/testing/test-chain.ts';
 import { accountIdOf, publicKeyOf } from '../src/identity/index.ts';
 import { consortiumGenesis, founders, makeChain } from '../src/ledger/consensus/testing/consortium-chain.ts';
+import { makeLightBlock, signingValidator } from '../src/ledger/consensus/testing/light-chain.ts';
 import {
   chainIdOf,
+  consensusChainName,
   encodeGenesis,
   encodeLightBlock,
   type Genesis,
@@ -112,6 +114,20 @@ describe('careledger compare', () => {
       CARELEDGER_HOME: at('home'),
     });
     assert.equal(other.status, 5);
+  });
+
+  test('shows no fork of blocks that somebody signed with keys of their own', async () => {
+    const own = { chainName: consensusChainName(GENESIS), height: 1000, timeMs: START_MS + 1000 };
+    const validators = [signingValidator('a moment ago', 40)];
+    const blocks = [1, 2].map((one) =>
+      makeLightBlock({ ...own, validators, appHash: sha256(Uint8Array.of(one)) }),
+    ) as [LightBlock, LightBlock];
+    writeFileSync(at('forged.json'), formatForkEvidence(GENESIS, { path: [blocks[0]], blocks }) ?? '');
+    const run = await runHere(['verify', at('forged.json'), '--chain', CHAIN], {
+      CARELEDGER_HOME: at('home'),
+    });
+    assert.equal(run.status, 5);
+    assert.doesNotMatch(run.stdout, /FORKED/);
   });
 
   test('takes no other chain, no bad anchor and no ledger of one operator', async () => {

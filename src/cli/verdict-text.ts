@@ -2,10 +2,18 @@ import type { ProofVerdict } from '../client/index.ts';
 
 /** A verdict as a person reads it: what is proven, and what is not. */
 export function verdictText(verdict: ProofVerdict): string {
-  const proven = verdict.statements.map((line) => `  + ${line}`);
-  const open = verdict.notProven.map((line) => `  - ${line}`);
+  return findingsText(headingOf(verdict), verdict);
+}
+
+/** What is proven and what is not, under a heading. */
+export function findingsText(
+  heading: string,
+  { statements, notProven }: Pick<ProofVerdict, 'statements' | 'notProven'>,
+): string {
+  const proven = statements.map((line) => `  + ${line}`);
+  const open = notProven.map((line) => `  - ${line}`);
   return [
-    headingOf(verdict),
+    heading,
     ...(proven.length > 0 ? ['', 'Proven:', ...proven] : []),
     ...(open.length > 0 ? ['', 'Not proven:', ...open] : []),
   ].join('\n');

@@ -55,8 +55,7 @@ async function compare(options: CompareOptions, terminal: Terminal): Promise<voi
     ...(anchor === undefined ? {} : { anchor: anchorOf(anchor) }),
   });
   const head = await client.verify().catch((error: unknown) => {
-    if (out !== undefined && isFork(error))
-      writeFileSync(out, formatForkEvidence(genesis, error.cause as ForkFound));
+    if (out !== undefined && isFork(error)) keepEvidence(out, genesis, error.cause as ForkFound, terminal);
     throw error;
   });
   terminal.answer(headJson(genesis, head), headText(genesis, head));
@@ -65,6 +64,15 @@ async function compare(options: CompareOptions, terminal: Terminal): Promise<voi
     throw new AppError(
       'proof-refused',
       `${liar.source} lied about block ${liar.height} (${liar.reason}). Do not rely on it.`,
+    );
+}
+
+function keepEvidence(out: string, genesis: Genesis, found: ForkFound, terminal: Terminal): void {
+  const evidence = formatForkEvidence(genesis, found);
+  if (evidence !== undefined) writeFileSync(out, evidence);
+  else
+    terminal.warn(
+      `Nothing was written to ${out}: no node showed the blocks that lead from the genesis to the fork. Ask a node that keeps them all, too.`,
     );
 }
 

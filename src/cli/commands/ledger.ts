@@ -5,7 +5,7 @@ import { backupFindings, witnessKey } from '../../node/index.ts';
 import { AppError, equalBytes, fromHex } from '../../shared/index.ts';
 import { connect } from '../connect.ts';
 import type { Terminal } from '../terminal.ts';
-import { verdictJson, verdictText } from '../verdict-text.ts';
+import { findingsText, verdictJson, verdictText } from '../verdict-text.ts';
 import { addCompareCommand } from './compare.ts';
 import { chainOption, readNetwork } from './network-names.ts';
 import { collect, nodeOption } from './options.ts';
@@ -79,9 +79,11 @@ async function verify(file: string | undefined, options: VerifyOptions, terminal
 function answerFork(fork: Awaited<ReturnType<typeof verifyForkFile>>, terminal: Terminal): void {
   if (fork?.ok !== true)
     throw new AppError('proof-refused', `The file proves no fork: ${fork?.error ?? 'it cannot be read'}.`);
-  const { statements } = fork.value;
-  const text = ['THE CHAIN WAS FORKED.', '', 'Proven:', ...statements.map((line) => `  + ${line}`)];
-  terminal.answer({ ok: true, code: 'forked', statements }, text.join('\n'));
+  const { statements, notProven } = fork.value;
+  terminal.answer(
+    { ok: true, code: 'forked', statements, notProven },
+    findingsText('THE CHAIN WAS FORKED.', fork.value),
+  );
 }
 
 interface ReceiptCommandOptions {

@@ -8,6 +8,8 @@ export type ForkFound = {
   readonly sources: readonly [string, string];
   readonly fork: Fork;
   readonly blocks: readonly [LightBlock, LightBlock];
+  /** From the genesis to the first of both, each handed over by the one before; undefined where no source showed them. */
+  readonly path?: readonly LightBlock[];
 };
 
 export type Comparison = {

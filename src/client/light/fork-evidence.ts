@@ -8,17 +8,23 @@ import {
   type ForkKind,
   forkOf,
   type Genesis,
+  isRealFork,
+  type LightBlock,
   MAX_LIGHT_BLOCK_BYTES,
   trustConsortium,
+  verifyChain,
 } from '../../ledger/index.ts';
 import { AppError, equalBytes, err, ok, type Result, toHex } from '../../shared/index.ts';
-import { base64, object, oneOf, ShapeError } from '../receipts/json-codec.ts';
+import { base64, type Decoded, list, object, oneOf, ShapeError } from '../receipts/json-codec.ts';
+import { MAX_CHAIN_BLOCKS } from '../receipts/receipt-format.ts';
+import { isWithinProofLimits } from '../receipts/verify-consensus.ts';
+import { chainLimits } from '../receipts/words.ts';
 import { openSealedJson, sealJson } from '../sealed-json.ts';
 import type { ForkFound } from './compare-sources.ts';
 import { validatorText } from './signers.ts';
 
 const FORMAT = 'careledger-fork/v1';
-const MAX_CHARACTERS = 3 * MAX_LIGHT_BLOCK_BYTES;
+const MAX_CHARACTERS = 2 << 20;
 const KINDS: Record<ForkKind, string> = {
   equivocation: 'These validators signed two blocks in one round, which no honest validator does',
   amnesia:
@@ -26,23 +32,33 @@ const KINDS: Record<ForkKind, string> = {
   lunatic: 'These validators signed both, one of which does not follow from the state of the chain',
 };
 
+/** `blocks` lead from the genesis to one of two blocks of a height, and `conflicting` is the other. */
 const evidence = object({
   format: oneOf([FORMAT]),
   genesis: base64(64 << 10),
-  first: base64(MAX_LIGHT_BLOCK_BYTES),
-  second: base64(MAX_LIGHT_BLOCK_BYTES),
+  blocks: list(base64(MAX_LIGHT_BLOCK_BYTES), MAX_CHAIN_BLOCKS),
+  conflicting: base64(MAX_LIGHT_BLOCK_BYTES),
 });
 
-export type ForkVerdict = { readonly fork: Fork; readonly statements: readonly string[] };
+export type ForkVerdict = {
+  readonly fork: Fork;
+  readonly statements: readonly string[];
+  readonly notProven: readonly string[];
+};
 
 /** What a fork shows, in words. */
 export function forkStatements(genesis: Genesis, fork: Fork): readonly string[] {
-  const { kind, height, hashes, signedBoth, signedBothPower, totalPower, rounds } = fork;
+  const { kind, height, hashes, signedBoth, signedBothPower, conflictingPower, totalPower, rounds } = fork;
   return [
     `At height ${height} of the chain ${toHex(chainIdOf(genesis))} there are two blocks, each with the signatures of more than two thirds of its validators: ` +
       `${toHex(hashes[0])} in round ${rounds[0]} and ${toHex(hashes[1])} in round ${rounds[1]}.`,
     `${KINDS[kind]}, with ${signedBothPower} of ${totalPower} of the power:`,
     ...signedBoth.map((validator) => validatorText(genesis, validator)),
+    ...(conflictingPower === signedBothPower
+      ? []
+      : [
+          `Of the power of the first block's validators, ${conflictingPower} of ${totalPower} is under the second.`,
+        ]),
   ];
 }
 
@@ -57,15 +73,18 @@ export function forkError(genesis: Genesis, found: ForkFound): AppError {
   );
 }
 
-/** A file that proves a fork to anybody who knows the chain's genesis. */
-export function formatForkEvidence(genesis: Genesis, { blocks }: Pick<ForkFound, 'blocks'>): string {
-  const [first, second] = blocks;
-  const members = {
-    format: FORMAT,
-    genesis: encodeGenesis(genesis),
-    first: encodeLightBlock(first),
-    second: encodeLightBlock(second),
-  } as const;
+/**
+ * A file that proves a fork to anybody who knows the chain's genesis; undefined where no blocks lead there from the genesis, or more
+ * than a file holds.
+ */
+export function formatForkEvidence(
+  genesis: Genesis,
+  { path, blocks: [, second] }: Pick<ForkFound, 'blocks' | 'path'>,
+): string | undefined {
+  const blocks = path?.map(encodeLightBlock);
+  if (blocks === undefined || !isWithinProofLimits(blocks)) return undefined;
+  const conflicting = encodeLightBlock(second);
+  const members = { format: FORMAT, genesis: encodeGenesis(genesis), blocks, conflicting } as const;
   return sealJson(evidence.encode(members) as Record<string, unknown>);
 }
 
@@ -75,8 +94,8 @@ export function isForkEvidence(text: string): boolean {
 }
 
 /**
- * Checks such a file. Its signatures prove who signed two blocks. That those were the validators of the chain at that height is
- * shown for the validators of the genesis, whom the words name with their organisation.
+ * Checks such a file: by hand-over from the genesis, that the validators of the chain decided the first block; and that more than a
+ * third of their power signed the second one, which holds in itself.
  */
 export function verifyForkEvidence(
   source: string,
@@ -85,19 +104,53 @@ export function verifyForkEvidence(
   const opened = openSealedJson(source, MAX_CHARACTERS);
   if (!opened.ok) return opened;
   try {
-    const { genesis: genesisBytes, first, second } = evidence.decode(opened.value);
-    const genesis = decodeGenesis(genesisBytes);
+    const shown = evidence.decode(opened.value);
+    const genesis = decodeGenesis(shown.genesis);
     if (!genesis.ok) return err('genesis-malformed');
     if (trust.chainId !== undefined && !equalBytes(chainIdOf(genesis.value), trust.chainId))
       return err('wrong-chain');
-    const beginning = trustConsortium(genesis.value);
-    const blocks = [decodeLightBlock(first), decodeLightBlock(second)] as const;
-    if (!beginning.ok || !blocks[0].ok || !blocks[1].ok) return err('blocks-malformed');
-    const fork = forkOf(blocks[0].value, blocks[1].value, beginning.value.chainName);
-    if (!fork.ok) return fork;
-    return ok({ fork: fork.value, statements: forkStatements(genesis.value, fork.value) });
+    const fork = provenFork(genesis.value, shown);
+    return fork.ok ? ok(verdictOf(genesis.value, fork.value, shown.blocks.length, trust)) : fork;
   } catch (error) {
     if (error instanceof ShapeError) return err('evidence-malformed');
     throw error;
   }
+}
+
+function provenFork(
+  genesis: Genesis,
+  shown: Pick<Decoded<typeof evidence>, 'blocks' | 'conflicting'>,
+): Result<Fork, string> {
+  const beginning = trustConsortium(genesis);
+  const blocks = decodedBlocks([...shown.blocks, shown.conflicting]);
+  const conflicting = blocks?.pop();
+  if (
+    !beginning.ok ||
+    !isWithinProofLimits(shown.blocks) ||
+    blocks === undefined ||
+    conflicting === undefined
+  )
+    return err('blocks-malformed');
+  const decided = verifyChain(beginning.value, blocks);
+  if (!decided.ok) return decided;
+  const fork = forkOf(decided.value.block, conflicting, beginning.value.chainName);
+  return !fork.ok || isRealFork(fork.value) ? fork : err('not-by-its-validators');
+}
+
+function decodedBlocks(encoded: readonly Uint8Array[]): LightBlock[] | undefined {
+  const blocks = encoded.map(decodeLightBlock);
+  return blocks.every((block) => block.ok) ? blocks.map((block) => block.value) : undefined;
+}
+
+function verdictOf(
+  genesis: Genesis,
+  fork: Fork,
+  steps: number,
+  trust: { readonly chainId?: Uint8Array },
+): ForkVerdict {
+  const lead =
+    `${steps === 1 ? 'One block leads' : `${steps} blocks lead`} from the genesis to the first of them, ` +
+    'each signed by more than two thirds of the validators before.';
+  const [what = '', ...who] = forkStatements(genesis, fork);
+  return { fork, statements: [what, lead, ...who], notProven: chainLimits(chainIdOf(genesis), trust) };
 }

@@ -10,9 +10,14 @@ import {
   GENESIS_TIME_MS,
   makeChain,
 } from '../../ledger/consensus/testing/consortium-chain.ts';
-import { type SigningValidator, signingValidator } from '../../ledger/consensus/testing/light-chain.ts';
+import {
+  makeLightBlock,
+  type SigningValidator,
+  signingValidator,
+} from '../../ledger/consensus/testing/light-chain.ts';
 import {
   chainIdOf,
+  consensusChainName,
   headerHash,
   type LightBlock,
   trustConsortium,
@@ -261,7 +266,7 @@ describe('a fork', () => {
     );
     for (const index of [0, 1, 2]) assert.ok(error.message.includes(keyOf(FOUNDERS, index)));
     assert.ok(!error.message.includes(keyOf(FOUNDERS, 3)), 'the honest one is not named');
-    const evidence = formatForkEvidence(GENESIS, found);
+    const evidence = formatForkEvidence(GENESIS, found) ?? '';
     const verdict = verifyForkEvidence(evidence);
     assert.ok(verdict.ok);
     assert.equal(verdict.value.fork.signedBothPower, 30);
@@ -276,6 +281,62 @@ describe('a fork', () => {
       verifyForkEvidence(evidence.slice(0, middle) + other + evidence.slice(middle + 1)).ok,
       false,
     );
+  });
+
+  test('is shown by blocks that lead from the genesis to one of both, whoever the validators are by then', async () => {
+    const other = makeChain({
+      genesis: GENESIS,
+      validatorsAt: changing,
+      length: LENGTH,
+      after: moving.slice(0, 38),
+      dataHash,
+    });
+    const error = await refusal(verify([sourceOf('a', moving), sourceOf('b', other)]));
+    const found = error.cause as ForkFound;
+    const evidence = formatForkEvidence(GENESIS, found);
+    const verdict = verifyForkEvidence(evidence ?? '', { chainId: chainIdOf(GENESIS) });
+    assert.ok(verdict.ok);
+    assert.deepEqual(
+      verdict.value.fork.signedBoth.map(({ publicKey }) => toHex(publicKey)).sort(),
+      NEWCOMERS.map(({ publicKey }) => toHex(publicKey)).sort(),
+    );
+    const [last] = found.blocks;
+    const cut = formatForkEvidence(GENESIS, { ...found, path: [last] });
+    assert.deepEqual(verifyForkEvidence(cut ?? ''), { ok: false, error: 'trusted-power-missing' });
+  });
+
+  test('is not made by whoever has only keys of their own', () => {
+    const own = { chainName: consensusChainName(GENESIS), height: LENGTH, timeMs: NOW_MS };
+    const mine = [signingValidator('mallory', 40)];
+    const [first, second] = [1, 2].map((one) =>
+      makeLightBlock({ ...own, validators: mine, appHash: sha256(Uint8Array.of(one)) }),
+    ) as [LightBlock, LightBlock];
+    const refused = (path: readonly LightBlock[], other: LightBlock): unknown => {
+      const verdict = verifyForkEvidence(formatForkEvidence(GENESIS, { path, blocks: [first, other] }) ?? '');
+      return verdict.ok || verdict.error;
+    };
+    assert.equal(refused([first], second), 'trusted-power-missing');
+    assert.equal(refused([], second), 'chain-empty');
+    assert.equal(refused([steady[LENGTH - 1] as LightBlock], first), 'not-by-its-validators');
+  });
+
+  test('by a third of the validators with strangers is proven too, and names nobody who signed once', async () => {
+    const [turncoat, other] = FOUNDERS as [SigningValidator, SigningValidator];
+    const set = [turncoat, other, signingValidator('stranger', 40)];
+    const lunatic = makeChain({ genesis: GENESIS, validatorsAt: () => set, length: LENGTH });
+    const abstains = makeChain({
+      genesis: GENESIS,
+      validatorsAt: () => FOUNDERS,
+      length: LENGTH,
+      vote: (_, __, { publicKey }) => (toHex(publicKey) === toHex(other.publicKey) ? 'absent' : 'commit'),
+    });
+    const error = await refusal(verify([sourceOf('a', abstains), sourceOf('b', lunatic)]));
+    const found = error.cause as ForkFound;
+    const verdict = verifyForkEvidence(formatForkEvidence(GENESIS, found) ?? '');
+    assert.ok(verdict.ok);
+    const { kind, signedBoth, conflictingPower } = verdict.value.fork;
+    assert.deepEqual([kind, signedBoth.length, conflictingPower], ['lunatic', 1, 20]);
+    assert.match(verdict.value.statements.join('\n'), /20 of 40 is under the second/);
   });
 
   test('is noticed by whoever comes back to a pinned block, also with one source', async () => {

@@ -3,7 +3,7 @@ import {
   type Genesis,
   headerHash,
   isExpired,
-  isMoreThan,
+  isRealFork,
   type LightBlock,
   type TrustedBlock,
   type TrustLimits,
@@ -15,8 +15,9 @@ import {
 } from '../../ledger/index.ts';
 import { AppError, AssertionError, equalBytes } from '../../shared/index.ts';
 import { type VerifyStep, verifyByHalving } from './bisection.ts';
-import { type Comparison, compareSources, type ForkFound } from './compare-sources.ts';
+import { type Comparison, compareSources } from './compare-sources.ts';
 import { forkError } from './fork-evidence.ts';
+import { withPath } from './fork-path.ts';
 import { blockAt, type Liar, type LightSource, SourceLied } from './light-source.ts';
 
 /** Shorter than the time for which CometBFT takes evidence would be needless; longer, and who left could sign anything. */
@@ -105,7 +106,8 @@ async function verifyHead(options: LightClientOptions, height: number | 'newest'
     const others = options.sources.filter(({ name }) => !known.has(name));
     const trace = answer.trace.length > 0 || start.block === undefined ? answer.trace : [start.block];
     const compared = await compareSources(start.trusted, trace, source.name, others, verify);
-    if (compared.fork !== undefined) throw forkError(options.genesis, compared.fork);
+    if (compared.fork !== undefined)
+      throw forkError(options.genesis, await withPath(options.genesis, compared.fork, options.sources));
     if (options.sources.length > 1) refuseAlone(compared, liars);
     const head = answer.trace.at(-1) ?? start.block;
     if (head === undefined) throw nothingProven([], silent);
@@ -196,17 +198,13 @@ async function comparedStart(options: LightClientOptions, start: VerifiedBlock):
     verifySelf(block, trusted.chainName),
   );
   const { fork } = compared;
-  if (fork !== undefined && isReal(fork)) throw forkError(options.genesis, fork);
+  if (fork !== undefined && isRealFork(fork.fork))
+    throw forkError(options.genesis, await withPath(options.genesis, fork, options.sources));
   const made =
     fork === undefined
       ? []
       : [{ source: fork.sources[1], height: trusted.height, reason: 'not-on-this-chain' as const }];
   return { trusted, block: start, liars: [...compared.liars, ...made] };
-}
-
-/** Made of keys that were never validators, a block that only holds in itself is no fork. */
-function isReal({ fork }: ForkFound): boolean {
-  return isMoreThan(fork.signedBothPower, 1, 3, fork.totalPower);
 }
 
 function limitsOf(options: LightClientOptions): TrustLimits {

@@ -38,12 +38,16 @@ export function headFindings(head: VerifiedHead, trust: Trust): Findings {
     notProven.push(
       'That the operator showed everyone the same history: no witness that you trust co-signed this head.',
     );
-  if (trust.chainId === undefined) {
-    notProven.push(
-      `That this is the chain you mean: compare its id ${toHex(head.chainId)} with one that you got from somebody else than the giver of this file.`,
-    );
-  }
+  notProven.push(...chainLimits(head.chainId, trust));
   return { statements, notProven };
+}
+
+/** A file is of the chain that it names itself, unless the reader names one. */
+export function chainLimits(chainId: Uint8Array, trust: Pick<Trust, 'chainId'>): string[] {
+  if (trust.chainId !== undefined) return [];
+  return [
+    `That this is the chain you mean: compare its id ${toHex(chainId)} with one that you got from somebody else than the giver of this file.`,
+  ];
 }
 
 function whoSigned({ checkpoint, genesis, chainId, consensus }: VerifiedHead, trust: Trust): string[] {

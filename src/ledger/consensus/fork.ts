@@ -1,8 +1,8 @@
 import { equalBytes, err, ok, type Result, toHex } from '../../shared/index.ts';
 import type { BlockHeader } from './block-header.ts';
-import { isSameDecision, powerOf } from './commit.ts';
+import { isSameDecision, powerOf, trustedPower } from './commit.ts';
 import { type LightBlock, type LightError, type VerifiedBlock, verifySelf } from './light-block.ts';
-import type { Validator } from './validator-set.ts';
+import { isMoreThan, type Validator } from './validator-set.ts';
 
 /**
  * Two blocks of one height, each with its commit.
@@ -20,6 +20,8 @@ export type Fork = {
   /** In both commits, with their power in the first block's set. More than a third of it whenever the sets are the same. */
   readonly signedBoth: readonly Validator[];
   readonly signedBothPower: number;
+  /** Of the first block's set, how much power signed the second block. */
+  readonly conflictingPower: number;
   readonly totalPower: number;
 };
 
@@ -49,8 +51,17 @@ export function forkOf(
     hashes: [trusted.commit.blockId.hash, conflicting.commit.blockId.hash],
     signedBoth: places.map((place) => validators.validators[place] as Validator),
     signedBothPower: powerOf(validators, places),
+    conflictingPower: trustedPower(validators, second.value.trusted.validators, second.value.signed.signers),
     totalPower: validators.totalPower,
   });
+}
+
+/**
+ * Whether validators of the first block's set, with more than a third of its power, signed the second one. Anybody can make a block
+ * that only holds in itself, with keys that were never validators.
+ */
+export function isRealFork({ conflictingPower, totalPower }: Fork): boolean {
+  return isMoreThan(conflictingPower, 1, 3, totalPower);
 }
 
 function kindOf(trusted: LightBlock, conflicting: LightBlock): ForkKind {

@@ -14,7 +14,7 @@ export {
   verifyCommit,
   voteSignBytes,
 } from './commit.ts';
-export { type Fork, type ForkError, type ForkKind, forkOf } from './fork.ts';
+export { type Fork, type ForkError, type ForkKind, forkOf, isRealFork } from './fork.ts';
 export { consensusChainName, isConsortium, trustConsortium } from './genesis-validators.ts';
 export {
   isExpired,
