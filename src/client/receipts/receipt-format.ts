@@ -28,7 +28,7 @@ const MAX_STATE_PATH = 256;
 const MAX_LEAF_BYTES = 1024;
 const MAX_ROTATION_BYTES = 256;
 /** Of an account whose key changed more often, receipts come without the signer's key. */
-export const MAX_ROTATIONS = 64;
+export const MAX_ROTATIONS = 256;
 const MAX_STATE_VALUE_BYTES = 64 << 10;
 const MAX_CONTENT_BYTES = 2 << 20;
 

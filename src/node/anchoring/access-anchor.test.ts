@@ -23,7 +23,7 @@ async function questionOfOneLife(): Promise<Uint8Array> {
     custodian,
     everyMs: 1_000_000,
     nowMs: () => 0,
-    log: { write: () => undefined },
+    log: { write: () => undefined, flush: () => undefined },
   });
   void anchor.confirm();
   return handedOver.promise;

@@ -1,6 +1,7 @@
 import {
   CONTRACT,
   decodeSinglePart,
+  readOpenProposal,
   readParty,
   readRegistration,
   readRotateKey,
@@ -13,6 +14,7 @@ import { equalBytes, toHex } from '../../shared/index.ts';
 /** Where the header has the numbers of contract and action: after the version and the chain id. */
 const CONTRACT_OFFSET = 33;
 const ROTATE_KEY = 5;
+const OPEN_PROPOSAL = 1;
 
 /** One change of an account's key, as it is recorded. */
 export interface RecordedRotation {
@@ -35,25 +37,48 @@ export interface KeyHistory {
  */
 export function createKeyHistory(engine: Engine, genesis: Genesis): KeyHistory {
   const rotations = new Map<string, RecordedRotation[]>();
+  /** Of organisations that were admitted by vote: their key is in the proposal, which was opened in an earlier block. */
+  const admitted = new Map<string, Uint8Array>();
   let nextHeight = 1;
   let walk: Promise<void> = Promise.resolve();
 
   const readNew = async (): Promise<void> => {
     for await (const recorded of engine.blocks(nextHeight)) {
+      for (const key of keysToAdmit(recorded)) admitted.set(toHex(accountIdOf(key)), key);
       for (const { account, rotation } of rotationsIn(recorded))
         rotations.set(account, [...(rotations.get(account) ?? []), rotation]);
       nextHeight = recorded.block.height + 1;
     }
   };
+  const upToDate = (): Promise<void> => {
+    const turn = walk.then(readNew);
+    walk = turn.catch(() => undefined);
+    return turn;
+  };
   return {
-    firstKeyOf: (accountId) => firstKeyOf(engine, genesis, accountId),
+    async firstKeyOf(accountId) {
+      const registered = await registeredKeyOf(engine, genesis, accountId);
+      if (registered !== undefined) return registered;
+      await upToDate();
+      return admitted.get(toHex(accountId));
+    },
     async rotationsOf(accountId) {
-      const turn = walk.then(readNew);
-      walk = turn.catch(() => undefined);
-      await turn;
+      await upToDate();
       return rotations.get(toHex(accountId)) ?? [];
     },
   };
+}
+
+function* keysToAdmit({ block, results }: RecordedBlock): Generator<Uint8Array> {
+  for (const [index, bytes] of block.transactions.entries()) {
+    if (bytes[CONTRACT_OFFSET] !== CONTRACT.governance || bytes[CONTRACT_OFFSET + 1] !== OPEN_PROPOSAL)
+      continue;
+    const transaction = decodeTransaction(bytes);
+    if (!transaction.ok || results[index]?.code !== 0) continue;
+    const proposal = decodeSinglePart(transaction.value.parts, readOpenProposal);
+    if (!proposal.ok || proposal.value.change.kind !== 'admit-organisation') continue;
+    yield proposal.value.change.registration.publicKey;
+  }
 }
 
 function* rotationsIn({
@@ -78,7 +103,7 @@ function* rotationsIn({
 }
 
 /** From the transaction that registered the account, or from the genesis. */
-async function firstKeyOf(
+async function registeredKeyOf(
   engine: Engine,
   genesis: Genesis,
   accountId: Uint8Array,

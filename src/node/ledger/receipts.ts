@@ -111,7 +111,11 @@ export function createReceiptDesk(deps: Deps): ReceiptDesk {
     async ofAccountKey(accountId) {
       const head = await newestHead();
       const key = await keyProof(engine, keys, accountId, head.logSize, head.logSize);
-      if (key === undefined) throw new AppError('not-found', 'There is no such account on this ledger.');
+      if (key === undefined)
+        throw new AppError(
+          'not-found',
+          `There is no such account on this ledger, or it has changed its key more than ${MAX_ROTATIONS} times.`,
+        );
       return accountKeyReceipt(head, accountId, key);
     },
     ofHead: async () => headReceipt(await newestHead()),
