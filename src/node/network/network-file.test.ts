@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { publicKeyOf } from '../../identity/index.ts';
-import { AppError, sha256, utf8 } from '../../shared/index.ts';
+import { AppError, sha256, toHex, utf8 } from '../../shared/index.ts';
 import { decodeCard, encodeCard, type NetworkCard } from './network-card.ts';
 import { assembleNetwork, decodeNetwork, encodeNetwork, networkFingerprint } from './network-file.ts';
 
@@ -14,7 +14,7 @@ function cardText(name: string, changes: Partial<NetworkCard> = {}): string {
     custodianKey: publicKeyOf(seedOf(`${name} custodian`)),
     nodeKey: publicKeyOf(seedOf(`${name} node`)),
     consensusKey: publicKeyOf(seedOf(`${name} consensus`)),
-    nodeId: 'ab'.repeat(20),
+    nodeId: toHex(seedOf(`${name} peer`)).slice(0, 40),
     ...changes,
   };
   return encodeCard(card, seedOf(`${name} custodian`));
@@ -39,12 +39,16 @@ test('a card that was changed on the way is refused, whatever was changed', () =
   }
   for (const text of ['', 'null', '[]', '{}', '{"format":1}', 'x'.repeat(10_000)])
     assert.throws(() => decodeCard(text), AppError);
+  for (const port of [0, 65_536, 70_000])
+    assert.throws(() => decodeCard(cardText('a', { address: `a.example:${port}` })), /port/);
 });
 
 test('one key does not stand for two organisations, nor is a network file believed that nobody signed', () => {
-  const consensusKey = (cards[0] as NetworkCard).consensusKey;
-  const double = decodeCard(cardText('e', { consensusKey }));
-  assert.throws(() => assembleNetwork('Region', 1, [...cards, double]), /the same consensusKey/);
+  const { consensusKey, nodeId } = cards[0] as NetworkCard;
+  for (const [name, same] of Object.entries({ consensusKey, nodeId })) {
+    const double = decodeCard(cardText('e', { [name]: same }));
+    assert.throws(() => assembleNetwork('Region', 1, [...cards, double]), new RegExp(`the same ${name}`));
+  }
   const file = encodeNetwork(assembleNetwork('Region', 1, cards));
   assert.throws(() => decodeNetwork(file.replace('Hospital b', 'Hospital x')), AppError);
   assert.throws(() => decodeNetwork('{}'), AppError);

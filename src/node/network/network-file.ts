@@ -1,6 +1,6 @@
 import { type PublicKey, parsePublicKey } from '../../identity/index.ts';
 import { chainIdOf, type Genesis } from '../../ledger/index.ts';
-import { AppError, compareBytes, equalBytes, sha256, toHex, utf8 } from '../../shared/index.ts';
+import { AppError, compareBytes, sha256, toHex, utf8 } from '../../shared/index.ts';
 import { decodeCard, type NetworkCard, plain } from './network-card.ts';
 
 const FORMAT = 'careledger-network/v1';
@@ -32,7 +32,8 @@ export function assembleNetwork(
   if (cards.length === 0 || cards.length > MAX_MEMBERS)
     throw new AppError('usage', `A network begins with 1 to ${MAX_MEMBERS} organisations.`);
   const sorted = [...cards].sort((left, right) => compareBytes(left.custodianKey, right.custodianKey));
-  for (const name of ['custodianKey', 'nodeKey', 'consensusKey'] as const) refuseDoubles(sorted, name);
+  for (const name of ['custodianKey', 'nodeKey', 'consensusKey', 'nodeId'] as const)
+    refuseDoubles(sorted, name);
   return { networkName, timeMs, cards: sorted };
 }
 
@@ -86,10 +87,11 @@ export function networkFingerprint(file: NetworkFile): string {
 
 function refuseDoubles(
   cards: readonly NetworkCard[],
-  name: 'custodianKey' | 'nodeKey' | 'consensusKey',
+  name: 'custodianKey' | 'nodeKey' | 'consensusKey' | 'nodeId',
 ): void {
+  const shown = (card: NetworkCard): string => plain(card)[name] as string;
   for (const [at, card] of cards.entries()) {
-    const other = cards.slice(at + 1).find((one) => equalBytes(one[name], card[name]));
+    const other = cards.slice(at + 1).find((one) => shown(one) === shown(card));
     if (other === undefined) continue;
     throw new AppError(
       'usage',
