@@ -126,6 +126,58 @@ test('patch', async () => {
   );
 });
 
+test('what is no JSON Patch is refused where it is none, and copies cannot grow without end', async () => {
+  await send('PUT', '/Patient/copied', patient('copied'));
+  const patched = (patch: unknown) => send('PATCH', '/Patient/copied', patch);
+  const notOne = [
+    [null],
+    [{ op: 'remove' }],
+    [{ op: 'zap', path: '/name' }],
+    [{ op: 'add', path: 7, value: 1 }],
+  ];
+  for (const patch of [...notOne, { resourceType: 'Parameters' }, [{ op: 'remove', path: '/absent' }]])
+    assert.equal((await patched(patch)).status, 400, JSON.stringify(patch));
+  const extension = [{ url: 'urn:a', extension: [{ url: 'urn:b', valueString: 'x' }] }];
+  const copy = { op: 'copy', from: '/extension/0', path: '/extension/0/extension/-' };
+  const seed = { op: 'add', path: '/extension', value: extension };
+  const deep = await patched([
+    seed,
+    ...Array.from({ length: 70 }, () => ({ ...copy, path: '/extension/-' })),
+    copy,
+  ]);
+  assert.equal(deep.status, 200);
+  const doubled = await patched([seed, ...Array.from({ length: 26 }, () => copy)]);
+  assert.equal(doubled.status, 413);
+});
+
+test('a bundle whose entries name no record is refused as a whole, wherever it is sent', async () => {
+  const place = (json: { issue?: { expression?: string[] }[] }) => json.issue?.[0]?.expression?.[0];
+  const inner = { resourceType: 'Bundle', type: 'transaction', entry: [] };
+  const entries = [
+    null,
+    { request: { method: 'POST', url: 5 } },
+    { request: { method: 'POST', url: 'Patient' } },
+    { request: { method: 'POST', url: '/' }, resource: inner },
+    { request: { method: 'POST', url: '$graphql' }, resource: inner },
+    { request: { method: 'HEAD', url: 'Patient/1' } },
+  ];
+  const fine = { request: { method: 'GET', url: 'Patient/1' } };
+  for (const type of ['batch', 'transaction'])
+    for (const entry of entries)
+      for (const path of ['/', '//']) {
+        const reply = await send('POST', path, { resourceType: 'Bundle', type, entry: [fine, entry] });
+        assert.equal(reply.status, 400, JSON.stringify(entry));
+        assert.equal(place(reply.json as object), 'Bundle.entry[1]');
+      }
+  const missing = {
+    request: { method: 'PUT', url: 'Patient/em', ifMatch: 'W/"9"' },
+    resource: patient('em'),
+  };
+  const failed = await send('POST', '/', { resourceType: 'Bundle', type: 'transaction', entry: [missing] });
+  assert.equal(failed.status, 412);
+  assert.equal(place(failed.json as object), 'Bundle.entry[0]');
+});
+
 test('search by each type of parameter, with prefixes and modifiers', async () => {
   await send(
     'PUT',
@@ -377,13 +429,11 @@ test('the capability statement names what the dispatcher does', async () => {
   }
 });
 
-test('GraphQL sees what the gate lets through', async () => {
-  await send('PUT', '/Patient/g1', patient('g1'));
-  const query = { query: '{ Patient(id: "g1") { id birthDate } }' };
-  const seen = await send('POST', '/$graphql', query);
-  assert.match(seen.body, /1980-05-01/);
-  const hidden = await world.send(OUTSIDER, 'POST', '/$graphql', query);
-  assert.doesNotMatch(hidden.body, /1980-05-01/);
+test('there are no operations: each would be a way of its own to the records', async () => {
+  const query = { query: '{ Patient(id: "g1") { id } }' };
+  for (const path of ['/$graphql', '/Patient/$everything', '/Patient/g1/$everything', '//$graphql'])
+    for (const method of ['GET', 'POST'])
+      assert.equal((await send(method, path, method === 'POST' ? query : undefined)).status, 404, path);
 });
 
 test('an include brings only what the requester may see, whatever refers to it', async () => {

@@ -96,7 +96,6 @@ const PROBES: Record<string, (id: string) => Probe> = {
       entry: [{ request: { method: 'DELETE', url: `Observation/${id}` } }],
     },
   ],
-  graphql: (id) => ['POST', '/$graphql', { query: `{ Observation(id: "${id}") { id } }` }],
 };
 
 for (const [name, probe] of Object.entries(PROBES)) {

@@ -37,7 +37,6 @@ const value = (patientId: string, kind: Kind): string =>
   `${CANARY_SYSTEM}%7C${canaryOf(patientId, kind.name)}`;
 const hasPatient = (kind: Kind): boolean => kind.name !== 'patient';
 const isOther = (kind: Kind): boolean => kind.name !== 'prov';
-const graphql = (query: string): readonly [string, Ask] => ['$graphql', { method: 'POST', body: { query } }];
 const get = (patientId: string, kind: Kind) => ({ request: { method: 'GET', url: urlOf(patientId, kind) } });
 const bundle = (type: string, entry: readonly unknown[]): readonly [string, Ask] => [
   '',
@@ -153,17 +152,6 @@ export const READS_OF_ONE: readonly ReadOne[] = [
     isSeen: (reply, id) => isListed(reply, id, PROV),
   },
   {
-    name: 'GraphQL read',
-    request: (id, kind) => graphql(`{ ${kind.type}(id: "${idOf(id, kind)}") { id } }`),
-    isSeen: (reply, _id, kind) => ((json(reply).data ?? {}) as Record<string, unknown>)[kind.type] != null,
-  },
-  {
-    name: 'GraphQL list',
-    request: (id, kind) => graphql(`{ ${kind.type}List(_id: "${idOf(id, kind)}") { id } }`),
-    isSeen: (reply, _id, kind) =>
-      (((json(reply).data ?? {}) as Record<string, unknown[] | null>)[`${kind.type}List`] ?? []).length === 1,
-  },
-  {
     name: 'transaction of a read',
     request: (id, kind) => bundle('transaction', [get(id, kind)]),
     isSeen: is(200),
@@ -172,9 +160,6 @@ export const READS_OF_ONE: readonly ReadOne[] = [
 
 const TYPES = [...new Set(KINDS.map(({ type }) => type))];
 const OTHERS = KINDS.filter(hasPatient);
-const fragments = TYPES.filter((type) => type !== 'Provenance')
-  .map((type) => `... on ${type} { id identifier { value } }`)
-  .join(' ');
 
 /** Asked for each patient. */
 export const READS_OF_MANY: readonly ReadMany[] = [
@@ -237,14 +222,6 @@ export const READS_OF_MANY: readonly ReadMany[] = [
       entriesOf(reply).some(({ resource }) =>
         isListed({ ...reply, body: JSON.stringify(resource ?? {}) }, id, kind),
       ),
-  },
-  {
-    name: 'GraphQL through references',
-    through: 'prov',
-    kinds: KINDS.filter(isOther),
-    request: (id) =>
-      graphql(`{ Provenance(id: "${provOf(id)}") { target { resource { __typename ${fragments} } } } }`),
-    isSeen: (reply, id, kind) => reply.body.includes(`"id":"${idOf(id, kind)}"`),
   },
   ...TYPES.filter((type) => type !== 'Patient').map(
     (type): ReadMany => ({

@@ -16,11 +16,11 @@ import { createCursorSeal } from '../search/page-cursor.ts';
 import { createValidator } from '../validation/validate.ts';
 import type { FhirHttpReply, FhirHttpRequest } from './message.ts';
 import { outcomeOfError } from './outcome.ts';
+import { parseBundle } from './parse-bundle.ts';
 import { type Answer, replyOf } from './reply.ts';
 
 export type FhirHandler = (request: FhirHttpRequest) => Promise<FhirHttpReply>;
 
-const MAX_BUNDLE_ENTRIES = 5000;
 const METHODS: ReadonlySet<string> = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE']);
 
 /** The FHIR R4 surface. Every request that touches a record goes through a repository that goes through the gate. */
@@ -91,18 +91,25 @@ async function answerFor(
     (await instanceRead(definitions, repository, request)) ??
     (await ownRoute(definitions, repository, request));
   if (own !== undefined) return own;
-  const bundle = request.method === 'POST' && request.path === '/' ? parseBundle(request) : undefined;
-  if (bundle?.type === 'transaction') {
-    return ok(
-      await runTransaction(
-        repository,
-        bundle,
-        (inside, entry) => answerEntry(router, inside, entry),
-        deps.largeBundles,
-      ),
-    );
-  }
-  return routed(router, repository, request);
+  if (request.method === 'POST' && segmentsOf(request.path).length === 0)
+    return answerBundle(deps, router, repository, request);
+  return routed(router, repository, request, bodyOf(request));
+}
+
+async function answerBundle(
+  deps: RepositoryDeps,
+  router: FhirRouter,
+  repository: CareRepository,
+  request: FhirHttpRequest,
+): Promise<Answer> {
+  const bundle = parseBundle(request.body);
+  if (bundle.type === 'batch') return routed(router, repository, request, bundle);
+  const run = (inside: CareRepository, entry: BundleEntry) => answerEntry(router, inside, entry);
+  return ok(await runTransaction(repository, bundle, run, deps.largeBundles));
+}
+
+function segmentsOf(path: string): string[] {
+  return path.split('/').filter((segment) => segment !== '');
 }
 
 /** `GET /Type/id`: the commonest request by far, answered with the text that is stored, where nothing of it is withheld. */
@@ -130,11 +137,12 @@ async function ownRoute(
   repository: CareRepository,
   request: FhirHttpRequest,
 ): Promise<Answer | undefined> {
-  const segments = request.path.split('/').filter((segment) => segment !== '');
+  const segments = segmentsOf(request.path);
   const [type, second, third] = segments;
   if (request.method === 'GET' && segments.length === 0)
     return ok(await repository.searchText([], request.query));
-  if (type === undefined || type.startsWith('$')) return undefined;
+  if (type === undefined) return undefined;
+  if (type.startsWith('$')) throw unknownInteraction();
   if (!definitions.resourceTypes.has(type))
     throw new AppError('not-found', 'There is no such resource type in R4. /metadata lists those there are.');
   if (request.method === 'GET' && segments.length === 1)
@@ -188,8 +196,9 @@ async function routed(
   router: FhirRouter,
   repository: CareRepository,
   request: FhirHttpRequest,
+  body: unknown,
 ): Promise<Answer> {
-  const [outcome, resource] = await dispatch(router, repository, routerRequest(request));
+  const [outcome, resource] = await dispatch(router, repository, routerRequest(request, body));
   const status = getStatus(outcome);
   if (status >= 400) return { status, resource: outcome };
   if (request.method === 'DELETE') return { status: 204 };
@@ -203,14 +212,17 @@ async function routed(
 
 function dispatch(router: FhirRouter, repository: CareRepository, input: FhirRequest) {
   const route = router.find(input.method, input.url);
-  if (route === undefined)
-    throw new AppError('not-found', 'There is no such FHIR interaction. /metadata lists those there are.');
+  if (route === undefined) throw unknownInteraction();
   const { handler, path, params, query } = route;
   return handler(
     { ...input, pathname: path, params, query: query ?? {} },
     translatingErrors(repository),
     router,
   );
+}
+
+function unknownInteraction(): AppError {
+  return new AppError('not-found', 'There is no such FHIR interaction. /metadata lists those there are.');
 }
 
 /** One entry of a transaction, dispatched like a request of its own. */
@@ -240,28 +252,23 @@ function patchOf(resource: Resource | undefined): unknown {
   return parseJson(Buffer.from(resource.data ?? '', 'base64'));
 }
 
-function routerRequest(request: FhirHttpRequest): FhirRequest {
-  const body = request.body === undefined || request.body.length === 0 ? undefined : parseJson(request.body);
+function routerRequest(request: FhirHttpRequest, body: unknown): FhirRequest {
   return {
     method: request.method as HttpMethod,
     url: request.query === '' ? request.path : `${request.path}?${request.query}`,
     pathname: '',
-    body: resourceBody(request, body),
+    body,
     params: {},
     query: {},
-    headers: {
-      ...request.headers,
-      ...(request.headers['if-match'] !== undefined && { 'if-match': request.headers['if-match'] }),
-    },
-    config: { transactions: true, graphqlMaxDepth: 8, graphqlMaxSearches: 20 },
+    headers: { ...request.headers },
   };
 }
 
-function resourceBody(request: FhirHttpRequest, body: unknown): unknown {
+function bodyOf(request: FhirHttpRequest): unknown {
+  const body = request.body === undefined || request.body.length === 0 ? undefined : parseJson(request.body);
   if (request.method !== 'POST' && request.method !== 'PUT') return body;
-  if (typeof body === 'object' && body !== null && !Array.isArray(body)) {
-    return request.method === 'POST' && !request.path.includes('$') ? withoutId(body) : body;
-  }
+  if (typeof body === 'object' && body !== null && !Array.isArray(body))
+    return request.method === 'POST' ? withoutId(body) : body;
   throw new AppError('malformed-json', 'The body of this request is one resource, as a JSON object.');
 }
 
@@ -269,17 +276,4 @@ function resourceBody(request: FhirHttpRequest, body: unknown): unknown {
 function withoutId(body: object): object {
   const { id: _ignored, ...rest } = body as { id?: unknown };
   return rest;
-}
-
-function parseBundle(request: FhirHttpRequest): Bundle {
-  const bundle = parseJson(request.body ?? new Uint8Array(0)) as Bundle | null;
-  if (bundle?.resourceType !== 'Bundle' || !(bundle.type === 'batch' || bundle.type === 'transaction'))
-    throw new AppError('invalid-request', 'POST a Bundle of type batch or transaction here.');
-  const entry = Array.isArray(bundle.entry) ? bundle.entry : [];
-  if (entry.length > MAX_BUNDLE_ENTRIES)
-    throw new AppError(
-      'too-many',
-      `A bundle has at most ${MAX_BUNDLE_ENTRIES} entries here. Send it in parts.`,
-    );
-  return { ...bundle, entry };
 }

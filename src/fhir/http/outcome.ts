@@ -15,11 +15,22 @@ export class InvalidResourceError extends AppError {
   }
 }
 
-export function outcomeOf(code: ErrorCode, text: string): OperationOutcome {
+/** A refusal of one entry of a bundle. */
+export class LocatedError extends AppError {
+  readonly expression: string;
+
+  constructor(code: ErrorCode, message: string, expression: string, options?: ErrorOptions) {
+    super(code, message, options);
+    this.expression = expression;
+  }
+}
+
+export function outcomeOf(code: ErrorCode, text: string, expression?: string): OperationOutcome {
   const issue = {
     severity: 'error' as const,
     code: ERROR_TABLE[code].issueType,
     details: { coding: [{ system: 'urn:careledger:error', code }], text },
+    ...(expression !== undefined && { expression: [expression] }),
   };
   return { resourceType: 'OperationOutcome', issue: [issue as OperationOutcomeIssue] };
 }
@@ -28,8 +39,11 @@ export function outcomeOf(code: ErrorCode, text: string): OperationOutcome {
 export function outcomeOfError(error: unknown): { status: number; outcome: OperationOutcome } {
   if (error instanceof InvalidResourceError)
     return { status: 422, outcome: { resourceType: 'OperationOutcome', issue: [...error.issues] } };
-  if (error instanceof AppError)
-    return { status: ERROR_TABLE[error.code].httpStatus, outcome: outcomeOf(error.code, error.message) };
+  if (error instanceof AppError) {
+    const expression = error instanceof LocatedError ? error.expression : undefined;
+    const outcome = outcomeOf(error.code, error.message, expression);
+    return { status: ERROR_TABLE[error.code].httpStatus, outcome };
+  }
   if (error instanceof OperationOutcomeError) {
     if (error.cause instanceof AppError) return outcomeOfError(error.cause);
     const outcome = normalizeOperationOutcome(error);

@@ -1,14 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import {
-  applyPatch,
-  fhirpathPatchTypedValue,
-  formatSearchQuery,
-  type Operation,
-  parseFhirPathPatchParameters,
-  type SearchRequest,
-  toTypedValue,
-  type WithId,
-} from '@medplum/core';
+import { formatSearchQuery, type Operation, type SearchRequest, type WithId } from '@medplum/core';
 import {
   type CreateResourceOptions,
   type DeleteResourceOptions,
@@ -25,6 +16,7 @@ import { type Denied, type Interaction, isRedactedView, type Opened } from '../g
 import type { SearchContext } from '../search/find-matches.ts';
 import { searchPage } from '../search/search-page.ts';
 import { parseSearchQuery } from '../search/search-query.ts';
+import { patchedResource } from './apply-patch.ts';
 import { denialError, goneError, notFoundError, partlySeenError } from './denial.ts';
 import { historyBundle, parseHistoryQuery } from './read-history.ts';
 import { directStore, type PendingStore, pendingStore, type RecordStore } from './record-store.ts';
@@ -183,7 +175,7 @@ export class CareRepository extends FhirRepository {
     const seen = await this.#permitted(record, 'read');
     const current = await this.#permitted(record, 'patch');
     if (seen.isRedacted || current.isRedacted) throw partlySeenError();
-    const patched = applyTo(structuredClone(current.resource) as unknown as Resource, patch);
+    const patched = patchedResource(current.resource as unknown as Resource, patch);
     if (patched.resourceType !== resourceType || patched.id !== id)
       throw new AppError('invalid-request', 'A patch cannot change the type or the id.');
     return this.#update(patched, record, options, 'patch');
@@ -365,15 +357,4 @@ async function retryingConflicts<R>(attempt: () => Promise<R>): Promise<R> {
       if (!isConflict || tries === MAX_ATTEMPTS) throw error;
     }
   }
-}
-
-function applyTo(resource: Resource, patch: Operation[] | Parameters): Resource {
-  if (!Array.isArray(patch)) {
-    fhirpathPatchTypedValue(toTypedValue(resource), parseFhirPathPatchParameters(patch));
-    return resource;
-  }
-  const problems = applyPatch(resource, patch).filter((problem) => problem !== null);
-  if (problems.length > 0)
-    throw new AppError('invalid-request', 'An operation of the patch does not apply to the current version.');
-  return resource;
 }

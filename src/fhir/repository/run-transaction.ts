@@ -8,7 +8,7 @@ import type {
 } from '@medplum/fhirtypes';
 import { AppError } from '../../shared/index.ts';
 import type { WorkQueue } from '../fhir-deps.ts';
-import { InvalidResourceError } from '../http/outcome.ts';
+import { InvalidResourceError, LocatedError } from '../http/outcome.ts';
 import type { CareRepository } from './care-repository.ts';
 import { isLinkedType } from './linked-records.ts';
 import { type ResolvedEntry, resolveConditions, resolveEntries } from './transaction-targets.ts';
@@ -97,8 +97,6 @@ function rank(resolved: ResolvedEntry | undefined): number {
   const method = resolved?.entry.request?.method ?? '';
   const refersBySearch = resolved !== undefined && resolved.conditions.size > 0;
   const order = ORDER.indexOf(refersBySearch ? 'by search' : method);
-  if (order < 0)
-    throw new AppError('invalid-request', 'Every entry of a transaction has a request with a method.');
   const type = resolved?.entry.resource?.resourceType ?? '';
   return 3 * order + (type === 'Medication' ? 0 : isLinkedType(type) ? 2 : 1);
 }
@@ -113,12 +111,12 @@ async function located(place: number, work: () => Promise<BundleEntry>): Promise
   try {
     return await work();
   } catch (error) {
-    const invalid =
-      error instanceof OperationOutcomeError && error.cause instanceof InvalidResourceError
-        ? error.cause
-        : error;
-    if (!(invalid instanceof InvalidResourceError)) throw error;
-    throw new InvalidResourceError(invalid.issues.map((issue) => withEntry(issue, place)));
+    const cause = error instanceof OperationOutcomeError ? (error.cause ?? error) : error;
+    if (cause instanceof InvalidResourceError)
+      throw new InvalidResourceError(cause.issues.map((issue) => withEntry(issue, place)));
+    if (cause instanceof AppError)
+      throw new LocatedError(cause.code, cause.message, `Bundle.entry[${place}]`, { cause });
+    throw error;
   }
 }
 

@@ -5,7 +5,7 @@ export function fhirTemplate(path: string): string {
 }
 
 const FIXED = new Set(['metadata', '_history', '_search']);
-const OPERATIONS = new Set(['$everything', '$validate', '$export', '$graphql', '$meta']);
+const OPERATIONS = new Set(['$everything', '$validate', '$export', '$meta']);
 const MAX_SEGMENTS = 6;
 
 function templateSegment(segment: string, at: number, segments: string[]): string {
