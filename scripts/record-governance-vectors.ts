@@ -7,8 +7,12 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
+  type ActionName,
   type Change,
+  encodeGrantConsent,
   encodeOpenProposal,
+  encodeRegistration,
+  encodeRotateKey,
   encodeVoteOnProposal,
   encodeWithdrawProposal,
   proposalIdOf,
@@ -20,8 +24,6 @@ import {
 import { type Actor, actor, TestChain } from '../src/contracts/testing/test-chain.ts';
 import { appHash, encodeGenesis, resultName, type StateWrite } from '../src/ledger/index.ts';
 import { compareBytes, toHex } from '../src/shared/index.ts';
-
-type Named = 'open-proposal' | 'vote-on-proposal' | 'withdraw-proposal';
 
 const orgs = [20, 21, 22, 23].map(actor);
 const clinic = actor(24);
@@ -40,7 +42,7 @@ const genesisStateRoot = toHex(chain.tree.root);
 const sequences = new Map<Actor, number>();
 const steps: unknown[] = [];
 
-function step(by: Actor, action: Named, payload: Uint8Array, why: string): void {
+function step(by: Actor, action: ActionName, payload: Uint8Array, why: string): void {
   const sequence = sequences.get(by) ?? 0;
   sequences.set(by, sequence + 1);
   const transaction = chain.sign(by, action, payload, { sequence });
@@ -93,6 +95,11 @@ function validators(...changes: [key: number, by: Actor, power: number][]): Chan
   };
 }
 
+function registrationOf({ publicKey, seed }: Actor, by: Actor): Uint8Array {
+  const possessionProof = provePossession(chain.chainId, by.id, publicKey, seed);
+  return encodeRegistration({ publicKey, possessionProof, roles: [] });
+}
+
 const possessionProof = provePossession(chain.chainId, a.id, clinic.publicKey, clinic.seed);
 const admission: Change = {
   kind: 'admit-organisation',
@@ -114,6 +121,12 @@ const weighed = open(
 for (const by of [a, b]) vote(by, weighed, true, 'three of five at most');
 vote(c, weighed, true, 'four of five: the validators change');
 open(a, validators([1, b, 20]), 'a third of the power for one');
+const [device, patient] = [actor(30), actor(31)];
+const registrations = [
+  ['register-device', device, 'a device of one that is to be removed'],
+  ['enrol-patient', patient, 'and a patient'],
+] as const;
+for (const [action, who, why] of registrations) step(d, action, registrationOf(who, d), why);
 const removed = open(a, { kind: 'remove-organisation', organisation: d.id }, 'four are left now');
 for (const by of [b, c, d]) vote(by, removed, true, 'the fourth yes removes it');
 step(
@@ -121,6 +134,26 @@ step(
   'open-proposal',
   encodeOpenProposal({ lastHeight: 60, change: validators([0, a, 8]) }),
   'a removed organisation signs nothing',
+);
+const newKey = provePossession(chain.chainId, device.id, device.publicKey, device.seed);
+step(
+  device,
+  'rotate-key',
+  encodeRotateKey({ newKey: device.publicKey, possessionProof: newKey }),
+  'nor does its device',
+);
+step(
+  patient,
+  'grant-consent',
+  encodeGrantConsent({
+    consentId: actor(32).id,
+    patient: patient.id,
+    custodian: d.id,
+    validFromMs: 1_000,
+    validUntilMs: 2_000,
+    termsCommitment: actor(33).id,
+  }),
+  'its patient does',
 );
 const upgrade = open(
   a,

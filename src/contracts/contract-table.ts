@@ -11,6 +11,7 @@ import { voteOnProposal } from './governance/vote-on-proposal.ts';
 import { withdrawProposal } from './governance/withdraw-proposal.ts';
 import { commitVersions } from './records/commit-versions.ts';
 import { enrolPatient } from './registry/enrol-patient.ts';
+import { actsForSuspended } from './registry/party.ts';
 import { registerDevice } from './registry/register-device.ts';
 import { registerOrganisation } from './registry/register-organisation.ts';
 import { registerPractitioner } from './registry/register-practitioner.ts';
@@ -52,6 +53,7 @@ const NEWEST_VERSION = 1;
 export const CONTRACTS: ContractTable = {
   newestVersion: NEWEST_VERSION,
   find: (contract, action) => BY_NUMBER.get(numberOf(contract, action)),
+  actsForSuspended,
 };
 
 /** The name of a transaction's type, or undefined where this software knows none. */

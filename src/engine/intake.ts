@@ -1,4 +1,4 @@
-import { admit, RESULT_CODES, type ResultCode, readAccount } from '../ledger/index.ts';
+import { admit, RESULT_CODES, type ResultCode, readSigner } from '../ledger/index.ts';
 import { AppError } from '../shared/index.ts';
 import type { ChainRules } from './chain-rules.ts';
 import type { Committed } from './engine.ts';
@@ -53,7 +53,8 @@ export class Intake {
 
   /** The signer's key, where the sequence number is the one that comes next after what is in flight. */
   #keyIfNext({ transaction: { header }, signerKey }: Submission): Uint8Array | undefined {
-    const account = readAccount(this.#parts.state.values, header.signer);
+    const { state, rules } = this.#parts;
+    const account = readSigner(state.values, header.signer, rules.contracts);
     if (account === undefined || account.isSuspended) return undefined;
     const next = this.#parts.sequencer.inFlight.nextSequence(signerKey) ?? account.nextSequence;
     return header.sequence === next ? account.publicKey : undefined;

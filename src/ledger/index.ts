@@ -4,6 +4,7 @@ export {
   type AdmissionRules,
   admit,
   MAX_VALID_BLOCKS,
+  readSigner,
   type VerifySignature,
 } from './block/admit.ts';
 export { type AppState, appHash } from './block/app-hash.ts';

@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readAccount, versionAt } from '../../ledger/index.ts';
+import { type ResultName, readAccount, versionAt } from '../../ledger/index.ts';
 import { toHex } from '../../shared/index.ts';
+import { encodeGrantConsent } from '../consent/grant-consent.ts';
+import { encodeRevokeConsent } from '../consent/revoke-consent.ts';
 import { isActiveOrganisation } from '../registry/party.ts';
+import { provePossession } from '../registry/registration.ts';
+import { encodeRotateKey } from '../registry/rotate-key.ts';
 import { encodeSuspension } from '../registry/suspension.ts';
 import { Consortium, consensusKey, removal, validators } from '../testing/consortium.ts';
-import { actor } from '../testing/test-chain.ts';
+import { type Actor, actor } from '../testing/test-chain.ts';
 import type { Change } from './change.ts';
 import { MIN_ACTIVATION_BLOCKS } from './check-change.ts';
 import { readMembers } from './members.ts';
@@ -192,6 +196,40 @@ test('a removed organisation is suspended, loses its validators and proposals, a
   assert.equal(consortium.decide(consortium.admission(consortium.org(0), last)), 'ok');
   assert.equal(readAccount(chain.state, last.id)?.isSuspended, false);
   assert.equal(readMembers(chain.state).length, 5);
+});
+
+test('with a removed organisation its staff and devices sign nothing; its patients do, and everybody when it comes back', () => {
+  const consortium = new Consortium(5);
+  const { chain } = consortium;
+  const last = consortium.org(4);
+  const [doctor, device, patient] = [actor(90), actor(91), actor(92)];
+  assert.equal(chain.register(last, 'register-practitioner', doctor), 'ok');
+  assert.equal(chain.register(last, 'register-device', device), 'ok');
+  assert.equal(chain.register(last, 'enrol-patient', patient), 'ok');
+  const rotate = (by: Actor, newKey: Actor): ResultName | undefined => {
+    const possessionProof = provePossession(chain.chainId, by.id, newKey.publicKey, newKey.seed);
+    return chain.run(by, 'rotate-key', encodeRotateKey({ newKey: newKey.publicKey, possessionProof }));
+  };
+  const grant = (consentId: Uint8Array): Uint8Array =>
+    encodeGrantConsent({
+      consentId,
+      patient: patient.id,
+      custodian: last.id,
+      validFromMs: 1,
+      validUntilMs: 2,
+      termsCommitment: actor(3).id,
+    });
+  const [before, after] = [actor(4).id, actor(5).id];
+  assert.equal(chain.run(patient, 'grant-consent', grant(before)), 'ok');
+  assert.equal(consortium.decide(removal(last)), 'ok');
+  for (const by of [doctor, device]) assert.equal(rotate(by, by), 'suspended-signer');
+  const revoke = (consentId: Uint8Array): Uint8Array =>
+    encodeRevokeConsent({ consentId, expectedVersion: 1 });
+  assert.equal(chain.run(patient, 'revoke-consent', revoke(before)), 'ok');
+  assert.equal(chain.run(patient, 'grant-consent', grant(after)), 'ok');
+  assert.equal(rotate(patient, patient), 'ok');
+  assert.equal(consortium.decide(consortium.admission(consortium.org(0), last)), 'ok');
+  for (const by of [doctor, device]) assert.equal(rotate(by, by), 'ok');
 });
 
 test('nobody removes the last member, or one whose leaving leaves fewer than four validators', () => {

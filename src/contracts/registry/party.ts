@@ -58,6 +58,16 @@ export function isActiveOrganisation(state: StateReader, accountId: Uint8Array):
   );
 }
 
+/**
+ * Practitioners and devices act for their organisation: while it is suspended they sign nothing. A patient acts for nobody
+ * else, so a custodian that goes takes from no patient the power to revoke.
+ */
+export function actsForSuspended(state: StateReader, accountId: Uint8Array): boolean {
+  const party = readParty(state, accountId);
+  if (party?.kind !== 'practitioner' && party?.kind !== 'device') return false;
+  return !isActiveOrganisation(state, party.organisation);
+}
+
 export function writeRoles(writer: CanonicalWriter, roles: readonly Role[]): CanonicalWriter {
   const codes = roles.map((role) => ROLES[role]).sort((left, right) => left - right);
   writer.u8(codes.length);

@@ -6,7 +6,7 @@ import {
   HEADER_BYTES,
   RESULT_CODES,
   type ResultCode,
-  readAccount,
+  readSigner,
   signingBytes,
   type Transaction,
   type VerifySignature,
@@ -84,8 +84,8 @@ export class MempoolAdmission {
   }
 
   /**
-   * Whether it waits already, or did before the last block and admission would find all as it was: the signer's account, which is
-   * all of the state that it looks at, with the number that is next. What was let in too early for its height cannot be now.
+   * Whether it waits already, or did before the last block and admission would find all as it was: the signer's account with the
+   * number that is next, and whether it may sign, which is all of the state that it looks at. What was let in too early for its height cannot be now.
    */
   #mayStay(name: string, bytes: Uint8Array): boolean {
     // What waits may wait, however often it is asked about: it can come from several peers, and be handed over again.
@@ -101,7 +101,8 @@ export class MempoolAdmission {
   }
 
   #accountOf(signer: string, { header }: Transaction): Account | undefined {
-    return this.#accounts.get(signer) ?? readAccount(this.#chain.parts.state.values, header.signer);
+    const { state, rules } = this.#chain.parts;
+    return this.#accounts.get(signer) ?? readSigner(state.values, header.signer, rules.contracts);
   }
 
   #inOrder(

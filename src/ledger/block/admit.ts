@@ -33,7 +33,7 @@ export function admit(
   if (!equalBytes(header.chainId, rules.chainId)) return refused('wrong-chain');
   if (header.lastValidHeight < height) return refused('expired');
   if (header.lastValidHeight > height + MAX_VALID_BLOCKS) return refused('valid-too-long');
-  const account = readAccount(state, header.signer);
+  const account = readSigner(state, header.signer, rules.contracts);
   if (account === undefined) return refused('unknown-signer');
   if (account.isSuspended) return refused('suspended-signer');
   if (header.sequence < account.nextSequence) return refused('sequence-replayed');
@@ -45,6 +45,17 @@ export function admit(
   if (!rules.verify(account.publicKey, signingBytes(header), transaction.signature))
     return refused('bad-signature');
   return { code: RESULT_CODES.ok, account, action };
+}
+
+/** An account as admission sees it: suspended also where it acts for one that is. */
+export function readSigner(
+  state: StateReader,
+  signer: Uint8Array,
+  contracts: Pick<ContractTable, 'actsForSuspended'>,
+): Account | undefined {
+  const account = readAccount(state, signer);
+  if (account === undefined || account.isSuspended) return account;
+  return contracts.actsForSuspended(state, signer) ? { ...account, isSuspended: true } : account;
 }
 
 /** An action is not known before its version is active, also to software that knows it already. */

@@ -43,6 +43,8 @@ export type ContractTable = {
   /** The newest version of the rules that this software knows. */
   readonly newestVersion: number;
   find(contract: number, action: number): SealedAction | undefined;
+  /** Whether an account signs on behalf of another one that is suspended. */
+  actsForSuspended(state: StateReader, accountId: Uint8Array): boolean;
 };
 
 export function sealAction<Payload>(action: ContractAction<Payload>): SealedAction {

@@ -1,6 +1,7 @@
 import { parseStateSubject } from '../../client/index.ts';
 import {
   actionName,
+  CONTRACTS,
   decodeSinglePart,
   readConsent,
   readGrantConsent,
@@ -11,7 +12,7 @@ import {
   decodeTransaction,
   encodeLightBlock,
   MAX_TRANSACTION_BYTES,
-  readAccount,
+  readSigner,
   resultName,
   type StateReader,
   type Transaction,
@@ -176,7 +177,7 @@ function accountAnswer(
   { engine, chainId }: PartsOfNode<'engine' | 'chainId'>,
   accountId: Uint8Array,
 ): unknown {
-  const account = readAccount(engine.state, accountId);
+  const account = readSigner(engine.state, accountId, CONTRACTS);
   const party = readParty(engine.state, accountId);
   if (account === undefined || party === undefined)
     throw new AppError('not-found', 'There is no such account on this ledger.');
