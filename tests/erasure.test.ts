@@ -4,7 +4,7 @@
  * backups from before cannot be opened with what is left, and the receipts from before still verify.
  */
 import assert from 'node:assert/strict';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -270,7 +270,7 @@ async function erasureEndToEnd(store: Store): Promise<void> {
     assert.deepEqual(traces(world.files()), []);
     await assertWhole(world.node);
 
-    const erasedPatient = await eraseAndRecord('Patient/gone', world.node.runtime);
+    const erasedPatient = await eraseDuringBackup(world, 'Patient/gone');
     assert.equal((erasedPatient.commitments as string[]).length, 3);
     assert.ok(Number(erasedPatient.height) > Number(erasedRecord.height), 'both are on the ledger');
     await assertGone(world);
@@ -292,6 +292,24 @@ async function erasureEndToEnd(store: Store): Promise<void> {
     await world.node.close().catch(() => undefined);
     rmSync(world.folder, { recursive: true, force: true });
   }
+}
+
+/** The vault is in the backup already, its manifest is not. Nobody could open it: it must not pass for one that is done. */
+async function eraseDuringBackup(world: World, reference: string): Promise<Json> {
+  const { runtime } = world.node;
+  const folder = join(world.backups, 'overtaken');
+  let erased: Json = {};
+  const backup = async (part: string): Promise<void> => {
+    await runtime.vault.backup(part);
+    erased = await eraseAndRecord(reference, runtime);
+  };
+  const overtaken = { ...runtime, vault: { ...runtime.vault, backup } };
+  await assert.rejects(
+    backupNode(overtaken, folder, () => undefined),
+    { code: 'conflict' },
+  );
+  assert.ok(!existsSync(folder));
+  return erased;
 }
 
 /** Everything on the disk at one moment before the erasure; only where the database is a file of the node. */

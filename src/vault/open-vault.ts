@@ -5,7 +5,7 @@ import { type OpenAccessLog, openAccessLog } from './access-log/open-access-log.
 import { audit } from './audit/audit.ts';
 import { removeSeal, sealFile, sealPath, verifySeal } from './audit/file-seal.ts';
 import type { AuditFinding } from './audit/finding.ts';
-import { backup, restoreRows } from './backup/backup.ts';
+import { backup, refuseShutBackup, restoreRows } from './backup/backup.ts';
 import { erase, rotateRoot } from './erasure/erase.ts';
 import { listErased } from './erasure/erased-commitments.ts';
 import { finishErasure, loadKeyring, storeKeyring } from './erasure/renew-root.ts';
@@ -58,12 +58,12 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
 /** Restores a backup into a new folder and an empty database; open it with openVault afterwards. */
 export async function restoreVault(
   backupFolder: string,
-  options: Pick<VaultOptions, 'url' | 'folder' | 'keys' | 'random'>,
+  options: Pick<VaultOptions, 'url' | 'folder' | 'keys'>,
 ): Promise<void> {
   makeFolder(options.folder);
   const store = await openStore(options.url);
   try {
-    await restoreRows(backupFolder, store, options.keys, join(options.folder, LOG_NAME), options.random);
+    await restoreRows(backupFolder, store, options.keys, join(options.folder, LOG_NAME));
   } finally {
     await store.close();
   }
@@ -127,6 +127,7 @@ function vaultOn(
     audit: (onProgress, onRecord) => audit(context, log, atOpen.findings, onProgress, onRecord),
     erased: () => listErased(context),
     backup: (folder) => backup(context, log, options.keys, folder),
+    refuseShutBackup: (folder) => refuseShutBackup(options.keys, folder),
     grants: createGrants(context),
     accessLog: log,
     enrolmentCodes: createEnrolmentCodes(context),

@@ -5,6 +5,7 @@ import { pooledRandom, type Random } from './keys/sealed-box.ts';
 import { HandleCache } from './records/handle-cache.ts';
 import type { SqlStore } from './storage/sql-store.ts';
 import { TOKEN_BYTES } from './storage/token-rows.ts';
+import { createWriteLock } from './storage/write-lock.ts';
 
 /** What the pieces of one open vault share. */
 export type VaultContext = {
@@ -18,6 +19,8 @@ export type VaultContext = {
   keyring: Keyring;
   readonly nextId: () => number;
   readonly handles: HandleCache;
+  /** One erasure at a time: what destroys old keys must not meet the new one of another, which is not in the database yet. */
+  readonly erasures: <T>(work: () => Promise<T>) => Promise<T>;
 };
 
 /** The 16 bytes that stand in the index for a token of a resource type, as a string of 16 characters (Latin-1). */
@@ -43,6 +46,7 @@ export async function createVaultContext(
     keyring,
     nextId,
     handles: new HandleCache(),
+    erasures: createWriteLock(),
   };
 }
 

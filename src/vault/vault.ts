@@ -56,6 +56,8 @@ export type Vault = RecordReader & {
   erased(): Promise<ErasedVersions[]>;
   /** A consistent copy in a new folder, while the vault is in use. */
   backup(folder: string): Promise<void>;
+  /** Throws AppError `conflict` when an erasure has destroyed the key of a backup since. */
+  refuseShutBackup(folder: string): Promise<void>;
   readonly grants: Grants;
   readonly accessLog: AccessLog;
   readonly enrolmentCodes: EnrolmentCodes;

@@ -43,6 +43,7 @@ export async function backupNode(runtime: NodeRuntime, target: string, tell: Tel
     const { height } = runtime.engine.head();
     const sign = (message: Uint8Array): Uint8Array => signMessage(runtime.opened.keys.operatorSeed, message);
     await writeManifest(folder, { kind: 'node', chainId: toHex(runtime.chainId), height }, { sign });
+    await runtime.vault.refuseShutBackup(join(folder, 'vault'));
     return { done: true, folder, height };
   } catch (error) {
     rmSync(folder, { recursive: true, force: true });
@@ -100,7 +101,7 @@ async function restoreParts(options: Parameters<typeof restoreNode>[0], target: 
   const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length));
   const keys = await openPassphraseKeys({ path: target.vaultKeys, passphrase: passphrase.text, random });
   const url = options.vaultUrl ?? `sqlite:${join(target.vault, 'vault.db')}`;
-  await restoreVault(join(options.backup, 'vault'), { url, folder: target.vault, keys, random });
+  await restoreVault(join(options.backup, 'vault'), { url, folder: target.vault, keys });
   keys.close();
 }
 

@@ -4,13 +4,14 @@ import { join } from 'node:path';
 import { AppError, fromBase64, toBase64 } from '../../shared/index.ts';
 import { readAt } from '../access-log/log-file.ts';
 import type { OpenAccessLog } from '../access-log/open-access-log.ts';
+import { finishErasure } from '../erasure/renew-root.ts';
 import type { KeyProtector } from '../keys/key-protector.ts';
 import { fileError, syncFolder } from '../keys/replace-file.ts';
-import { KEY_BYTES, type Random } from '../keys/sealed-box.ts';
+import { KEY_BYTES } from '../keys/sealed-box.ts';
 import { BACKED_UP } from '../storage/schema.ts';
 import type { SqlReader, SqlSession, SqlStore, SqlValue } from '../storage/sql-store.ts';
 import type { VaultContext } from '../vault-context.ts';
-import { readManifest, writeManifest } from './manifest.ts';
+import { type BackupManifest, readManifest, writeManifest } from './manifest.ts';
 import { decodeRows, encodeRows } from './row-stream.ts';
 import { readSealedFile, type SealedFile, SealedFileWriter } from './sealed-stream.ts';
 
@@ -28,6 +29,8 @@ export async function backup(
   folder: string,
 ): Promise<void> {
   makeFolder(folder);
+  // One that was cut short is still to destroy the backup key, and with it this backup.
+  await finishErasure(context, protector);
   const key = context.random(KEY_BYTES);
   const wrapped = await protector.wrap('backup', key, CONTEXT);
   try {
@@ -37,6 +40,7 @@ export async function backup(
       const end = log.end;
       return [await writeRows(context, session, folder, key), await copyLog(context, log, end, folder, key)];
     });
+    await refuseShut(protector, wrapped);
     writeManifest(folder, { createdAtMs: context.now(), wrappedKey: toBase64(wrapped), files });
     syncFolder(folder);
   } catch (cause) {
@@ -44,6 +48,28 @@ export async function backup(
   } finally {
     key.fill(0);
   }
+}
+
+/** Throws AppError `conflict` when an erasure has come since the backup began: nobody could open it. */
+export async function refuseShutBackup(protector: KeyProtector, folder: string): Promise<void> {
+  await refuseShut(protector, wrappedKeyOf(readManifest(folder)));
+}
+
+async function refuseShut(protector: KeyProtector, wrapped: Uint8Array): Promise<void> {
+  try {
+    (await protector.unwrap('backup', wrapped, CONTEXT)).fill(0);
+  } catch (cause) {
+    if (!(cause instanceof AppError) || cause.code !== 'erased') throw cause;
+    throw new AppError(
+      'conflict',
+      'An erasure came while the backup was taken, and destroyed its key. Take the backup again.',
+      { cause },
+    );
+  }
+}
+
+function wrappedKeyOf(manifest: BackupManifest): Uint8Array {
+  return fromBase64(manifest.wrappedKey) ?? new Uint8Array(0);
 }
 
 function makeFolder(folder: string): void {
@@ -87,7 +113,6 @@ export async function restoreRows(
   store: SqlStore,
   protector: KeyProtector,
   logPath: string,
-  random: Random,
 ): Promise<void> {
   const manifest = readManifest(backupFolder);
   if ((await store.reader.all('SELECT slot FROM keyring')).length > 0 || existsSync(logPath)) {
@@ -96,7 +121,7 @@ export async function restoreRows(
       'There is a vault already where the backup would go. Restore into a new folder and an empty database.',
     );
   }
-  const key = await protector.unwrap('backup', fromBase64(manifest.wrappedKey) ?? random(0), CONTEXT);
+  const key = await protector.unwrap('backup', wrappedKeyOf(manifest), CONTEXT);
   await store.write((session) =>
     insertBackedUp(session, readSealedFile(join(backupFolder, ROWS_NAME), ROWS_NAME, key)),
   );

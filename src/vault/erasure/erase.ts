@@ -20,32 +20,38 @@ export async function erase(
 ): Promise<ErasureRecord> {
   const staged: StagedKeys = new Map();
   let commitments: Uint8Array[] = [];
-  let keyring: Keyring = context.keyring;
-  await context.store.write(
-    async (session) => {
-      commitments =
-        'subject' in target
-          ? await eraseSubject(context, session, target)
-          : await eraseRecord(context, session, target, staged);
-      await rememberErased(context, session, commitments);
-      keyring = await renewRoot(context, session, protector);
-    },
-    () => adoptKeyring(context, keyring),
-  );
-  await destroyOldKeys(context, protector);
+  await underNewRoot(context, protector, async (session) => {
+    commitments =
+      'subject' in target
+        ? await eraseSubject(context, session, target)
+        : await eraseRecord(context, session, target, staged);
+    await rememberErased(context, session, commitments);
+  });
   return signErasure('subject' in target ? 'subject' : 'record', commitments, context.now(), signer);
 }
 
 /** Wraps every category key anew without erasing anything. */
 export async function rotateRoot(context: VaultContext, protector: KeyProtector): Promise<void> {
-  let keyring: Keyring = context.keyring;
-  await context.store.write(
-    async (session) => {
-      keyring = await renewRoot(context, session, protector);
-    },
-    () => adoptKeyring(context, keyring),
-  );
-  await destroyOldKeys(context, protector);
+  await underNewRoot(context, protector, async () => undefined);
+}
+
+/** In one transaction: the work, and every category key under a new root. Then the old keys are destroyed. */
+function underNewRoot(
+  context: VaultContext,
+  protector: KeyProtector,
+  work: (session: SqlSession) => Promise<void>,
+): Promise<void> {
+  return context.erasures(async () => {
+    let keyring: Keyring = context.keyring;
+    await context.store.write(
+      async (session) => {
+        await work(session);
+        keyring = await renewRoot(context, session, protector);
+      },
+      () => adoptKeyring(context, keyring),
+    );
+    await destroyOldKeys(context, protector);
+  });
 }
 
 function adoptKeyring(context: VaultContext, keyring: Keyring): void {

@@ -179,6 +179,65 @@ test('an erasure cut short after its commit is finished by the next start', asyn
   await world.remove();
 });
 
+test('an erasure that fails after one that was cut short does not take the keys of the vault with it', async () => {
+  const world = await createVaultWorld('fails after');
+  await plant(world);
+  const { rotate, wrap } = world.keys;
+  world.keys.rotate = (name) => (name === 'backup' ? Promise.reject(new Error('full')) : rotate(name));
+  await assert.rejects(world.vault.erase({ subject: 'erase-patient' }), /full/);
+  world.keys.wrap = () => Promise.reject(new Error('full'));
+  await assert.rejects(world.vault.erase({ subject: 'other-patient' }), /full/);
+  Object.assign(world.keys, { rotate, wrap });
+  await world.reopen();
+  const vault = await world.reopen();
+  assert.ok(await (await vault.read('Observation', 'other-1'))?.open());
+  await world.remove();
+});
+
+test('of two erasures at once, one destroys its old keys before the other makes a new one', async () => {
+  const world = await createVaultWorld('two at once');
+  await plant(world);
+  const { rotate, destroyOlder } = world.keys;
+  const calls: string[] = [];
+  const written = (verb: string, act: typeof rotate) => async (name: Parameters<typeof rotate>[0]) => {
+    // A write comes after every erasure that has been asked for and does not wait for this one.
+    if (verb === 'destroy') await world.vault.put(sampleWrite(`between-${calls.length}`));
+    calls.push(`${verb} ${name}`);
+    await act(name);
+  };
+  world.keys.rotate = written('rotate', rotate);
+  world.keys.destroyOlder = written('destroy', destroyOlder);
+  await Promise.all(['erase-patient', 'other-patient'].map((subject) => world.vault.erase({ subject })));
+  const once = ['rotate root', 'destroy root', 'rotate backup', 'destroy backup'];
+  assert.deepEqual(calls, [...once, ...once]);
+  await world.remove();
+});
+
+test('a backup that an erasure has overtaken is refused, and one after an erasure that failed opens', async () => {
+  const world = await createVaultWorld('overtaken');
+  await plant(world);
+  const { wrap, rotate } = world.keys;
+  world.keys.wrap = async (name, ...secret) => {
+    const wrapped = await wrap(name, ...secret);
+    if (name === 'backup') await world.vault.erase({ subject: 'erase-patient' });
+    return wrapped;
+  };
+  await assert.rejects(world.vault.backup(join(world.folder, 'overtaken')), { code: 'conflict' });
+  world.keys.wrap = wrap;
+  const backup = join(world.folder, 'backup');
+  world.keys.rotate = (name) => (name === 'backup' ? Promise.reject(new Error('full')) : rotate(name));
+  await assert.rejects(world.vault.erase({ resourceType: 'Observation', id: 'other-0' }), /full/);
+  world.keys.rotate = rotate;
+  await world.vault.backup(backup);
+  await world.reopen();
+  await world.vault.refuseShutBackup(backup);
+  const url = `sqlite:${join(world.folder, 'r.db')}`;
+  await restoreVault(backup, { url, folder: join(world.folder, 'r'), keys: world.keys });
+  await world.vault.erase({ subject: 'other-patient' });
+  await assert.rejects(world.vault.refuseShutBackup(backup), { code: 'conflict' });
+  await world.remove();
+});
+
 test('PostgreSQL may keep old pages: what is in them cannot be opened any more', {
   skip: !hasPostgres(),
 }, async () => {

@@ -56,6 +56,9 @@ export async function renewRoot(
 
 /** After the commit: the old root, and the key over every backup taken so far. Repeated at the next start if interrupted. */
 export async function destroyOldKeys(context: VaultContext, protector: KeyProtector): Promise<void> {
+  // Only the newest version stays, and it may be of a later erasure that failed: the database has to be under it first.
+  const wrapped = await wrapKeyring(protector, context.keyring);
+  await context.store.write((session) => storeKeyring(session, wrapped));
   await protector.destroyOlder('root');
   await protector.rotate('backup');
   await protector.destroyOlder('backup');
@@ -65,8 +68,10 @@ export async function destroyOldKeys(context: VaultContext, protector: KeyProtec
   );
 }
 
-/** Finishes an erasure that a crash cut short. */
-export async function finishErasure(context: VaultContext, protector: KeyProtector): Promise<void> {
-  const rows = await context.store.reader.all('SELECT slot FROM keyring WHERE slot = ?', [UNFINISHED_SLOT]);
-  if (rows.length > 0) await destroyOldKeys(context, protector);
+/** Finishes an erasure that a crash or a full disk cut short. */
+export function finishErasure(context: VaultContext, protector: KeyProtector): Promise<void> {
+  return context.erasures(async () => {
+    const rows = await context.store.reader.all('SELECT slot FROM keyring WHERE slot = ?', [UNFINISHED_SLOT]);
+    if (rows.length > 0) await destroyOldKeys(context, protector);
+  });
 }
