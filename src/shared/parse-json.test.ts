@@ -27,6 +27,16 @@ test('no member is called __proto__, however it is spelled', () => {
   assert.deepEqual(parseJson(bytes('{"a":"__proto__"}')), { a: '__proto__' });
 });
 
+test('a number that could not be kept is refused, and one that only looks long is not', () => {
+  for (const lost of ['12345678901234567.123', '1e999', '0.1234567890123456789', '[123456789012345678901]'])
+    assert.throws(() => parseJson(bytes(`{"value":${lost}}`)), { code: 'malformed-json' }, lost);
+  for (const kept of ['5.40', '0.000000000000000001', '175.06217493413678', '100000000000000000000', '1e200'])
+    assert.deepEqual(parseJson(bytes(`{"value": ${kept}}`)), { value: Number(kept) }, kept);
+  assert.deepEqual(parseJson(bytes('{"oid":"2.16.840.1.113883.4.1.12345"}')), {
+    oid: '2.16.840.1.113883.4.1.12345',
+  });
+});
+
 test('brackets inside strings do not count, escapes do not end a string', () => {
   const text = JSON.stringify({ text: '[[[[{{{{\\"[[' });
   assert.equal(jsonDepthExceeds(bytes(text), 1), false);

@@ -8,6 +8,9 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
+const KEPT_DIGITS = 17;
+/** The name, however it is spelt; and numbers of many digits, or with a large exponent. */
+const MAY_BE_REFUSED = /__proto__|\\u|[:[,]\s*-?[0-9.]{18,}|[0-9][eE]\+?[0-9]{3}/;
 /** Makes a brace of a bracket: they differ by it alone (ASCII). */
 const BRACE_BIT = 0x20;
 
@@ -24,8 +27,8 @@ export function parseJson(bytes: Uint8Array): unknown {
   const text = fromUtf8(bytes);
   if (text === undefined) throw new AppError('malformed-json', 'The body is not UTF-8 text.');
   try {
-    // A reviver makes parsing many times slower, so only what might spell the name gets one.
-    return JSON.parse(text, /__proto__|\\u/.test(text) ? refusePrototypes : undefined);
+    // A reviver makes parsing many times slower, so only what might hold what it refuses gets one.
+    return JSON.parse(text, MAY_BE_REFUSED.test(text) ? refuseUnkept : undefined);
   } catch (error) {
     if (error instanceof AppError) throw error;
     throw new AppError('malformed-json', 'The body is not well-formed JSON.');
@@ -56,7 +59,27 @@ function endOfText(bytes: Uint8Array, from: number): number {
   return bytes.length;
 }
 
-function refusePrototypes(name: string, value: unknown): unknown {
+function refuseUnkept(name: string, value: unknown, parsed?: { readonly source?: string }): unknown {
+  const source = parsed?.source;
   if (name === '__proto__') throw new AppError('malformed-json', 'An element cannot be called __proto__.');
+  if (typeof value === 'number' && source !== undefined && !isKept(source, value))
+    throw new AppError(
+      'malformed-json',
+      `A number has more than the ${KEPT_DIGITS} digits that are kept, and would be another one here.`,
+    );
   return value;
+}
+
+/** Whether the number is what was written, but for zeros at the end: seventeen digits tell all that a double can hold. */
+function isKept(source: string, value: number): boolean {
+  if (!Number.isFinite(value)) return false;
+  const digits = digitsOf(source);
+  return digits.length <= KEPT_DIGITS || digits === digitsOf(String(value));
+}
+
+function digitsOf(number: string): string {
+  return number
+    .replace(/[eE].*/, '')
+    .replace(/[-.]/g, '')
+    .replace(/^0+|0+$/g, '');
 }
