@@ -26,17 +26,22 @@ const folder = mkdtempSync(join(tmpdir(), 'careledger-terms-'));
 before(async () => {
   node = await startTestNode();
   connect();
-  const { enrolment, custodian, chainId } = node.node.runtime;
-  const wallet = await createWallet(join(folder, 'chi.json'));
-  const { code } = await enrolment.issueCode('chi');
-  await client.enrol(enrolmentRequest(wallet.seed, custodian.accountId, chainId, code));
-  patient = wallet.keyAt(custodian.accountId);
+  patient = await enrolled('first');
 });
 after(async () => {
   await node.close();
   rmSync(dirname(node.data), { recursive: true, force: true });
   rmSync(folder, { recursive: true, force: true });
 });
+
+/** The key of a new wallet of chi's. */
+async function enrolled(wallet: string): Promise<PatientKey> {
+  const { enrolment, custodian, chainId } = node.node.runtime;
+  const { seed, keyAt } = await createWallet(join(folder, `${wallet}.json`));
+  const { code } = await enrolment.issueCode('chi');
+  await client.enrol(enrolmentRequest(seed, custodian.accountId, chainId, code));
+  return keyAt(custodian.accountId);
+}
 
 function connect(): void {
   client = createNodeClient({ baseUrl: node.url });
@@ -111,4 +116,27 @@ test('a grant without terms that is revoked denies no more, and takes no terms',
   await node.node.runtime.engine.submit(revocation.transaction);
   assert.equal(await careStatus(), 200);
   await assert.rejects(client.depositTerms(signed), { code: 'conflict' });
+});
+
+test('a new wallet drops no grant without terms of the one before, which its own key can still end', async () => {
+  const signed = signGrant(
+    consentTo(grantee(), 'chi'),
+    patient,
+    await client.signingPlace(patient.accountId),
+  );
+  await node.node.runtime.engine.submit(signed.transaction);
+  assert.equal(await careStatus(), 404);
+  await enrolled('second');
+  assert.equal(await careStatus(), 404);
+  await client.depositTerms(signed);
+  assert.equal(await careStatus(), 200);
+
+  const more = signGrant(consentTo(grantee(), 'chi'), patient, await client.signingPlace(patient.accountId));
+  await assert.rejects(client.submitConsent(more), { code: 'forbidden' });
+  await node.node.runtime.engine.submit(more.transaction);
+  assert.equal(await careStatus(), 404, 'what is granted under it later denies too');
+  const change = { consentId: more.consentId, expectedVersion: 1 };
+  const revocation = signRevocation(change, await client.signingPlace(patient.accountId), patient);
+  await client.submitConsent({ transaction: revocation.transaction });
+  assert.equal(await careStatus(), 200);
 });

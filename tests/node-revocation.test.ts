@@ -18,7 +18,8 @@ import {
 import { ACTIONS, encodeGrantConsent, normaliseConsent, termsCommitment } from '../src/contracts/index.ts';
 import { encodeTransaction, signTransaction } from '../src/ledger/index.ts';
 import { createAccountSigner } from '../src/node/ledger/account-signer.ts';
-import { startTestNode, type TestNode } from './node-fixture.ts';
+import { toHex } from '../src/shared/index.ts';
+import { sessionToken, startTestNode, type TestNode } from './node-fixture.ts';
 import { consentTo } from './support/research-consent.ts';
 
 const READERS = 1000;
@@ -185,6 +186,26 @@ test('a code enrols one wallet, once', async () => {
     ),
   );
   assert.deepEqual(attempts.map(({ status }) => status).sort(), ['fulfilled', 'rejected', 'rejected']);
+});
+
+test('a wallet that another took the place of reads no more, and the code of a letter that was lost is nothing', async () => {
+  const { enrolment, custodian, chainId } = node.node.runtime;
+  const { code: lost } = await enrolment.issueCode('deniz');
+  const first = await enrolled('deniz');
+  const session = () => sessionToken(node.url, { ...first, accountId: toHex(first.accountId) });
+  const token = await session();
+  assert.equal((await node.fhir('Patient/deniz', token)).status, 200);
+  const { seed } = await createWallet(join(folder, 'finder.json'));
+  const withLost = enrolmentRequest(seed, custodian.accountId, chainId, lost);
+  await assert.rejects(client.enrol(withLost), { code: 'enrolment-refused' });
+  assert.equal((await node.fhir('Patient/deniz', token)).status, 200);
+
+  rmSync(join(folder, 'deniz.json'));
+  const second = await enrolled('deniz');
+  assert.equal((await node.fhir('Patient/deniz', token)).status, 401);
+  await assert.rejects(session(), /not enrolled/);
+  const fresh = await sessionToken(node.url, { ...second, accountId: toHex(second.accountId) });
+  assert.equal((await node.fhir('Patient/deniz', fresh)).status, 200);
 });
 
 test('a revocation gives new keys whichever door it came through', async () => {

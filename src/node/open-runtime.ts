@@ -195,7 +195,14 @@ function wire(parts: Opened): NodeRuntime {
     consentDesk,
     epochs,
     granted,
-    enrolment: createEnrolment({ ...parts, onBound: (patientId) => consents.forget(patientId) }),
+    enrolment: createEnrolment({
+      ...parts,
+      onBound(patientId, accountId) {
+        consents.forget(patientId);
+        // The wallet that another took the place of reads no more.
+        sessions.end((session) => session.patientId === patientId && session.accountId !== accountId);
+      },
+    }),
     recordAnchor,
     accessAnchor,
     receipts: createReceiptDesk({

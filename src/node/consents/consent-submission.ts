@@ -39,6 +39,8 @@ interface Change {
   consentId: Uint8Array;
   patient: Uint8Array;
   version: number;
+  /** Whether the ledger has a version of it. */
+  isKnown: boolean;
   /** What the transaction commits to; undefined for a revocation. */
   terms?: { validFromMs: number; validUntilMs: number; termsCommitment: Uint8Array };
 }
@@ -131,7 +133,8 @@ function changeOf({ header, parts }: Transaction, { engine }: Deps): Change {
         'conflict',
         'A consent with this id is on the ledger. Grant under a new id, or replace it.',
       );
-    return { consentId, patient: grant.value.patient, version: 1, terms: grant.value };
+    const isKnown = current !== undefined;
+    return { consentId, patient: grant.value.patient, version: 1, isKnown, terms: grant.value };
   }
   if (current === undefined) throw new AppError('not-found', 'There is no such consent on the ledger.');
   const replace =
@@ -142,7 +145,13 @@ function changeOf({ header, parts }: Transaction, { engine }: Deps): Change {
   const expected =
     replace?.ok === true ? replace.value.expectedVersion : revoke.ok ? revoke.value.expectedVersion : -1;
   if (replace?.ok === true && isOnLedger(current, replace.value.expectedVersion + 1, replace.value))
-    return { consentId, patient: current.patient, version: current.version, terms: replace.value };
+    return {
+      consentId,
+      patient: current.patient,
+      version: current.version,
+      isKnown: true,
+      terms: replace.value,
+    };
   if (current.status === 'revoked') throw new AppError('conflict', 'The consent is revoked already.');
   if (expected !== current.version)
     throw new AppError('conflict', 'The consent has changed meanwhile. Look at it again.');
@@ -150,6 +159,7 @@ function changeOf({ header, parts }: Transaction, { engine }: Deps): Change {
     consentId,
     patient: current.patient,
     version: expected + 1,
+    isKnown: true,
     ...(replace?.ok === true && { terms: replace.value }),
   };
 }
@@ -169,11 +179,14 @@ function isSameGrant(current: LedgerConsent, grant: GrantConsent): boolean {
   return isOnLedger(current, 1, grant) && equalBytes(current.patient, grant.patient);
 }
 
+/** What is on the ledger can be changed under the account that granted it, also once another wallet has taken its place. */
 async function patientOf(change: Change, { vault }: Deps): Promise<string> {
-  const binding = await vault.bindings.byAccount(toHex(change.patient));
-  if (binding === undefined)
-    throw new AppError('forbidden', 'The patient of this consent is not enrolled here.');
-  return binding.patientId;
+  const account = toHex(change.patient);
+  const patientId = change.isKnown
+    ? await vault.bindings.patientEver(account)
+    : (await vault.bindings.byAccount(account))?.patientId;
+  if (patientId !== undefined) return patientId;
+  throw new AppError('forbidden', 'The patient of this consent is not enrolled here.');
 }
 
 /** The ledger checks this again; here it keeps strangers from storing terms that nobody signed (invariant 6). */

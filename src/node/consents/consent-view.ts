@@ -37,7 +37,7 @@ export interface ConsentView {
 }
 
 export interface ConsentViewDeps {
-  bindings: Pick<PatientBindings, 'byPatient'>;
+  bindings: Pick<PatientBindings, 'byPatient' | 'formerAccounts'>;
   consents: Pick<Consents, 'get' | 'listByPatient'>;
   ledgerConsent: (consentId: string) => LedgerConsent | undefined;
   /** Every consent that the ledger has for a pseudonym, whether or not its terms came here. */
@@ -46,12 +46,18 @@ export interface ConsentViewDeps {
 
 interface Load {
   patientId: string;
-  account: string | undefined;
+  accounts: Accounts;
   stale: boolean;
 }
 
+/** The account that is bound to the patient, and those that were: what was granted under them goes on counting. */
+interface Accounts {
+  present: string | undefined;
+  all: readonly string[];
+}
+
 interface Cached {
-  account: string | undefined;
+  accounts: Accounts;
   consentIds: string[];
   active: readonly ActiveConsent[];
 }
@@ -79,14 +85,14 @@ export function createConsentView(deps: ConsentViewDeps): ConsentView {
     for (const key of keysOf(entry)) patientOf.set(key, patientId);
   };
   const attempt = async (load: Load): Promise<readonly ActiveConsent[] | undefined> => {
-    load.account = (await deps.bindings.byPatient(load.patientId))?.accountId;
+    load.accounts = await accountsOf(deps, load.patientId);
     const newest = await deps.consents.listByPatient(load.patientId);
-    const granted = load.account === undefined ? [] : await deps.granted.of(load.account);
+    const granted = (await Promise.all(load.accounts.all.map((account) => deps.granted.of(account)))).flat();
     const looked = [...(await versionsOnLedger(deps, newest)), ...withoutTerms(deps, granted, newest)];
     const active = load.stale ? undefined : activeOnLedger(deps, looked);
     if (active === undefined) return undefined;
     keep(load.patientId, {
-      account: load.account,
+      accounts: load.accounts,
       consentIds: looked.map(({ consentId }) => consentId),
       active,
     });
@@ -94,7 +100,7 @@ export function createConsentView(deps: ConsentViewDeps): ConsentView {
   };
   const load = async (patientId: string): Promise<readonly ActiveConsent[]> => {
     for (;;) {
-      const current: Load = { patientId, account: undefined, stale: false };
+      const current: Load = { patientId, accounts: { present: undefined, all: [] }, stale: false };
       loads.add(current);
       try {
         const active = await attempt(current);
@@ -111,7 +117,7 @@ export function createConsentView(deps: ConsentViewDeps): ConsentView {
     },
     async accountOf(patientId) {
       if (!cached.has(patientId)) await load(patientId);
-      return cached.get(patientId)?.account;
+      return cached.get(patientId)?.accounts.present;
     },
     changed({ patientAccounts, consentIds }) {
       for (const key of [...patientAccounts, ...consentIds]) {
@@ -119,15 +125,21 @@ export function createConsentView(deps: ConsentViewDeps): ConsentView {
         if (patientId !== undefined) forget(patientId);
       }
       for (const current of loads)
-        if (current.account !== undefined && patientAccounts.has(current.account)) current.stale = true;
+        if (current.accounts.all.some((account) => patientAccounts.has(account))) current.stale = true;
     },
     forget,
   };
 }
 
 /** Account ids and consent ids are hashes of different things, so one map can hold both. */
-function keysOf(entry: Cached): string[] {
-  return entry.account === undefined ? entry.consentIds : [entry.account, ...entry.consentIds];
+function keysOf({ accounts, consentIds }: Cached): string[] {
+  return [...accounts.all, ...consentIds];
+}
+
+async function accountsOf({ bindings }: ConsentViewDeps, patientId: string): Promise<Accounts> {
+  const present = (await bindings.byPatient(patientId))?.accountId;
+  const former = await bindings.formerAccounts(patientId);
+  return { present, all: present === undefined ? former : [present, ...former] };
 }
 
 interface Looked {

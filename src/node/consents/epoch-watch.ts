@@ -20,8 +20,8 @@ export interface EpochWatch {
 export function createEpochWatch({ state, vault, onFailure }: Deps): EpochWatch {
   let last: Promise<void> = Promise.resolve();
   const rotate = async (patient: Uint8Array): Promise<void> => {
-    const binding = await vault.bindings.byAccount(toHex(patient));
-    if (binding !== undefined) await vault.rotateEpoch(binding.patientId);
+    const patientId = await vault.bindings.patientEver(toHex(patient));
+    if (patientId !== undefined) await vault.rotateEpoch(patientId);
   };
   return {
     revoked(consentIds) {

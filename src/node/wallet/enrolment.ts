@@ -29,7 +29,7 @@ interface Deps {
   custodian: AccountSigner;
   chainId: Uint8Array;
   nowMs: () => number;
-  onBound: (patientId: string) => void;
+  onBound: (patientId: string, accountId: string) => void;
 }
 
 /** Binds a patient's key to a Patient: a one-time code from the custodian, a proof of possession from the wallet. */
@@ -60,13 +60,10 @@ async function enrol(
   const redeemed = await deps.vault.enrolmentCodes.redeem(code, deps.nowMs());
   if (redeemed === undefined) throw badCode();
   await registerPseudonym(request, accountId, deps);
-  await deps.vault.bindings.put({
-    patientId: redeemed.patientId,
-    accountId: toHex(accountId),
-    sealingPublicKey: request.sealingKey,
-  });
-  deps.onBound(redeemed.patientId);
-  return { patientId: redeemed.patientId, accountId: toHex(accountId) };
+  const bound = { patientId: redeemed.patientId, accountId: toHex(accountId) };
+  await deps.vault.bindings.put({ ...bound, sealingPublicKey: request.sealingKey });
+  deps.onBound(bound.patientId, bound.accountId);
+  return bound;
 }
 
 function badCode(): AppError {

@@ -2,35 +2,47 @@ import { AppError, fromBase64, fromUtf8, toBase64, utf8 } from '../../shared/ind
 import type { StagedKeys } from '../keys/category-keys.ts';
 import type { SqlReader, SqlSession } from '../storage/sql-store.ts';
 import type { VaultContext } from '../vault-context.ts';
-import { getEntry, putEntry, writeWithKeys } from './entries.ts';
+import { getEntry, listEntries, putEntry, writeWithKeys } from './entries.ts';
 import type { PatientBinding, PatientBindings } from './tables.ts';
 
 const BY_PATIENT = 'binding-by-patient';
 const BY_ACCOUNT = 'binding-by-account';
+/** The patient of an account that another has replaced. Nobody is let in by it. */
+const FORMER = 'binding-former';
 
 export function createBindings(context: VaultContext): PatientBindings {
+  const { reader } = context.store;
   return {
     put: (binding) =>
       writeWithKeys(context, (session, staged) => putBinding(context, session, staged, binding)),
-    byPatient: (patientId) => bindingOfPatient(context, context.store.reader, patientId),
-    byAccount: (accountId) => bindingOfAccount(context, context.store.reader, accountId),
+    byPatient: (patientId) => bindingOfPatient(context, reader, patientId),
+    byAccount: (accountId) => bindingIn(context, reader, BY_ACCOUNT, accountId),
+    async formerAccounts(patientId) {
+      const values = await listEntries(context, reader, FORMER, patientId);
+      return values.flatMap((value) => decode(value)?.accountId ?? []);
+    },
+    async patientEver(accountId) {
+      const binding = await bindingIn(context, reader, BY_ACCOUNT, accountId);
+      return (binding ?? (await bindingIn(context, reader, FORMER, accountId)))?.patientId;
+    },
   };
 }
 
-export async function bindingOfPatient(
+export function bindingOfPatient(
   context: VaultContext,
   session: SqlReader,
   patientId: string,
 ): Promise<PatientBinding | undefined> {
-  return decode(await getEntry(context, session, BY_PATIENT, context.naming(BY_PATIENT, patientId)));
+  return bindingIn(context, session, BY_PATIENT, patientId);
 }
 
-async function bindingOfAccount(
+async function bindingIn(
   context: VaultContext,
   session: SqlReader,
-  accountId: string,
+  tab: string,
+  name: string,
 ): Promise<PatientBinding | undefined> {
-  return decode(await getEntry(context, session, BY_ACCOUNT, context.naming(BY_ACCOUNT, accountId)));
+  return decode(await getEntry(context, session, tab, context.naming(tab, name)));
 }
 
 async function putBinding(
@@ -39,33 +51,40 @@ async function putBinding(
   staged: StagedKeys,
   binding: PatientBinding,
 ): Promise<void> {
-  const taken = await bindingOfAccount(context, session, binding.accountId);
-  if (taken !== undefined && taken.patientId !== binding.patientId) {
-    throw new AppError('conflict', 'This account is bound to another patient. Enrol with a key of its own.');
+  const { patientId, accountId } = binding;
+  const put = async (tab: string, name: string, stored: PatientBinding): Promise<void> => {
+    const row = { tab, name: context.naming(tab, name), subject: patientId, expiresAtMs: null };
+    await putEntry(context, session, staged, { ...row, value: encode(stored) }, 'replace');
+  };
+  await refuseAnotherPatients(context, session, binding);
+  const before = await bindingOfPatient(context, session, patientId);
+  if (before !== undefined && before.accountId !== accountId) {
+    await remove(context, session, BY_ACCOUNT, before.accountId);
+    await put(FORMER, before.accountId, before);
   }
-  const before = await bindingOfPatient(context, session, binding.patientId);
-  if (before !== undefined) {
-    await session.run('DELETE FROM entries WHERE tab = ? AND name = ?', [
-      BY_ACCOUNT,
-      context.naming(BY_ACCOUNT, before.accountId),
-    ]);
+  await remove(context, session, FORMER, accountId);
+  await put(BY_PATIENT, patientId, binding);
+  await put(BY_ACCOUNT, accountId, binding);
+}
+
+/** Also not one that was another patient's once: what was granted under it is that patient's. */
+async function refuseAnotherPatients(
+  context: VaultContext,
+  session: SqlSession,
+  { patientId, accountId }: PatientBinding,
+): Promise<void> {
+  for (const tab of [BY_ACCOUNT, FORMER]) {
+    const taken = await bindingIn(context, session, tab, accountId);
+    if (taken === undefined || taken.patientId === patientId) continue;
+    throw new AppError(
+      'conflict',
+      'This account is bound to another patient, or was. Enrol with a key of its own.',
+    );
   }
-  const value = encode(binding);
-  const shared = { subject: binding.patientId, expiresAtMs: null, value };
-  await putEntry(
-    context,
-    session,
-    staged,
-    { ...shared, tab: BY_PATIENT, name: context.naming(BY_PATIENT, binding.patientId) },
-    'replace',
-  );
-  await putEntry(
-    context,
-    session,
-    staged,
-    { ...shared, tab: BY_ACCOUNT, name: context.naming(BY_ACCOUNT, binding.accountId) },
-    'replace',
-  );
+}
+
+async function remove(context: VaultContext, session: SqlSession, tab: string, name: string): Promise<void> {
+  await session.run('DELETE FROM entries WHERE tab = ? AND name = ?', [tab, context.naming(tab, name)]);
 }
 
 function encode(binding: PatientBinding): Uint8Array {

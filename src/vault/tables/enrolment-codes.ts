@@ -1,5 +1,6 @@
 import { fromUtf8, utf8 } from '../../shared/index.ts';
-import type { VaultContext } from '../vault-context.ts';
+import type { SqlSession } from '../storage/sql-store.ts';
+import { subjectName, type VaultContext } from '../vault-context.ts';
 import { getEntry, putEntry, takeEntry, writeWithKeys } from './entries.ts';
 import type { EnrolmentCodes } from './tables.ts';
 
@@ -15,16 +16,25 @@ export function createEnrolmentCodes(context: VaultContext): EnrolmentCodes {
       const entry = { tab: TAB, name: nameOf(code), subject: patientId, expiresAtMs, value };
       await writeWithKeys(context, async (session, staged) => {
         await session.run('DELETE FROM entries WHERE tab = ? AND expires_ms <= ?', [TAB, context.now()]);
+        await deleteCodesOf(context, session, patientId);
         await putEntry(context, session, staged, entry, 'replace');
       });
     },
     peek: async (code, nowMs) =>
       unexpired(await getEntry(context, context.store.reader, TAB, nameOf(code)), nowMs),
-    redeem: async (code, nowMs) => {
-      const value = await context.store.write((session) => takeEntry(context, session, TAB, nameOf(code)));
-      return unexpired(value, nowMs);
-    },
+    redeem: (code, nowMs) =>
+      context.store.write(async (session) => {
+        const redeemed = unexpired(await takeEntry(context, session, TAB, nameOf(code)), nowMs);
+        if (redeemed !== undefined) await deleteCodesOf(context, session, redeemed.patientId);
+        return redeemed;
+      }),
   };
+}
+
+/** One code a patient: a letter that was lost is worth nothing once another was asked for, or used. */
+async function deleteCodesOf(context: VaultContext, session: SqlSession, patientId: string): Promise<void> {
+  const subject = subjectName(context.naming, patientId);
+  await session.run('DELETE FROM entries WHERE tab = ? AND subject = ?', [TAB, subject]);
 }
 
 function unexpired(value: Uint8Array | undefined, nowMs: number): { readonly patientId: string } | undefined {

@@ -25,6 +25,19 @@ test('an enrolment code works once and until it expires', async () => {
   assert.equal(await enrolmentCodes.redeem('ABCD-2', NOW_MS + 100), undefined);
 });
 
+test('a patient has one code: a newer one takes its place, and one that was used takes all others with it', async () => {
+  const { enrolmentCodes } = world.vault;
+  const issue = (code: string, patientId: string) =>
+    enrolmentCodes.issue({ code, patientId, expiresAtMs: NOW_MS + 100 });
+  await issue('LOST-1', 'p7');
+  await issue('OTHER-1', 'p8');
+  await issue('SENT-2', 'p7');
+  assert.equal(await enrolmentCodes.peek('LOST-1', NOW_MS), undefined);
+  assert.equal(await enrolmentCodes.redeem('LOST-1', NOW_MS), undefined);
+  assert.deepEqual(await enrolmentCodes.redeem('SENT-2', NOW_MS), { patientId: 'p7' });
+  assert.deepEqual(await enrolmentCodes.peek('OTHER-1', NOW_MS), { patientId: 'p8' });
+});
+
 test('a binding is found from both sides, and an account has one patient', async () => {
   const { bindings } = world.vault;
   const binding = { patientId: 'p1', accountId: 'a1', sealingPublicKey: new Uint8Array(32).fill(7) };
@@ -35,6 +48,24 @@ test('a binding is found from both sides, and an account has one patient', async
   await bindings.put({ ...binding, accountId: 'a2' });
   assert.equal(await bindings.byAccount('a1'), undefined);
   assert.equal((await bindings.byAccount('a2'))?.patientId, 'p1');
+});
+
+test("an account that another took the place of stays known as the patient's, and is nobody else's", async () => {
+  const { bindings } = world.vault;
+  const bind = (patientId: string, accountId: string) =>
+    bindings.put({ patientId, accountId, sealingPublicKey: new Uint8Array(32) });
+  await bind('p5', 'first');
+  await bind('p5', 'second');
+  await bind('p5', 'second');
+  assert.deepEqual(await bindings.formerAccounts('p5'), ['first']);
+  assert.deepEqual(await bindings.formerAccounts('p6'), []);
+  assert.equal(await bindings.patientEver('first'), 'p5');
+  assert.equal(await bindings.patientEver('second'), 'p5');
+  assert.equal(await bindings.patientEver('third'), undefined);
+  await assert.rejects(bind('p6', 'first'), { code: 'conflict' });
+  await bind('p5', 'first');
+  assert.deepEqual(await bindings.formerAccounts('p5'), ['second']);
+  assert.equal((await bindings.byAccount('first'))?.patientId, 'p5');
 });
 
 test('consents keep every version and answer with the newest', async () => {

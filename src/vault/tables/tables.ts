@@ -1,5 +1,6 @@
 /** One-time codes with which a patient's wallet enrols. Only a keyed hash of a code is kept. */
 export type EnrolmentCodes = {
+  /** Takes the place of every code that the patient had. */
   issue(code: {
     readonly code: string;
     readonly patientId: string;
@@ -7,7 +8,7 @@ export type EnrolmentCodes = {
   }): Promise<void>;
   /** The patient of an unused, unexpired code, without using it up. */
   peek(code: string, nowMs: number): Promise<{ readonly patientId: string } | undefined>;
-  /** Uses the code up: exactly one caller gets the patient. */
+  /** Uses the code up, with any other of the patient: exactly one caller gets the patient. */
   redeem(code: string, nowMs: number): Promise<{ readonly patientId: string } | undefined>;
 };
 
@@ -21,10 +22,14 @@ export type PatientBinding = {
 };
 
 export type PatientBindings = {
-  /** Replaces an older binding of the same patient; throws `conflict` when the account is another patient's. */
+  /** Replaces an older binding of the same patient; throws `conflict` when the account is another patient's, or was. */
   put(binding: PatientBinding): Promise<void>;
   byPatient(patientId: string): Promise<PatientBinding | undefined>;
   byAccount(accountId: string): Promise<PatientBinding | undefined>;
+  /** The accounts that were bound to the patient before the present one: what was granted under them goes on counting. */
+  formerAccounts(patientId: string): Promise<string[]>;
+  /** The patient whose account this is, or was. */
+  patientEver(accountId: string): Promise<string | undefined>;
 };
 
 /** One version of one consent, with the salt of its commitment. */
