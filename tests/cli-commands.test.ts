@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { createProgram } from '../src/cli/program.ts';
 import { openTerminal } from '../src/cli/terminal.ts';
+import { toHex } from '../src/shared/index.ts';
 import { PASSPHRASE, startTestNode, type TestNode } from './node-fixture.ts';
 import { MAIN, type Run, runCli } from './support/run-cli.ts';
 
@@ -177,7 +178,7 @@ test('a wallet from a prompt-less shell: code from a file, seed under a passphra
   assert.equal(log.status, 0, log.stderr);
   const { accesses } = JSON.parse(log.stdout) as { accesses: { proof: string }[] };
   assert.ok(
-    accesses.length > 5 && accesses.every(({ proof }) => proof === 'verified'),
+    accesses.length > 5 && accesses.every(({ proof }) => proof === 'in the log'),
     log.stdout.slice(0, 400),
   );
 });
@@ -202,7 +203,18 @@ test('backup, its check, restore, audit of all three', async () => {
   const restored = join(folder, 'restored');
   await json(['backup', backup]);
   assert.equal((await careledger(['backup', backup])).status, 6, 'never over a folder');
-  assert.equal((await json(['verify', backup])).ok, true);
+  const whose = await json(['verify', backup]);
+  const { opened, chainId } = node.node.runtime;
+  assert.deepEqual(whose, {
+    ok: true,
+    chainId: toHex(chainId),
+    signer: toHex(opened.genesis.operatorKey),
+    findings: [],
+  });
+  assert.match(
+    (await careledger(['verify', backup, '--chain', '00'.repeat(32)])).stdout,
+    /not of the chain that --chain names/,
+  );
   await json(['restore', backup, '--data', restored, '--keys', join(node.data, 'keys')]);
   assert.equal(
     (await careledger(['restore', backup, '--data', restored, '--keys', join(node.data, 'keys')])).status,

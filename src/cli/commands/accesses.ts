@@ -1,13 +1,16 @@
 import { writeFileSync } from 'node:fs';
-import { type NodeClient, verifyReceipt } from '../../client/index.ts';
+import type { NodeClient } from '../../client/index.ts';
 import { AppError, fromUtf8 } from '../../shared/index.ts';
 import { connectPatient, openSession, readWallet } from '../connect.ts';
 import { type Terminal, table } from '../terminal.ts';
+import { type EntryProof, type ListedEntry, type LogOwner, proofsOf } from './access-proofs.ts';
 
-interface Access {
+const ANCHORED =
+  "in the log: the hospital's log on the ledger has this entry, and keeps it. What a line says of it is the hospital's word.";
+
+interface Access extends ListedEntry {
   auditEvent: AuditEvent | null;
   reason: string | null;
-  receipt: string | null;
 }
 
 /** The few members of a FHIR AuditEvent that a line of the list needs. */
@@ -20,20 +23,18 @@ interface AuditEvent {
   entity?: { what?: { reference?: string } }[];
 }
 
-/** Lists a patient's accesses and checks the proof of each. */
+/** Lists a patient's accesses and checks of each that it is in the log. */
 export async function showAccesses(
   options: { wallet: string; node: string; limit: string; receipt?: string },
   terminal: Terminal,
 ): Promise<void> {
-  const { client, identity, chainId } = await connectPatient(options.node, await readWallet(options.wallet));
+  const connection = await connectPatient(options.node, await readWallet(options.wallet));
+  const { client, identity } = connection;
   const token = await openSession(client, identity, 'PATRQT');
   const page = await fetchAccesses(client, token, `limit=${encodeURIComponent(options.limit)}`);
   const emergencies = await fetchAccesses(client, token, 'breakGlass=true');
-  const proven = (accesses: Access[]): ProvenAccess[] =>
-    accesses.map((access) => ({ ...access, proof: proofOf(access, chainId) }));
-  const accesses = proven(page.accesses);
-  const breakGlass = proven(emergencies.accesses);
-  saveNewest(options.receipt, page.accesses);
+  const accesses = proven(page.accesses, connection);
+  const breakGlass = proven(emergencies.accesses, connection);
   terminal.answer(
     { total: page.total, breakGlass, accesses },
     [...noticeOf(breakGlass), listOf(accesses)].join('\n'),
@@ -43,10 +44,16 @@ export async function showAccesses(
       'proof-refused',
       'The proof of an entry does not hold. Keep this output: it is evidence against the node.',
     );
+  saveNewest(options.receipt, accesses);
 }
 
 interface ProvenAccess extends Access {
-  proof: ReturnType<typeof proofOf>;
+  proof: EntryProof;
+}
+
+function proven(accesses: Access[], owner: LogOwner): ProvenAccess[] {
+  const proofs = proofsOf(accesses, owner);
+  return accesses.map((access, at) => ({ ...access, proof: proofs[at] as EntryProof }));
 }
 
 async function fetchAccesses(
@@ -55,13 +62,35 @@ async function fetchAccesses(
   query: string,
 ): Promise<{ total?: number; accesses: Access[] }> {
   const answer = await client.call(`/wallet/accesses?${query}`, { token });
-  const page = JSON.parse(fromUtf8(answer.bytes) ?? '{}') as {
-    total?: number;
-    accesses?: Access[];
-    detail?: string;
-  };
+  const page = pageOf(fromUtf8(answer.bytes) ?? '');
   if (answer.status === 200 && page.accesses !== undefined) return { ...page, accesses: page.accesses };
   throw new AppError('unavailable', page.detail ?? 'The node did not give the log.');
+}
+
+/** What a node answered, as far as it is of the shape that the list needs. */
+function pageOf(text: string): { total?: number; accesses?: Access[]; detail?: string } {
+  try {
+    const { total, accesses, detail } = JSON.parse(text) as Record<string, unknown>;
+    return {
+      ...(typeof total === 'number' && { total }),
+      ...(Array.isArray(accesses) && accesses.every(isAccess) && { accesses }),
+      ...(typeof detail === 'string' && { detail }),
+    };
+  } catch {
+    return {};
+  }
+}
+
+function isAccess(value: unknown): value is Access {
+  const { leafIndex, leafHash, receipt, auditEvent } = (value ?? {}) as Record<string, unknown>;
+  const isPlaced = Number.isSafeInteger(leafIndex) && typeof leafHash === 'string';
+  const isProven = receipt === null || typeof receipt === 'string';
+  return isPlaced && isProven && (auditEvent === null || isAuditEvent(auditEvent));
+}
+
+function isAuditEvent(value: unknown): boolean {
+  const { recorded, outcome, agent } = (value ?? {}) as Record<string, unknown>;
+  return typeof recorded === 'string' && typeof outcome === 'string' && Array.isArray(agent);
 }
 
 /** Stands before everything else: somebody stated an emergency to see this record. */
@@ -79,34 +108,36 @@ function noticeOf(breakGlass: ProvenAccess[]): string[] {
 function listOf(accesses: ProvenAccess[]): string {
   if (accesses.length === 0) return 'Nobody has accessed this record.';
   const rows = accesses.map((access) => [...describe(access), access.proof]);
-  return table([['when', 'what', 'who', 'why', 'record', 'decision', 'proof'], ...rows]);
-}
-
-function proofOf({ receipt }: Access, chainId: Uint8Array): 'verified' | 'not anchored yet' | 'REFUSED' {
-  if (receipt === null) return 'not anchored yet';
-  return verifyReceipt(receipt, { chainId }).ok ? 'verified' : 'REFUSED';
+  const list = table([['when', 'what', 'who', 'why', 'record', 'decision', 'proof'], ...rows]);
+  return accesses.some(({ proof }) => proof === 'in the log') ? `${list}\n\n${ANCHORED}` : list;
 }
 
 function describe({ auditEvent, reason }: Access): string[] {
   if (auditEvent === null) return ['(erased)', '', '', '', '', ''];
-  const who = auditEvent.agent.find((agent) => agent.requestor)?.who?.identifier?.value ?? '';
+  const { recorded, outcome, agent, entity, subtype, purposeOfEvent } = auditEvent;
+  const who = agent.find((each) => each?.requestor)?.who?.identifier?.value;
   // The first entity says whose record it is, and that is known here; the versions that were read follow it.
-  const records = (auditEvent.entity ?? [])
-    .map(({ what }) => what?.reference ?? '')
+  const records = (Array.isArray(entity) ? entity : [])
+    .map((each) => textOf(each?.what?.reference))
     .filter((reference) => reference.includes('/_history/'));
   return [
-    auditEvent.recorded.slice(0, 19),
-    auditEvent.subtype?.[0]?.code ?? '',
-    who.replace('urn:careledger:account:', '').slice(0, 12),
-    auditEvent.purposeOfEvent?.[0]?.coding?.[0]?.code ?? '',
+    recorded.slice(0, 19),
+    textOf(subtype?.[0]?.code),
+    textOf(who).replace('urn:careledger:account:', '').slice(0, 12),
+    textOf(purposeOfEvent?.[0]?.coding?.[0]?.code),
     records.length > 1 ? `${records[0]} and ${records.length - 1} more` : (records[0] ?? ''),
-    `${auditEvent.outcome === '0' ? 'permitted' : 'DENIED'}: ${reason ?? ''}`,
+    `${outcome === '0' ? 'permitted' : 'DENIED'}: ${textOf(reason)}`,
   ];
 }
 
-function saveNewest(file: string | undefined, accesses: Access[]): void {
+/** A node may put anything in a place where a text belongs. */
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+function saveNewest(file: string | undefined, accesses: ProvenAccess[]): void {
   if (file === undefined) return;
-  const receipt = accesses.find((access) => access.receipt !== null)?.receipt;
+  const receipt = accesses.find(({ proof }) => proof === 'in the log')?.receipt;
   if (typeof receipt !== 'string')
     throw new AppError('not-found', 'No entry is anchored yet. Try again in a minute.');
   writeFileSync(file, receipt);

@@ -11,7 +11,9 @@ export function addPatientCommands(program: Command, terminal: Terminal): void {
   program.addCommand(consentCommand(terminal));
   program
     .command('log')
-    .description('who accessed my record, when, why and under which consent; each entry is verified')
+    .description(
+      'who accessed my record, when, why and under which consent; shows that each entry is in the log',
+    )
     .addOption(walletOption())
     .addOption(nodeOption())
     .option('--limit <number>', 'how many, newest first', '50')

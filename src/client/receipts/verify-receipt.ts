@@ -8,7 +8,7 @@ import { type Trust, type VerifiedHead, verifyHead } from './verify-recorded.ts'
 import { verifyAccountKeyBody } from './verify-signer.ts';
 import { verifyStateBody } from './verify-state.ts';
 import { verifyConsentBody, verifyTransactionBody } from './verify-transaction.ts';
-import { type Findings, headFindings, joinFindings } from './words.ts';
+import { type AccessEntryPlace, type Findings, headFindings, joinFindings } from './words.ts';
 
 /** What a verified file is about, and who signed the head that it rests on. */
 export type VerifiedProof = {
@@ -23,6 +23,8 @@ export type VerifiedProof = {
   readonly transactionId?: Uint8Array;
   /** What became of the promise that the file is about, where it is about one. */
   readonly promise?: PromiseState;
+  /** The place in a custodian's access log that the file is about, where it is about one. */
+  readonly accessEntry?: AccessEntryPlace;
   readonly statements: readonly string[];
   readonly notProven: readonly string[];
 };

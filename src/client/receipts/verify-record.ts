@@ -57,8 +57,9 @@ export function verifyAccessEntryBody(body: ReceiptBody<'access-entry'>, head: V
   refuseUnless(leaf.result.code === 0, 'transaction-refused');
   refuseUnless(equalBytes(payloadRootOf([anchor.payload]), leaf.header.payloadRoot), 'payload-mismatch');
   const { logSize, logRoot } = readWhole(anchor.payload, readAnchor);
+  const place = { custodian: leaf.header.signer, index: body.index, leafHash: leafHash(body.entry) };
   refuseUnless(
-    verifyInclusion(leafHash(body.entry), body.index, logSize, body.path, logRoot),
+    verifyInclusion(place.leafHash, place.index, logSize, body.path, logRoot),
     'entry-not-in-access-log',
   );
   const statement =
@@ -70,6 +71,7 @@ export function verifyAccessEntryBody(body: ReceiptBody<'access-entry'>, head: V
     {
       statements: [statement],
       notProven: ["That the entry tells the truth about who read what: it is the custodian's own statement."],
+      accessEntry: place,
     },
   );
 }

@@ -14,6 +14,15 @@ export type Findings = {
   readonly transactionId?: Uint8Array;
   /** What became of a promise to log, where a file is about one. */
   readonly promise?: PromiseState;
+  /** The place in a custodian's access log, where a file is about one. */
+  readonly accessEntry?: AccessEntryPlace;
+};
+
+/** Which entry stands where in whose access log. */
+export type AccessEntryPlace = {
+  readonly custodian: Uint8Array;
+  readonly index: number;
+  readonly leafHash: Uint8Array;
 };
 
 export function timeText(timeMs: number): string {
@@ -126,12 +135,10 @@ export function keyText({ publicKey, rotations, sinceHeight }: ShownKey): string
 }
 
 export function joinFindings(...all: readonly Findings[]): Findings {
-  const transactionId = all.find((findings) => findings.transactionId !== undefined)?.transactionId;
-  const promise = all.find((findings) => findings.promise !== undefined)?.promise;
+  const facts: Partial<Findings> = Object.assign({}, ...all);
   return {
-    ...(promise === undefined ? {} : { promise }),
+    ...facts,
     statements: all.flatMap(({ statements }) => statements),
     notProven: all.flatMap(({ notProven }) => notProven),
-    ...(transactionId === undefined ? {} : { transactionId }),
   };
 }

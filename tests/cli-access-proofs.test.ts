@@ -1,0 +1,46 @@
+/** `careledger log` against a node that lies about the proof of an entry. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type ListedEntry, proofsOf } from '../src/cli/commands/access-proofs.ts';
+import { accessEntryReceipt } from '../src/client/index.ts';
+import { actor } from '../src/contracts/testing/test-chain.ts';
+import { leafHash, toHex } from '../src/shared/index.ts';
+import { ProofChain } from './support/proof-chain.ts';
+import { sampleReceiptsOn } from './support/sample-receipts.ts';
+
+const chain = new ProofChain();
+const { receipts } = sampleReceiptsOn(chain, () => chain.head());
+const owner = { chainId: chain.chain.chainId, custodian: chain.chain.hospital.id };
+const again = chain.anchorAccesses();
+
+/** An entry as an honest node lists it. */
+function listed(index: number): ListedEntry {
+  const bytes = chain.accessEntries[index] as Uint8Array;
+  const place = { bytes, index, path: chain.accessLog.inclusionProof(index) };
+  const receipt = accessEntryReceipt(chain.head(), chain.recorded(again, chain.chain.hospital), place);
+  return { leafIndex: index, leafHash: toHex(leafHash(bytes)), receipt };
+}
+
+const proofOf = (entry: ListedEntry, by = owner) => proofsOf([entry], by)[0];
+
+test('an entry is in the log only by a receipt of this entry in its place', () => {
+  assert.deepEqual(proofsOf([listed(3), listed(2), listed(1)], owner), Array(3).fill('in the log'));
+  assert.equal(proofOf({ ...listed(3), receipt: receipts['access-entry'] }), 'in the log');
+  for (const kind of ['head', 'transaction', 'state', 'account-key', 'record-version', 'consent'] as const)
+    assert.equal(proofOf({ ...listed(3), receipt: receipts[kind] }), 'REFUSED', kind);
+  assert.equal(proofOf({ ...listed(3), receipt: listed(2).receipt }), 'REFUSED');
+  assert.equal(proofOf({ ...listed(3), leafIndex: 2 }), 'REFUSED');
+  assert.equal(proofOf({ ...listed(3), leafHash: listed(2).leafHash }), 'REFUSED');
+  assert.equal(proofOf({ ...listed(3), receipt: 'none' }), 'REFUSED');
+});
+
+test('an entry is of the log of this custodian on this chain', () => {
+  assert.equal(proofOf(listed(3), { ...owner, custodian: actor(9).id }), 'REFUSED');
+  assert.equal(proofOf(listed(3), { ...owner, chainId: new Uint8Array(32) }), 'REFUSED');
+});
+
+test('no entry counts twice, and one that waits for its anchor is told so', () => {
+  assert.deepEqual(proofsOf([listed(3), listed(3)], owner), ['in the log', 'REFUSED']);
+  const waiting = { ...listed(4), receipt: null };
+  assert.deepEqual(proofsOf([waiting, waiting], owner), ['not anchored yet', 'REFUSED']);
+});
