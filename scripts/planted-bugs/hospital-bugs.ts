@@ -257,7 +257,7 @@ export const HOSPITAL_BUGS: readonly PlantedBug[] = [
     find: 'const resources = await Promise.all(matches.map((match) => openMatch(match)));',
     replace: `void matches;
   const sought = context.definitions.parameters.find(source, rest[0] as string);
-  const where = sought === undefined ? { any: [] } : filterExpression(sought, rest[1], filter.value).where;
+  const where = sought === undefined ? { any: [] } : filterExpression(sought, rest[1], filter.value, context.deps.baseUrl()).where;
   const found = await context.reader.find({ types: [source], where, limit: PAGE });
   const resources = await Promise.all(
     found.map(async (record) => JSON.parse(new TextDecoder().decode(await record.open())) as Resource),
@@ -278,9 +278,9 @@ export const HOSPITAL_BUGS: readonly PlantedBug[] = [
     name: 'promise-of-hidden-part',
     promise: 'no promise tells of what a search met and did not show',
     file: 'src/fhir/search/find-matches.ts',
-    find: 'const confirmed = await Promise.all(visible.map((one) => confirm(one, plan)));',
+    find: 'const confirmed = await Promise.all(visible.map((one) => confirm(one, plan, ownBase)));',
     replace:
-      'const confirmed = await Promise.all(visible.map((one) => confirm(one, plan))); context.scope.promises.push(...promisesOf(visible));',
+      'const confirmed = await Promise.all(visible.map((one) => confirm(one, plan, ownBase))); context.scope.promises.push(...promisesOf(visible));',
     tests: LEAKS,
     inSlice: false,
   },

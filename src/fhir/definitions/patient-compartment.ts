@@ -3,7 +3,7 @@ import { AppError } from '../../shared/index.ts';
 import type { NamedPatients } from '../labels/index.ts';
 import { type Json, type JsonObject, referencesOf } from '../labels/resource-walk.ts';
 import { readDefinition } from './definition-files.ts';
-import { localReference } from './references.ts';
+import { localTarget } from './references.ts';
 import type { SearchParameters } from './search-parameters.ts';
 
 /** Whom a resource is kept under, and whom else it names. */
@@ -21,7 +21,6 @@ export type Compartment = {
 
 const SUBJECT_ELEMENTS = ['subject', 'patient', 'for'];
 const MAX_NAMED = 1000;
-const PATIENT_ID = /^[A-Za-z0-9.-]{1,64}$/;
 
 /** Who a record is about counts before who took part in it. */
 const SUBJECT_FIRST = ['subject', 'patient', 'beneficiary', 'individual'];
@@ -37,7 +36,7 @@ export function loadPatientCompartment(parameters: SearchParameters): Compartmen
       const codes = byType.get(resource.resourceType) ?? [];
       const patientIn = (reference: string) => patientOfReference(reference, ownBase);
       const linked = (wanted: readonly string[]) =>
-        wanted.flatMap((code) => referencesBy(parameters, resource, code)).flatMap(patientIn);
+        wanted.flatMap((code) => referencesBy(parameters, resource, code, ownBase)).flatMap(patientIn);
       const self = resource.resourceType === 'Patient' && resource.id !== undefined ? [resource.id] : [];
       const subjects = linked(codes.filter((code) => SUBJECT_FIRST.includes(code)));
       const about = new Set([...self, ...subjects, ...subjectOutside(resource, codes).flatMap(patientIn)]);
@@ -93,8 +92,13 @@ function sortSubjectFirst(codes: readonly string[]): string[] {
   return [...codes].sort((left, right) => rank(left) - rank(right));
 }
 
-function referencesBy(parameters: SearchParameters, resource: Resource, code: string): string[] {
-  const values = parameters.find(resource.resourceType, code)?.valuesOf(resource) ?? [];
+function referencesBy(
+  parameters: SearchParameters,
+  resource: Resource,
+  code: string,
+  ownBase: string,
+): string[] {
+  const values = parameters.find(resource.resourceType, code)?.valuesOf(resource, ownBase) ?? [];
   return values.flatMap((value) => {
     const { reference } = value as { reference?: unknown };
     return typeof reference === 'string' ? [reference] : [];
@@ -103,6 +107,6 @@ function referencesBy(parameters: SearchParameters, resource: Resource, code: st
 
 /** The id of the Patient of this server that a reference names. */
 function patientOfReference(reference: string, ownBase: string): string[] {
-  const [type, id] = localReference(reference, ownBase).split('/');
-  return type === 'Patient' && id !== undefined && PATIENT_ID.test(id) ? [id] : [];
+  const target = localTarget(reference, ownBase);
+  return target?.type === 'Patient' ? [target.id] : [];
 }

@@ -2,14 +2,33 @@ const PLAIN = /^([A-Z][A-Za-z]*)\/([A-Za-z0-9.-]{1,64})(?:\/_history\/[A-Za-z0-9
 const TYPE = /^[A-Z][A-Za-z]*$/;
 const ID = /^[A-Za-z0-9.-]{1,64}$/;
 
+/** A resource of another server, by its address there (R4 references, "regular expression"). */
+const ELSEWHERE =
+  /^https?:\/\/[^?#]+\/([A-Z][A-Za-z]*)\/[A-Za-z0-9.-]{1,64}(?:\/_history\/[A-Za-z0-9.-]{1,64})?$/;
+
+/** A resource of this server. */
+export type LocalTarget = { readonly type: string; readonly id: string };
+
 /**
- * `Type/id` where the reference is to a resource of this server, whichever way it is written (R4 references, "Literal References");
- * else as it is. Whoever asks what a record names, or whose it is, asks here: two readings would let one escape the other.
+ * Which resource of this server a reference is to, whichever way it is written (R4 references, "Literal References"); undefined
+ * where it is to something else. Whoever asks what a record names, or whose it is, asks here: two readings would let one escape
+ * the other.
  */
-export function localReference(reference: string, ownBase: string): string {
+export function localTarget(reference: string, ownBase: string): LocalTarget | undefined {
   const relative = reference.startsWith(`${ownBase}/`) ? reference.slice(ownBase.length + 1) : reference;
   const [, type, id] = PLAIN.exec(relative) ?? oddlyWritten(relative, ownBase) ?? [];
-  return type === undefined ? reference : `${type}/${id}`;
+  return type === undefined || id === undefined ? undefined : { type, id };
+}
+
+/** `Type/id` where the reference is to a resource of this server; else as it is. */
+export function localReference(reference: string, ownBase: string): string {
+  const target = localTarget(reference, ownBase);
+  return target === undefined ? reference : `${target.type}/${target.id}`;
+}
+
+/** The type of what a reference is to, here or on another server, as far as its address tells. */
+export function typeOfReference(reference: string, ownBase: string): string | undefined {
+  return localTarget(reference, ownBase)?.type ?? ELSEWHERE.exec(reference)?.[1];
 }
 
 /** What no careful sender writes, but a reader would still follow: a host in capitals, slashes too many, a part behind `#`. */

@@ -1,8 +1,9 @@
 import { evalFhirPathTyped, toTypedValue } from '@medplum/core';
+import { typeOfReference } from './references.ts';
 import { type PathStep, parsePath } from './simple-path.ts';
 
-/** Reads the values that a search parameter's expression names. */
-export type Extractor = (root: unknown) => unknown[];
+/** Reads the values that a search parameter's expression names. `ownBase` is this server's address, for `resolve() is`. */
+export type Extractor = (root: unknown, ownBase: string) => unknown[];
 
 /**
  * Compiles an R4 search expression. Paths, casts and `resolve() is` become plain property access, which is a hundred times
@@ -13,7 +14,7 @@ export function compileExpression(expression: string, resourceType: string): Ext
   const extractors = branches.map(compileBranch);
   const [only] = extractors;
   if (extractors.length === 1 && only !== undefined) return only;
-  return (root) => extractors.flatMap((extract) => extract(root));
+  return (root, ownBase) => extractors.flatMap((extract) => extract(root, ownBase));
 }
 
 /** Splits at `|` outside parentheses. */
@@ -48,16 +49,18 @@ function compileBranch(branch: string): Extractor {
   if (path === undefined) return (root) => evaluate(branch, root);
   const [first, ...steps] = path.map(compileStep);
   if (first === undefined) return (root) => [root];
-  return (root) => {
-    let values = first(root);
+  return (root, ownBase) => {
+    let values = first(root, ownBase);
     // Most parameters of a type are about elements that a resource of it does not have.
-    for (let at = 0; at < steps.length && values.length > 0; at += 1)
-      values = values.flatMap(steps[at] as Extractor);
+    for (let at = 0; at < steps.length && values.length > 0; at += 1) {
+      const step = steps[at] as Extractor;
+      values = values.flatMap((value) => step(value, ownBase));
+    }
     return values;
   };
 }
 
-function compileStep(step: PathStep): (value: unknown) => unknown[] {
+function compileStep(step: PathStep): Extractor {
   switch (step.kind) {
     case 'element':
       return step.isLast
@@ -68,7 +71,7 @@ function compileStep(step: PathStep): (value: unknown) => unknown[] {
       return (value) => firstOf(property(value, typed), property(value, step.name));
     }
     case 'target':
-      return (value) => (pointsTo(value, step.type) ? [value] : []);
+      return (value, ownBase) => (pointsTo(value, step.type, ownBase) ? [value] : []);
     case 'equals':
       return (value) => (property(value, step.name).includes(step.value) ? [value] : []);
   }
@@ -105,9 +108,9 @@ function property(value: unknown, name: string): unknown[] {
   return Array.isArray(found) ? found : [found];
 }
 
-function pointsTo(value: unknown, resourceType: string): boolean {
+function pointsTo(value: unknown, resourceType: string, ownBase: string): boolean {
   const reference = (value as { reference?: unknown } | null)?.reference;
-  return typeof reference === 'string' && reference.split('/').at(-2) === resourceType;
+  return typeof reference === 'string' && typeOfReference(reference, ownBase) === resourceType;
 }
 
 function evaluate(expression: string, root: unknown): unknown[] {

@@ -10,12 +10,13 @@ export type CompiledParameter = {
   readonly type: SearchParameterType;
   /** Types a reference may point to; empty for any. */
   readonly targets: readonly string[];
-  valuesOf(resource: Resource): unknown[];
+  /** `ownBase` is this server's address, which references may begin with. */
+  valuesOf(resource: Resource, ownBase: string): unknown[];
   /** For a composite: its parts, whose values are read from each value of `valuesOf`. */
   readonly components: readonly {
     readonly code: string;
     readonly type: SearchParameterType;
-    valuesOf(value: unknown): unknown[];
+    valuesOf(value: unknown, ownBase: string): unknown[];
   }[];
 };
 
@@ -106,7 +107,7 @@ function compile(
     return {
       code: target?.code ?? 'component',
       type: target?.type ?? ('token' as const),
-      valuesOf: (value: unknown) => read(value),
+      valuesOf: read,
     };
   });
   return {

@@ -12,6 +12,7 @@ import { loadSearchParameters } from './search-parameters.ts';
 import { parsePath } from './simple-path.ts';
 import { loadDefinitions } from './structure-definitions.ts';
 
+const BASE = 'http://test/fhir/R4';
 const EVERY = 7;
 const MAX_CHARACTERS = 50_000;
 const examples = readExamples();
@@ -32,7 +33,11 @@ test('a cast or a condition reads what FHIRPath reads', () => {
   for (const example of examples) {
     for (const expression of conditional.filter((one) => one.includes(`${example.resourceType}.`))) {
       const evaluated = evalFhirPathTyped(expression, [toTypedValue(example)]).map(({ value }) => value);
-      assert.deepEqual(compileExpression(expression, example.resourceType)(example), evaluated, expression);
+      assert.deepEqual(
+        compileExpression(expression, example.resourceType)(example, BASE),
+        evaluated,
+        expression,
+      );
       compared += evaluated.length;
     }
   }
@@ -47,9 +52,13 @@ test('the parts of a composite are found by the parameters that they are by them
       for (const part of composite.components) {
         const alone = parameters.find(example.resourceType, part.code);
         assert.ok(alone !== undefined, `${example.resourceType} has no parameter ${part.code}`);
-        const indexed = new Set(tokensOfParameter(alone, example).map(({ kind, value }) => kind + value));
-        const values = composite.valuesOf(example).flatMap((element) => part.valuesOf(element));
-        for (const { kind, value } of values.flatMap((one) => tokensOfValue(part.code, part.type, one))) {
+        const indexed = new Set(
+          tokensOfParameter(alone, example, BASE).map(({ kind, value }) => kind + value),
+        );
+        const values = composite.valuesOf(example, BASE).flatMap((element) => part.valuesOf(element, BASE));
+        for (const { kind, value } of values.flatMap((one) =>
+          tokensOfValue(part.code, part.type, one, BASE),
+        )) {
           assert.ok(indexed.has(kind + value), `${composite.code}: ${kind} ${value} is not indexed`);
           found += 1;
         }

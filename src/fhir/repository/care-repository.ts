@@ -11,6 +11,7 @@ import {
 import type { Bundle, Parameters, Reference, Resource } from '@medplum/fhirtypes';
 import { AppError } from '../../shared/index.ts';
 import type { SealedRecord } from '../../vault/index.ts';
+import { localTarget } from '../definitions/references.ts';
 import type { FhirDefinitions, RepositoryDeps, RequestScope } from '../fhir-deps.ts';
 import { type Denied, type Interaction, isRedactedView, type Opened } from '../gate/index.ts';
 import type { SearchContext } from '../search/find-matches.ts';
@@ -111,10 +112,9 @@ export class CareRepository extends FhirRepository {
   }
 
   override async readReference<T extends Resource>(reference: Reference<T>): Promise<WithId<T>> {
-    const [type, id] = reference.reference?.split('/') ?? [];
-    if (type === undefined || id === undefined)
-      throw new AppError('invalid-request', 'A reference is written Type/id.');
-    return this.readResource<T>(type, id);
+    const target = localTarget(reference.reference ?? '', this.#deps.baseUrl());
+    if (target === undefined) throw new AppError('not-found', 'A reference is written Type/id here.');
+    return this.readResource<T>(target.type, target.id);
   }
 
   override async readReferences<T extends Resource>(

@@ -1,6 +1,7 @@
 import type { Resource } from '@medplum/fhirtypes';
 import { AppError, canonicalJson, utf8 } from '../../shared/index.ts';
 import type { SealedRecord, SealedWrite } from '../../vault/index.ts';
+import { localTarget } from '../definitions/references.ts';
 import type { FhirDefinitions, FhirDeps, RequestScope } from '../fhir-deps.ts';
 import type { Denied, WritePermitted } from '../gate/index.ts';
 import { InvalidResourceError } from '../http/outcome.ts';
@@ -144,9 +145,10 @@ function versionAfter(existing: SealedRecord | undefined): number {
 /** What is prescribed may be sensitive in itself: its labels are the prescription's too. */
 async function labelsOfDefining(context: WriteContext, resource: Resource): Promise<string[]> {
   const labels: string[] = [];
-  for (const reference of definingReferences(resource, context.deps.baseUrl())) {
-    const [type, id] = reference.split('/').slice(-2);
-    if (type === undefined || id === undefined || !ID.test(id)) continue;
+  const ownBase = context.deps.baseUrl();
+  for (const reference of definingReferences(resource, ownBase)) {
+    const { type, id } = localTarget(reference, ownBase) ?? {};
+    if (type === undefined || id === undefined) continue;
     const target = await context.store.read(type, id);
     if (target !== undefined) labels.push(...readStoredLabels(target.labels).own);
   }
@@ -168,7 +170,9 @@ async function store(context: WriteContext, resource: Resource, placement: Place
     plaintext: utf8(canonicalJson(resource)),
     // Made when the version is sealed: those of a whole bundle would be many times as large as the bundle.
     get tokens() {
-      return placement.deleted ? [] : tokensOfResource(resource, context.definitions.parameters);
+      return placement.deleted
+        ? []
+        : tokensOfResource(resource, context.definitions.parameters, context.deps.baseUrl());
     },
   });
 }

@@ -11,6 +11,7 @@ import {
   type TokenExpression,
   type TokenMatch,
 } from '../../vault/index.ts';
+import { localReference, typeOfReference } from '../definitions/references.ts';
 import type { CompiledParameter, SearchParameterType } from '../definitions/search-parameters.ts';
 import { badSearch, splitValues } from './search-query.ts';
 
@@ -23,17 +24,23 @@ export function filterExpression(
   parameter: CompiledParameter,
   modifier: string | undefined,
   value: string,
+  ownBase: string,
 ): TokenMatch {
   if (modifier === 'missing') return missing(parameter, value);
   if (modifier === 'not') {
-    const match = alternatives(parameter, undefined, value);
+    const match = alternatives(parameter, undefined, value, ownBase);
     return { where: { not: match.where }, exact: match.exact };
   }
-  return alternatives(parameter, modifier, value);
+  return alternatives(parameter, modifier, value, ownBase);
 }
 
-function alternatives(parameter: CompiledParameter, modifier: string | undefined, value: string): TokenMatch {
-  const matches = splitValues(value).map((one) => oneValue(parameter, modifier, one));
+function alternatives(
+  parameter: CompiledParameter,
+  modifier: string | undefined,
+  value: string,
+  ownBase: string,
+): TokenMatch {
+  const matches = splitValues(value).map((one) => oneValue(parameter, modifier, one, ownBase));
   return {
     where: { any: matches.map((match) => match.where) },
     exact: matches.every((match) => match.exact),
@@ -52,18 +59,28 @@ function presence({ code, type, components }: CompiledParameter): TokenExpressio
   return { all: components.map((component) => ({ token: presentToken(component.code) })) };
 }
 
-function oneValue(parameter: CompiledParameter, modifier: string | undefined, value: string): TokenMatch {
-  if (parameter.type === 'composite') return composite(parameter, modifier, value);
-  return typedValue(parameter.code, parameter.type, modifier, value);
+function oneValue(
+  parameter: CompiledParameter,
+  modifier: string | undefined,
+  value: string,
+  ownBase: string,
+): TokenMatch {
+  if (parameter.type === 'composite') return composite(parameter, modifier, value, ownBase);
+  return typedValue(parameter.code, parameter.type, modifier, value, ownBase);
 }
 
-function composite(parameter: CompiledParameter, modifier: string | undefined, value: string): TokenMatch {
+function composite(
+  parameter: CompiledParameter,
+  modifier: string | undefined,
+  value: string,
+  ownBase: string,
+): TokenMatch {
   if (modifier !== undefined) throw unsupportedModifier(parameter.code, modifier);
   const parts = value.split('$');
   if (parts.length !== parameter.components.length)
     throw badSearch(`${parameter.code} has ${parameter.components.length} parts, separated by $.`);
   const matches = parameter.components.map((component, place) =>
-    typedValue(component.code, component.type, undefined, parts[place] as string),
+    typedValue(component.code, component.type, undefined, parts[place] as string, ownBase),
   );
   // The parts must be found in one element together, which tokens of a whole resource cannot tell.
   return { where: { all: matches.map((match) => match.where) }, exact: false };
@@ -74,6 +91,7 @@ function typedValue(
   type: SearchParameterType,
   modifier: string | undefined,
   value: string,
+  ownBase: string,
 ): TokenMatch {
   switch (type) {
     case 'token':
@@ -81,7 +99,7 @@ function typedValue(
     case 'string':
       return stringValue(code, modifier, value);
     case 'reference':
-      return referenceValue(code, modifier, value);
+      return referenceValue(code, modifier, value, ownBase);
     case 'date':
       return noModifier(code, modifier) ?? dateValue(code, value);
     case 'number':
@@ -123,18 +141,27 @@ function stringValue(code: string, modifier: string | undefined, value: string):
 }
 
 /** `Type/id`, an absolute URL, or an id; `:Type` says the type, `:identifier` finds a logical reference. */
-function referenceValue(code: string, modifier: string | undefined, value: string): TokenMatch {
+function referenceValue(
+  code: string,
+  modifier: string | undefined,
+  value: string,
+  ownBase: string,
+): TokenMatch {
   if (modifier === 'identifier') return tokenValue(`${code}:identifier`, undefined, value);
   if (modifier !== undefined && !/^[A-Z]\w+$/.test(modifier)) throw unsupportedModifier(code, modifier);
   if (value === '') return { where: NOTHING, exact: true };
-  if (modifier !== undefined)
-    return { where: referenceTo(code, `${modifier}/${value.split('/').at(-1)}`), exact: true };
-  if (!value.includes('/'))
+  const isId = !value.includes('/');
+  if (modifier !== undefined) {
+    const reference = localReference(isId ? `${modifier}/${value}` : value, ownBase);
+    const isOfType = typeOfReference(reference, ownBase) === modifier;
+    return { where: isOfType ? referenceTo(code, reference) : NOTHING, exact: true };
+  }
+  if (isId)
     return {
       where: { any: [{ token: { param: code, kind: 'reference-id', value } }, referenceTo(code, value)] },
       exact: true,
     };
-  return { where: referenceTo(code, value), exact: true };
+  return { where: referenceTo(code, localReference(value, ownBase)), exact: true };
 }
 
 export function referenceTo(code: string, reference: string): TokenExpression {

@@ -7,6 +7,8 @@ import type {
   SealedRecord,
   TokenExpression,
 } from '../../vault/index.ts';
+import { type LocalTarget, localTarget } from '../definitions/references.ts';
+import type { CompiledParameter } from '../definitions/search-parameters.ts';
 import type { FhirDefinitions, RepositoryDeps, RequestScope } from '../fhir-deps.ts';
 import { promisesOf, type VisibleRecord } from '../gate/index.ts';
 import { dateBounds, filterExpression, referenceTo } from './filter-expression.ts';
@@ -54,9 +56,10 @@ export async function findMatches(
   for (const filter of filters) await addFilter(context, type, filter, plan, depth);
   const matches: Match[] = [];
   const { gate } = context.deps;
+  const ownBase = context.deps.baseUrl();
   const pages = candidatePages(context, type, plan);
   for await (const visible of gate.visibleAmong(context.scope.session, pages, 'search', PAGE)) {
-    const confirmed = await Promise.all(visible.map((one) => confirm(one, plan)));
+    const confirmed = await Promise.all(visible.map((one) => confirm(one, plan, ownBase)));
     matches.push(...confirmed.filter((match) => match !== undefined));
     // Counted after the gate, so that the limit tells nothing of what may not be seen.
     if (matches.length > MAX_MATCHES) throw tooMany();
@@ -73,11 +76,15 @@ function tooMany(): AppError {
   );
 }
 
-async function confirm(visible: VisibleRecord<string>, plan: Plan): Promise<Match | undefined> {
+async function confirm(
+  visible: VisibleRecord<string>,
+  plan: Plan,
+  ownBase: string,
+): Promise<Match | undefined> {
   if (!plan.needsContent && !visible.hasHiddenParts) return { visible };
   const opened = (await visible.open()) as Resource | null | undefined;
   if (opened === null || opened === undefined) return undefined;
-  return plan.content.every((filters) => filters.some((filter) => matchesContent(filter, opened)))
+  return plan.content.every((filters) => filters.some((filter) => matchesContent(filter, opened, ownBase)))
     ? { visible, opened }
     : undefined;
 }
@@ -135,7 +142,7 @@ function addPlain(context: SearchContext, type: string, filter: SearchFilter, pl
     context.ignored.push(code);
     return;
   }
-  const match = filterExpression(parameter, modifier, filter.value);
+  const match = filterExpression(parameter, modifier, filter.value, context.deps.baseUrl());
   plan.content.push([{ parameter, modifier, value: filter.value }]);
   // An absence is judged on what the requester sees: the index would tell of hidden parts by leaving a record out.
   const isOfAbsence = asksForAbsence(match.where);
@@ -246,9 +253,9 @@ async function reverseChained(
     depth + 1,
   );
   const resources = await Promise.all(matches.map((match) => openMatch(match)));
-  return resources.flatMap((resource) =>
-    resource === undefined ? [] : referencesOf(parameter.valuesOf(resource), type),
-  );
+  return resources
+    .flatMap((resource) => (resource === undefined ? [] : targetsOf(context, parameter, resource)))
+    .flatMap((target) => (target.type === type ? [target.id] : []));
 }
 
 /** The content of a match as the requester sees it; undefined when it may not be seen any more. */
@@ -257,12 +264,16 @@ export async function openMatch(match: Match): Promise<Resource | undefined> {
   return opened ?? undefined;
 }
 
-/** Ids of the resources of a type that these references point to. */
-export function referencesOf(values: readonly unknown[], type: string): string[] {
-  return values.flatMap((value) => {
+/** The resources of this server that a resource refers to by a parameter. */
+export function targetsOf(
+  context: SearchContext,
+  parameter: CompiledParameter,
+  resource: Resource,
+): LocalTarget[] {
+  const ownBase = context.deps.baseUrl();
+  return parameter.valuesOf(resource, ownBase).flatMap((value) => {
     const reference = typeof value === 'string' ? value : (value as { reference?: unknown }).reference;
-    const [target, id] = typeof reference === 'string' ? reference.split('/').slice(-2) : [];
-    return target === type && id !== undefined ? [id] : [];
+    return typeof reference === 'string' ? (localTarget(reference, ownBase) ?? []) : [];
   });
 }
 

@@ -1,6 +1,6 @@
 import type { Resource } from '@medplum/fhirtypes';
 import type { SealedRecord } from '../../vault/index.ts';
-import { findMatches, openMatch, referencesOf, type SearchContext } from './find-matches.ts';
+import { findMatches, openMatch, type SearchContext, targetsOf } from './find-matches.ts';
 import { badSearch, type IncludeRule, type SearchQuery } from './search-query.ts';
 
 const MAX_ROUNDS = 5;
@@ -40,8 +40,9 @@ async function forward(
   for (const resource of resources) {
     if (resource.resourceType !== rule.source) continue;
     for (const parameter of parametersOf(context, rule)) {
-      for (const type of rule.target === undefined ? context.definitions.resourceTypes : [rule.target]) {
-        for (const id of referencesOf(parameter.valuesOf(resource), type)) targets.add(`${type}/${id}`);
+      for (const { type, id } of targetsOf(context, parameter, resource)) {
+        const isWanted = rule.target === undefined || rule.target === type;
+        if (isWanted && context.definitions.resourceTypes.has(type)) targets.add(`${type}/${id}`);
       }
     }
   }

@@ -16,17 +16,19 @@ export type ContentFilter = {
  * Whether the resource, as the requester sees it, matches. Asked where tokens are not certain, and where parts of the stored
  * record are hidden: a search must not match what may not be seen.
  */
-export function matchesContent(filter: ContentFilter, resource: Resource): boolean {
+export function matchesContent(filter: ContentFilter, resource: Resource, ownBase: string): boolean {
   const { parameter, modifier, value } = filter;
   const isText = parameter.type === 'string' && modifier !== 'missing' && modifier !== 'not';
   if (isText) {
-    const texts = parameter.valuesOf(resource).flatMap(stringsOf);
+    const texts = parameter.valuesOf(resource, ownBase).flatMap(stringsOf);
     return splitValues(value).some((one) => stringMatches(texts, modifier, one));
   }
-  const { where } = filterExpression(parameter, modifier, value);
+  const { where } = filterExpression(parameter, modifier, value, ownBase);
   if (parameter.type !== 'composite' || modifier === 'missing' || modifier === 'not')
-    return holds(where, tokensOfParameter(parameter, resource));
-  return parameter.valuesOf(resource).some((element) => holds(where, tokensOfComposite(parameter, element)));
+    return holds(where, tokensOfParameter(parameter, resource, ownBase));
+  return parameter
+    .valuesOf(resource, ownBase)
+    .some((element) => holds(where, tokensOfComposite(parameter, element, ownBase)));
 }
 
 /** Evaluates an expression over the tokens of one resource, as the index does in SQL. */

@@ -74,7 +74,7 @@ async function order(context: SearchContext, query: SearchQuery, found: Found[])
   );
   const sortable = opened.filter((one): one is Found & { resource: Resource } => one.resource !== undefined);
   const kept = sortable.map((one) => ({ ...one, match: { ...one.match, opened: one.resource } }));
-  return sortMatches(kept, query.sort, context.definitions.parameters);
+  return sortMatches(kept, query.sort, context.definitions.parameters, context.deps.baseUrl());
 }
 
 function byNewest(left: Found, right: Found): number {

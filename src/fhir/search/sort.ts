@@ -12,10 +12,11 @@ export function sortMatches<T extends Sortable>(
   matches: readonly T[],
   rules: readonly SortRule[],
   parameters: SearchParameters,
+  ownBase: string,
 ): T[] {
   const keyed = matches.map((match) => ({
     match,
-    keys: rules.map((rule) => sortValue(match, rule, parameters)),
+    keys: rules.map((rule) => sortValue(match, rule, parameters, ownBase)),
   }));
   keyed.sort((left, right) => {
     for (const [place, rule] of rules.entries()) {
@@ -34,13 +35,20 @@ function compare(left: SortValue, right: SortValue, isDescending: boolean): numb
   return (left < right ? -1 : 1) * (isDescending ? -1 : 1);
 }
 
-function sortValue(match: Sortable, rule: SortRule, parameters: SearchParameters): SortValue {
+function sortValue(
+  match: Sortable,
+  rule: SortRule,
+  parameters: SearchParameters,
+  ownBase: string,
+): SortValue {
   if (rule.code === '_lastUpdated') return match.lastUpdatedMs;
   if (rule.code === '_id') return match.id;
   const parameter = parameters.find(match.resource.resourceType, rule.code);
   if (parameter === undefined)
     throw badSearch(`${match.resource.resourceType} cannot be sorted by ${rule.code.slice(0, 64)}.`);
-  const values = parameter.valuesOf(match.resource).flatMap((value) => comparable(parameter.type, value));
+  const values = parameter
+    .valuesOf(match.resource, ownBase)
+    .flatMap((value) => comparable(parameter.type, value));
   values.sort((left, right) => (left < right ? -1 : 1));
   return rule.isDescending ? values.at(-1) : values[0];
 }

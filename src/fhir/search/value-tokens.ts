@@ -1,5 +1,6 @@
 import type { Resource } from '@medplum/fhirtypes';
 import { parseDateTime } from '../../contracts/index.ts';
+import { AppError } from '../../shared/index.ts';
 import {
   exactToken,
   type IndexToken,
@@ -11,6 +12,7 @@ import {
   tokensForQuantity,
   tokensForString,
 } from '../../vault/index.ts';
+import { localTarget } from '../definitions/references.ts';
 import type {
   CompiledParameter,
   SearchParameters,
@@ -18,43 +20,72 @@ import type {
 } from '../definitions/search-parameters.ts';
 
 type Json = Record<string, unknown>;
-const MAX_TOKENS = 5000;
+/** Not more than the vault takes of one record. */
+const MAX_TOKENS = 20_000;
 const FAR_PAST_MS = -62_135_596_800_000;
 const FAR_FUTURE_MS = 253_402_300_800_000;
 
 /** Everything a resource can be found by, in the clear: the vault keeps only keyed hashes of it. */
-export function tokensOfResource(resource: Resource, parameters: SearchParameters): IndexToken[] {
-  const tokens: IndexToken[] = [];
+export function tokensOfResource(
+  resource: Resource,
+  parameters: SearchParameters,
+  ownBase: string,
+): IndexToken[] {
+  const distinct = new Map<string, IndexToken>();
   for (const parameter of parameters.all(resource.resourceType)) {
     // The parts of a composite are indexed as the parameters that they are by themselves.
     if (parameter.type === 'composite') continue;
-    for (const value of parameter.valuesOf(resource))
-      tokens.push(...tokensOfValue(parameter.code, parameter.type, value));
+    for (const value of parameter.valuesOf(resource, ownBase))
+      addDistinct(distinct, tokensOfValue(parameter.code, parameter.type, value, ownBase));
   }
-  return tokens.length > MAX_TOKENS ? tokens.slice(0, MAX_TOKENS) : tokens;
+  return [...distinct.values()];
 }
 
-export function tokensOfParameter(parameter: CompiledParameter, resource: Resource): IndexToken[] {
-  const values = parameter.valuesOf(resource);
-  if (parameter.type === 'composite') return values.flatMap((value) => tokensOfComposite(parameter, value));
-  return values.flatMap((value) => tokensOfValue(parameter.code, parameter.type, value));
+/** Refuses what there is too much of: a record that is not found by all that it says would be missed without a word. */
+function addDistinct(distinct: Map<string, IndexToken>, tokens: readonly IndexToken[]): void {
+  for (const token of tokens) distinct.set(`${token.param}\0${token.kind}\0${token.value}`, token);
+  if (distinct.size > MAX_TOKENS)
+    throw new AppError(
+      'invalid-resource',
+      `A resource has at most ${MAX_TOKENS} different values that it can be found by. Store it in several.`,
+    );
+}
+
+export function tokensOfParameter(
+  parameter: CompiledParameter,
+  resource: Resource,
+  ownBase: string,
+): IndexToken[] {
+  const values = parameter.valuesOf(resource, ownBase);
+  if (parameter.type === 'composite')
+    return values.flatMap((value) => tokensOfComposite(parameter, value, ownBase));
+  return values.flatMap((value) => tokensOfValue(parameter.code, parameter.type, value, ownBase));
 }
 
 /** The tokens of one value of a composite, each part under the name of the parameter that it is by itself. */
-export function tokensOfComposite(parameter: CompiledParameter, value: unknown): IndexToken[] {
-  return parameter.components.flatMap((component) =>
-    component.valuesOf(value).flatMap((part) => tokensOfValue(component.code, component.type, part)),
+export function tokensOfComposite(
+  parameter: CompiledParameter,
+  value: unknown,
+  ownBase: string,
+): IndexToken[] {
+  return parameter.components.flatMap(({ code, type, valuesOf }) =>
+    valuesOf(value, ownBase).flatMap((part) => tokensOfValue(code, type, part, ownBase)),
   );
 }
 
-export function tokensOfValue(param: string, type: SearchParameterType, value: unknown): IndexToken[] {
+export function tokensOfValue(
+  param: string,
+  type: SearchParameterType,
+  value: unknown,
+  ownBase: string,
+): IndexToken[] {
   switch (type) {
     case 'token':
       return codeTokens(param, value);
     case 'string':
       return stringsOf(value).flatMap((text) => tokensForString(param, text));
     case 'reference':
-      return referenceTokens(param, value);
+      return referenceTokens(param, value, ownBase);
     case 'date':
       return dateTokens(param, value);
     case 'number':
@@ -72,12 +103,20 @@ function codeTokens(param: string, value: unknown): IndexToken[] {
   if (typeof value === 'boolean' || typeof value === 'string')
     return tokensForCode(param, { code: String(value) });
   if (!isJson(value)) return [];
-  if (Array.isArray(value.coding)) return value.coding.flatMap((coding) => codeTokens(param, coding));
+  if (Array.isArray(value.coding) && value.coding.length > 0)
+    return value.coding.flatMap((coding) => codeTokens(param, coding));
   const code = [value.code, value.value].find((one) => typeof one === 'string');
   const system = typeof value.system === 'string' ? { system: value.system } : {};
   return typeof code === 'string' || system.system !== undefined
     ? tokensForCode(param, { ...system, ...(typeof code === 'string' && { code }) })
-    : [];
+    : hasContent(value)
+      ? [presentToken(param)]
+      : [];
+}
+
+/** A code that is only a text, a reference that is only a name: nothing finds it, but it is not missing either. */
+function hasContent(value: Json): boolean {
+  return Object.keys(value).some((name) => name !== 'id' && name !== 'extension');
 }
 
 /** The texts of a string, HumanName or Address (R4 search, "string"). */
@@ -103,20 +142,18 @@ export function stringsOf(value: unknown): string[] {
     .filter((text) => typeof text === 'string');
 }
 
-function referenceTokens(param: string, value: unknown): IndexToken[] {
-  const reference = typeof value === 'string' ? value : isJson(value) ? value.reference : undefined;
-  const tokens: IndexToken[] = [];
-  if (typeof reference === 'string' && !reference.startsWith('#')) {
-    const [type, id] = reference.split('/').slice(-2);
-    tokens.push(presentToken(param), exactToken(param, 'reference', reference));
-    if (type !== undefined && id !== undefined && /^[A-Z]\w+$/.test(type)) {
-      tokens.push(exactToken(param, 'reference-id', id), exactToken(param, 'reference-type', type));
-    }
+/** Only what is on this server is found by its id alone, and only by `Type/id`, however the reference to it is written. */
+function referenceTokens(param: string, value: unknown, ownBase: string): IndexToken[] {
+  const { reference, identifier } = isJson(value) ? value : { reference: value };
+  const isNamed = typeof reference === 'string' && !reference.startsWith('#');
+  const tokens = isNamed || (isJson(value) && hasContent(value)) ? [presentToken(param)] : [];
+  if (isNamed) {
+    const target = localTarget(reference, ownBase);
+    const name = target === undefined ? reference : `${target.type}/${target.id}`;
+    tokens.push(exactToken(param, 'reference', name));
+    if (target !== undefined) tokens.push(exactToken(param, 'reference-id', target.id));
   }
-  const identifier = isJson(value) ? value.identifier : undefined;
-  return isJson(identifier)
-    ? [...tokens, presentToken(param), ...codeTokens(`${param}:identifier`, identifier)]
-    : tokens;
+  return isJson(identifier) ? [...tokens, ...codeTokens(`${param}:identifier`, identifier)] : tokens;
 }
 
 /** From the first to the last moment of a date, a Period or a Timing's events. */
