@@ -1,8 +1,15 @@
 import { SENSITIVITY_CODES, SENSITIVITY_LABELS } from '../../contracts/index.ts';
 import { type Category, categoryOfLabels } from '../../vault/index.ts';
-import { type LabelTable, labelsOfCoding, labelsOfSecurity } from './label-table.ts';
+import {
+  isOtherSensitivity,
+  type LabelTable,
+  labelsOfCoding,
+  labelsOfLevel,
+  labelsOfSecurity,
+} from './label-table.ts';
 import { isStoredName } from './named-patients.ts';
 import {
+  codingsOf,
   forEachObject,
   isObject,
   type Json,
@@ -31,6 +38,7 @@ const DEFINING = new Set([
   'medicationReference',
   'meta',
   'productCodeableConcept',
+  'securityLabel',
   'serviceCategory',
   'serviceType',
   'specialty',
@@ -47,7 +55,9 @@ export const isDefining = (element: string): boolean => DEFINING.has(element);
 
 /** References whose target says what the record is: its labels are the record's too (`inherited`). */
 export function definingReferences(resource: unknown, ownBase: string): string[] {
-  return isObject(resource) ? localReferencesOf(resource.medicationReference, ownBase) : [];
+  if (!isObject(resource)) return [];
+  const ingredients = resource.resourceType === 'Medication' ? resource.ingredient : undefined;
+  return [resource.medicationReference, ingredients].flatMap((value) => localReferencesOf(value, ownBase));
 }
 
 export interface AssignOptions {
@@ -67,7 +77,7 @@ export function assignLabels(
   const found = isObject(resource)
     ? findLabels(resource, table)
     : { own: new Set<string>(), parts: new Set<string>() };
-  const own = new Set([...previous.own, ...(options.inherited ?? []), ...withoutExplained(found.own)]);
+  const own = new Set([...previous.own, ...(options.inherited ?? []), ...found.own]);
   const parts = new Set([...previous.parts, ...found.parts]);
   return { own: [...own].sort(), parts: [...parts].filter((label) => !own.has(label)).sort() };
 }
@@ -79,16 +89,24 @@ function findLabels(resource: JsonObject, table: LabelTable): { own: Set<string>
     for (const label of labelsWithin(value, table)) (isDefining(element) ? own : parts).add(label);
   }
   for (const label of definingContained(resource, table)) own.add(label);
-  return { own, parts };
+  if (statesOther(resource)) return { own, parts };
+  return { own: withoutExplained(own), parts };
 }
 
 /** `meta.security` R beside PSY is R because of PSY; alone, it is a label of its own. */
-function withoutExplained(labels: ReadonlySet<string>): readonly string[] {
+function withoutExplained(labels: ReadonlySet<string>): Set<string> {
   const explained = [...labels].some((label) => label !== 'restricted' && label !== 'sealed');
-  return [...labels].filter((label) => label !== 'restricted' || !explained);
+  return new Set([...labels].filter((label) => label !== 'restricted' || !explained));
 }
 
-function typeLabels({ resourceType }: JsonObject): readonly string[] {
+/** Violence beside PSY is not because of PSY. */
+function statesOther(resource: JsonObject): boolean {
+  return codingsOf(resource).some(isOtherSensitivity);
+}
+
+/** By its type; a Composition has its confidentiality as a plain code (R4 composition, "confidentiality"). */
+function typeLabels({ resourceType, confidentiality }: JsonObject): readonly string[] {
+  if (resourceType === 'Composition') return labelsOfLevel(confidentiality);
   const label = typeof resourceType === 'string' ? LABELS_OF_TYPE.get(resourceType) : undefined;
   return label === undefined ? [] : [label];
 }

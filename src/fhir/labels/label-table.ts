@@ -21,7 +21,8 @@ export interface LabelTable {
 }
 
 const MAX_ROWS = 10_000;
-const ACT_CODE = 'http://terminology.hl7.org/CodeSystem/v3-ActCode';
+const ACT_CODE = normaliseSystem('http://terminology.hl7.org/CodeSystem/v3-ActCode');
+const CONFIDENTIALITY = normaliseSystem(CONFIDENTIALITY_SYSTEM);
 
 /** A table with further rows. Rows only ever add: nothing a hospital writes can make a record less sensitive. */
 export function extendLabelTable(table: LabelTable, rows: readonly ValueSetRow[]): LabelTable {
@@ -91,17 +92,45 @@ function icdLabels(table: LabelTable, system: string, code: string): readonly st
   return [...new Set(found.map(({ label }) => label))];
 }
 
-/** Labels a security label (`meta.security`) states outright; R and V that nothing else explains become `restricted`. */
-export function labelsOfSecurity({
-  system,
-  code,
-}: {
+/**
+ * The other codes of v3 ActCode under InformationSensitivityPolicy. Each asks for heightened confidentiality, so none may count as
+ * nothing; what no label of its own stands for is `restricted`.
+ */
+const OTHER_SENSITIVITIES: ReadonlyMap<string, string> = new Map([
+  ...words('COGN DVD EMOTDIS').map((code): [string, string] => [code, 'mental-health']),
+  ...words('SCA SICKLE').map((code): [string, string] => [code, 'genetic']),
+  ...words(
+    'MST SDV SPI TBOO VIO DEMO DOB GENDER LIVARG MARST RACE REL B EMPL LOCIS SSP ADOL CEL DIA DRGIS EMP PDS PHY PRS',
+  ).map((code): [string, string] => [code, 'restricted']),
+]);
+
+function words(text: string): string[] {
+  return text.split(' ');
+}
+
+interface SecurityCoding {
   readonly system: string;
   readonly code: string;
-}): readonly string[] {
+}
+
+/** Labels a security label (`meta.security`) states outright; R and V that nothing else explains become `restricted`. */
+export function labelsOfSecurity({ system, code }: SecurityCoding): readonly string[] {
   if (system === LABEL_SYSTEM) return SENSITIVITY_LABELS.includes(code) ? [code] : ['restricted'];
-  if (system === CONFIDENTIALITY_SYSTEM) return code === 'R' || code === 'V' ? ['restricted'] : [];
-  return system === ACT_CODE ? (SENSITIVITY_CODES.get(code)?.labels ?? []) : [];
+  const name = normaliseSystem(system);
+  if (name === CONFIDENTIALITY) return labelsOfLevel(code);
+  if (name !== ACT_CODE) return [];
+  const other = OTHER_SENSITIVITIES.get(code.trim());
+  return SENSITIVITY_CODES.get(code.trim())?.labels ?? (other === undefined ? [] : [other]);
+}
+
+/** Labels of a code of v3 Confidentiality. */
+export function labelsOfLevel(code: unknown): readonly string[] {
+  return typeof code === 'string' && /^\s*[RV]\s*$/.test(code) ? ['restricted'] : [];
+}
+
+/** Whether a coding states a sensitivity that is `restricted` in itself. */
+export function isOtherSensitivity({ system, code }: SecurityCoding): boolean {
+  return OTHER_SENSITIVITIES.get(code.trim()) === 'restricted' && normaliseSystem(system) === ACT_CODE;
 }
 
 /** The table this system comes with. */

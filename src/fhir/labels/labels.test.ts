@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { test } from 'node:test';
 import { AppError } from '../../shared/index.ts';
 import {
@@ -97,6 +99,8 @@ test('what a prescription prescribes is the prescription', () => {
     assert.deepEqual(definingReferences(apart, base), ['Medication/m1'], reference);
     assert.deepEqual(assignLabels(apart, DEFAULT_LABEL_TABLE, { inherited: ['hiv'] }).own, ['hiv']);
   }
+  const kit = { resourceType: 'Medication', ingredient: [{ itemReference: { reference: 'Medication/m2' } }] };
+  assert.deepEqual(definingReferences(kit, base), ['Medication/m2']);
 });
 
 test('security labels count: sensitivity codes, and R as such only where nothing explains it', () => {
@@ -110,6 +114,43 @@ test('security labels count: sensitivity codes, and R as such only where nothing
     'restricted',
     'sealed',
   ]);
+});
+
+test('a marking counts wherever R4 puts it, under each name of its system, and whatever it is about', () => {
+  const ACT = 'http://terminology.hl7.org/CodeSystem/v3-ActCode';
+  const LEVEL = 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality';
+  const document = (...codings: [string, string][]) =>
+    own({
+      resourceType: 'DocumentReference',
+      securityLabel: codings.map(([system, code]) => concept(system, code)),
+    });
+  assert.deepEqual(document([LEVEL, 'V']), ['restricted']);
+  assert.deepEqual(document([ACT, 'PSY']), ['mental-health']);
+  assert.deepEqual(document([ACT, 'PSY'], [ACT, 'VIO'], [LEVEL, 'R']), ['mental-health', 'restricted']);
+  for (const system of ['http://hl7.org/fhir/v3/ActCode', 'urn:oid:2.16.840.1.113883.5.4'])
+    assert.deepEqual(document([system, 'PSY']), ['mental-health'], system);
+  for (const system of ['http://hl7.org/fhir/v3/Confidentiality', 'urn:oid:2.16.840.1.113883.5.25'])
+    assert.deepEqual(document([system, 'R']), ['restricted'], system);
+  assert.deepEqual(document([LEVEL, 'N']), []);
+  const composition = { resourceType: 'Composition', confidentiality: 'V' };
+  assert.deepEqual(own(composition), ['restricted']);
+  const bundle = { resourceType: 'Bundle', entry: [{ resource: composition }] };
+  assert.deepEqual(assignLabels(bundle, DEFAULT_LABEL_TABLE).parts, ['restricted']);
+});
+
+test('every sensitivity code of HL7 gives a label', () => {
+  const path = createRequire(import.meta.url).resolve('hl7.fhir.r4.examples/CodeSystem-v3-ActCode.json');
+  type Concept = { code: string; concept?: Concept[] };
+  const all = (concepts: Concept[]): Concept[] => concepts.flatMap((one) => [one, ...all(one.concept ?? [])]);
+  const { url, concept: roots } = JSON.parse(readFileSync(path, 'utf8')) as {
+    url: string;
+    concept: Concept[];
+  };
+  const policy = all(roots).find(({ code }) => code === '_InformationSensitivityPolicy');
+  const codes = all(policy?.concept ?? []).filter(({ code }) => !code.startsWith('_'));
+  assert.ok(codes.length > 30, `${codes.length}`);
+  for (const { code } of codes)
+    assert.notDeepEqual(own({ resourceType: 'Flag', meta: { security: [{ system: url, code }] } }), [], code);
 });
 
 test('a label is never lost: an update that drops the code keeps it', () => {

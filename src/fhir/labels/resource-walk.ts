@@ -15,14 +15,17 @@ export const isObject = (value: unknown): value is JsonObject =>
 /** Calls `visit` for every object at or below `value`. */
 export function forEachObject(value: Json | undefined, visit: (object: JsonObject) => void, depth = 0): void {
   if (typeof value !== 'object' || value === null) return;
-  if (depth > MAX_DEPTH)
-    throw new AppError('nesting-too-deep', `The resource is nested deeper than ${MAX_DEPTH} levels.`);
+  if (depth > MAX_DEPTH) throw tooDeep();
   if (Array.isArray(value)) {
     for (const item of value) forEachObject(item, visit, depth + 1);
     return;
   }
   visit(value as JsonObject);
   for (const name of Object.keys(value)) forEachObject((value as JsonObject)[name], visit, depth + 1);
+}
+
+function tooDeep(): AppError {
+  return new AppError('nesting-too-deep', `The resource is nested deeper than ${MAX_DEPTH} levels.`);
 }
 
 export interface FoundCoding {
@@ -39,13 +42,44 @@ export function codingsOf(value: Json | undefined): FoundCoding[] {
   return found;
 }
 
-/** Every literal reference at or below `value`, relative where it is (`Condition/1`), without a version. */
+/**
+ * Every literal reference at or below `value`, relative where it is (`Condition/1`), without a version. A relative one in an entry
+ * of a Bundle is to the server that the entry comes from (R4 bundle, "Resolving references in Bundles").
+ */
 export function referencesOf(value: Json | undefined): string[] {
   const found = new Set<string>();
-  forEachObject(value, ({ reference }) => {
-    if (typeof reference === 'string') found.add(reference.replace(/\/_history\/.*$/, ''));
-  });
+  collectReferences(value, '', found, 0);
   return [...found];
+}
+
+function collectReferences(value: Json | undefined, base: string, found: Set<string>, depth: number): void {
+  if (typeof value !== 'object' || value === null) return;
+  if (depth > MAX_DEPTH) throw tooDeep();
+  if (Array.isArray(value)) {
+    for (const item of value) collectReferences(item, base, found, depth + 1);
+    return;
+  }
+  const object = value as JsonObject;
+  if (typeof object.reference === 'string')
+    found.add(resolved(object.reference.replace(/\/_history\/.*$/, ''), base));
+  for (const name of Object.keys(object)) {
+    const isEntry = name === 'resource' && typeof object.fullUrl === 'string';
+    const within = isEntry ? (baseOf(object.fullUrl as string) ?? base) : base;
+    collectReferences(object[name], within, found, depth + 1);
+  }
+}
+
+const REST_URL =
+  /^([Hh][Tt][Tt][Pp][Ss]?:\/\/.+\/)[A-Z][A-Za-z]+\/[A-Za-z0-9.-]{1,64}(?:\/_history\/[^/]+)?$/;
+
+/** The address of the server that the fullUrl of a Bundle's entry names; undefined for a urn, which names none. */
+export function baseOf(fullUrl: string): string | undefined {
+  return REST_URL.exec(fullUrl)?.[1];
+}
+
+function resolved(reference: string, base: string): string {
+  const isRelative = base !== '' && !/^(?:#|[a-z][a-z0-9+.-]*:)/i.test(reference.trim());
+  return isRelative ? base + reference.trim().replace(/^\/+/, '') : reference;
 }
 
 /** The same, with those to this server (`ownBase` is its address) as it writes them itself, however they are spelt. */

@@ -177,6 +177,9 @@ export const VALUE_SETS: readonly ValueSetRow[] = [
 /** Resource types that are sensitive whatever they hold. */
 export const LABELS_OF_TYPE: ReadonlyMap<string, string> = new Map([['MolecularSequence', 'genetic']]);
 
+const V3_ACT_CODE = 'http://terminology.hl7.org/codesystem/v3-actcode';
+const V3_CONFIDENTIALITY = 'http://terminology.hl7.org/codesystem/v3-confidentiality';
+
 const SYSTEM_ALIASES: ReadonlyMap<string, string> = new Map([
   ['urn:oid:2.16.840.1.113883.6.96', SNOMED],
   ['urn:oid:2.16.840.1.113883.6.1', LOINC],
@@ -185,6 +188,8 @@ const SYSTEM_ALIASES: ReadonlyMap<string, string> = new Map([
   ['urn:oid:2.16.840.1.113883.6.3', ICD10],
   ['urn:oid:2.16.840.1.113883.6.4', ICD10],
   ['urn:oid:2.16.840.1.113883.6.103', ICD9],
+  ['urn:oid:2.16.840.1.113883.5.4', V3_ACT_CODE],
+  ['urn:oid:2.16.840.1.113883.5.25', V3_CONFIDENTIALITY],
 ]);
 
 const MAX_CACHED_SYSTEMS = 1000;
@@ -210,6 +215,9 @@ function nameOfSystem(system: string): string {
   if (known !== undefined) return known;
   if (/icd-?10/.test(name)) return ICD10;
   if (/icd-?9/.test(name)) return ICD9;
+  // http://hl7.org/fhir/v3/ActCode and the like, of earlier releases of FHIR.
+  if (/\/v3[-/]actcode$/.test(name)) return V3_ACT_CODE;
+  if (/\/v3[-/]confidentiality$/.test(name)) return V3_CONFIDENTIALITY;
   return name.startsWith(`${SNOMED}/`) ? SNOMED : name;
 }
 
