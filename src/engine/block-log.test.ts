@@ -20,7 +20,7 @@ async function openLog(storage: PowerLossStorage): Promise<Opened> {
 async function referenceLog(blocks: number): Promise<PowerLossStorage> {
   const storage = powerLossStorage();
   const { log } = await openLog(storage);
-  for (let height = 1; height <= blocks; height++) await log.append(payloadOf(height));
+  for (let height = 1; height <= blocks; height++) await log.append(height, payloadOf(height));
   await log.close();
   return storage;
 }
@@ -103,7 +103,7 @@ describe('the block log', () => {
       assert.equal(log.recovery.keptUnacknowledged, isWhole ? 1 : 0);
       const torn = crashed.content(`${LOG_FILE}.${acknowledged}.torn`);
       assert.deepEqual(torn, isWhole ? undefined : whole.slice(acknowledged, keep));
-      await log.append(payloadOf(log.mark.height + 1));
+      await log.append(log.mark.height + 1, payloadOf(log.mark.height + 1));
       assert.equal((await openLog(crashed)).log.mark.height, isWhole ? 5 : 4);
     }
   });
@@ -141,10 +141,20 @@ describe('the block log', () => {
     const storage = await referenceLog(2);
     const { log } = await openLog(storage);
     storage.failWith((operation) => (operation === 'write' ? new Error('ENOSPC') : undefined));
-    await assert.rejects(log.append(payloadOf(3)), /ENOSPC/);
+    await assert.rejects(log.append(3, payloadOf(3)), /ENOSPC/);
     assert.equal(log.mark.height, 2);
     storage.failWith(undefined);
-    await log.append(payloadOf(3));
+    await log.append(3, payloadOf(3));
+    assert.equal((await openLog(storage)).log.mark.height, 3);
+  });
+
+  test('appends no block twice, nor two at once', async () => {
+    const storage = await referenceLog(2);
+    const { log } = await openLog(storage);
+    const first = log.append(3, payloadOf(3));
+    await assert.rejects(log.append(3, payloadOf(3)), /one frame is appended at a time/);
+    await first;
+    await assert.rejects(log.append(3, payloadOf(3)), /follows the last one/);
     assert.equal((await openLog(storage)).log.mark.height, 3);
   });
 
@@ -152,7 +162,7 @@ describe('the block log', () => {
     const storage = await referenceLog(2);
     const { log } = await openLog(storage);
     storage.failWith((operation) => (operation === 'sync' ? new Error('EIO') : undefined));
-    await assert.rejects(log.append(payloadOf(3)), SyncFailedError);
+    await assert.rejects(log.append(3, payloadOf(3)), SyncFailedError);
     assert.equal(log.mark.height, 2);
   });
 
@@ -188,7 +198,7 @@ async function appendUntilLoss(storage: PowerLossStorage, atLeast: number): Prom
     assert(log.mark.height >= atLeast, `${atLeast} was acknowledged, ${log.mark.height} was found`);
     acknowledged = log.mark.height;
     for (;;) {
-      await log.append(payloadOf(acknowledged + 1));
+      await log.append(acknowledged + 1, payloadOf(acknowledged + 1));
       acknowledged++;
     }
   } catch (error) {

@@ -1,4 +1,4 @@
-import { AppError, equalBytes } from '../shared/index.ts';
+import { AppError, assert, equalBytes } from '../shared/index.ts';
 import { LedgerDamageError } from './damage.ts';
 import { decodeFrame, encodeFrame, type Frame, FrameError, NO_FRAME_HASH } from './frame.ts';
 import { FrameReader } from './frame-reader.ts';
@@ -33,6 +33,7 @@ export class BlockLog {
   readonly #headFile: HeadFile;
   #mark: HeadMark;
   #dirtyEnd: number;
+  #isAppending = false;
   readonly recovery: Recovery;
 
   /** Takes over files that `open` has checked and mended. */
@@ -78,11 +79,22 @@ export class BlockLog {
 
   /**
    * Appends one frame and makes it durable, log first and head after it, so that a torn head slot proves that the
-   * log is whole. Throws without having changed what is acknowledged.
+   * log is whole. Throws without having changed what is acknowledged. The height is stated, because a block that was
+   * appended twice would make the log unreadable.
    */
-  async append(payload: Uint8Array): Promise<Frame> {
+  async append(height: number, payload: Uint8Array): Promise<Frame> {
+    assert(!this.#isAppending, 'one frame is appended at a time');
+    assert(height === this.#mark.height + 1, 'a frame follows the last one of the log');
+    this.#isAppending = true;
+    try {
+      return await this.#write(height, payload);
+    } finally {
+      this.#isAppending = false;
+    }
+  }
+
+  async #write(height: number, payload: Uint8Array): Promise<Frame> {
     await this.#dropUnacknowledgedBytes();
-    const height = this.#mark.height + 1;
     const offset = this.#mark.end;
     const { bytes, hash } = encodeFrame(height, this.#mark.frameHash, payload);
     this.#dirtyEnd = offset + bytes.length;

@@ -57,8 +57,9 @@ export class LedgerState {
   stage(effects: BlockEffects): StagedBlock {
     const height = this.height + 1;
     const sizeBefore = this.history.size;
-    for (const leaf of effects.leaves) this.history.append(leafHash(leaf));
+    // The tree first, because it throws where another block is staged already.
     const staged = this.tree.stage(effects.writes);
+    for (const leaf of effects.leaves) this.history.append(leafHash(leaf));
     const seal = this.#sealOf(height, effects.timeMs, staged.root);
     return {
       seal,

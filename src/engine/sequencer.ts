@@ -187,7 +187,7 @@ export class Sequencer {
         codes,
         seal: { ...staged.seal, checkpoint },
       });
-      return { frame: await this.#log.append(payload), checkpoint };
+      return { frame: await this.#log.append(block.height, payload), checkpoint };
     } catch (cause) {
       staged.discard();
       if (cause instanceof SyncFailedError) this.#failure = cause;

@@ -46,14 +46,24 @@ export type ApplicationParts = {
   /** Told of what CheckTx refuses, when it comes and when it is asked about again after a block. */
   readonly onRefused: (transaction: Uint8Array, verdict: MempoolVerdict) => void;
   readonly log: (line: string) => void;
+  /** Aborted when the connection that this application serves is gone. */
+  readonly connection: AbortSignal;
 };
 
 /** The state machine as CometBFT sees it (ABCI 2.0). Only `commit` writes, and a restored snapshot. */
 export function createApplication(parts: ApplicationParts): Application {
-  const { chain, snapshots } = parts;
+  const { chain, snapshots, connection } = parts;
+  /** What a connection asked for and has not begun when it goes is not done: the next one begins from what `info` tells it. */
+  const inTurn =
+    <Request, Answer>(run: (request: Request) => Answer | Promise<Answer>) =>
+    (request: Request): Promise<Answer> =>
+      chain.inTurn(() => {
+        connection.throwIfAborted();
+        return run(request);
+      });
   return {
-    info: () => info(parts),
-    initChain: (request) => initChain(parts, request),
+    info: inTurn(() => info(parts)),
+    initChain: inTurn((request) => initChain(parts, request)),
     query: (request) => answerQuery(parts, request),
     checkTx: (request) => checkTx(parts, request),
     prepareProposal: ({ txs, time, maxTxBytes }) => ({
@@ -69,12 +79,12 @@ export function createApplication(parts: ApplicationParts): Application {
     verifyVoteExtension: ({ voteExtension }) => ({
       status: voteExtension.length === 0 ? VerifyStatus.ACCEPT : VerifyStatus.REJECT,
     }),
-    finalizeBlock: (request) => finalizeBlock(parts, request),
-    commit: () => commit(parts),
+    finalizeBlock: inTurn((request) => finalizeBlock(parts, request)),
+    commit: inTurn(() => commit(parts)),
     listSnapshots: () => snapshots.list(),
-    offerSnapshot: (request) => snapshots.offer(request),
+    offerSnapshot: inTurn((request) => snapshots.offer(request)),
     loadSnapshotChunk: (request) => snapshots.load(request),
-    applySnapshotChunk: (request) => snapshots.apply(request),
+    applySnapshotChunk: inTurn((request) => snapshots.apply(request, connection)),
   };
 }
 

@@ -131,8 +131,10 @@ async function runEngine(
     onRefused: (bytes: Uint8Array, verdict: MempoolVerdict) => intake.refused(bytes, verdict),
     log: options.log,
   };
-  const connect = (): Application =>
-    tellingUpgrade(createApplication({ ...parts, mempool: new MempoolAdmission(chain) }), onUpgradeNeeded);
+  const connect = (connection: AbortSignal): Application => {
+    const mempool = new MempoolAdmission(chain);
+    return tellingUpgrade(createApplication({ ...parts, mempool, connection }), onUpgradeNeeded);
+  };
   const server = await serveAbci(connect, abciAddress(options), options.log);
   const shutDown = async (): Promise<void> => {
     await intake.close();

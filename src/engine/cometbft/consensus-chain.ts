@@ -70,7 +70,7 @@ export class ConsensusChain {
   #recordedConsensusHeight: number;
   #failure: AppError | undefined;
   #upgradeNeeded: AppError | undefined;
-  #underWay: Promise<unknown> = Promise.resolve();
+  #lastTurn: Promise<unknown> = Promise.resolve();
   #commits = 0;
   #recentBlocks: readonly RecentBlock[] = [];
 
@@ -172,7 +172,7 @@ export class ConsensusChain {
     const decided = this.#decided;
     if (decided === undefined) throw new Error('There is no decided block to commit.');
     if (this.#failure !== undefined) throw this.#failure;
-    const committed = decided.isEmpty ? undefined : await this.#writing(this.#record(decided));
+    const committed = decided.isEmpty ? undefined : await this.#record(decided);
     this.#decided = undefined;
     this.#executed = [];
     this.#consensusHeight = decided.consensusHeight;
@@ -194,7 +194,7 @@ export class ConsensusChain {
     if (results.some(({ code }, index) => code !== agreed.codes[index])) throw otherRules(agreed.height);
     const staged = this.parts.state.stage({ timeMs: agreed.timeMs, leaves, writes });
     const decided = { consensusHeight, isEmpty: false, ...executed, staged } as const;
-    const committed = await this.#writing(this.#record(decided)).catch((cause) => {
+    const committed = await this.#record(decided).catch((cause) => {
       if (this.nextHeight === agreed.height) staged.discard();
       throw cause;
     });
@@ -203,14 +203,19 @@ export class ConsensusChain {
     return committed;
   }
 
-  /** Resolves when no write is under way. */
-  async settled(): Promise<void> {
-    await this.#underWay.catch(() => undefined);
+  /**
+   * Runs one at a time, over all connections, what says or changes how far the ledger is. A consensus engine that was started again
+   * asks on new connections while what it asked for before may still be on its way to the disk.
+   */
+  inTurn<Value>(run: () => Value | Promise<Value>): Promise<Value> {
+    const turn = this.#lastTurn.then(run);
+    this.#lastTurn = turn.catch(() => undefined);
+    return turn;
   }
 
-  #writing<Value>(written: Promise<Value>): Promise<Value> {
-    this.#underWay = written;
-    return written;
+  /** Resolves when every turn that was asked for is over. */
+  async settled(): Promise<void> {
+    await this.#lastTurn;
   }
 
   async #record(decided: Decided & { readonly isEmpty: false }): Promise<CommittedBlock> {
@@ -224,7 +229,7 @@ export class ConsensusChain {
       codes: output.results.map(({ code }) => code),
       seal: { ...staged.seal, checkpoint },
     });
-    const frame = await log.append(payload).catch((cause) => {
+    const frame = await log.append(block.height, payload).catch((cause) => {
       if (cause instanceof SyncFailedError) this.#failure = cause;
       throw cause;
     });

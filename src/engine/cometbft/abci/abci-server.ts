@@ -12,17 +12,24 @@ export type AbciServer = { readonly address: AbciAddress; close(): Promise<void>
 /** Linux keeps 108 bytes for the name of a socket, one of them for its end. */
 const MAX_SOCKET_PATH_BYTES = 107;
 
-/** Serves an application to CometBFT (ABCI 2.0, the socket protocol); `connect` gives what a new connection talks to. */
+/**
+ * Serves an application to CometBFT (ABCI 2.0, the socket protocol); `connect` gives what a new connection talks to, and is given a
+ * signal that tells when that connection is gone.
+ */
 export async function serveAbci(
-  connect: () => Application,
+  connect: (connection: AbortSignal) => Application,
   address: AbciAddress,
   log: (line: string) => void,
 ): Promise<AbciServer> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket));
-    new AbciConnection(socket, allMethods(connect()), log);
+    const gone = new AbortController();
+    socket.on('close', () => {
+      sockets.delete(socket);
+      gone.abort(new Error('Its connection was closed.'));
+    });
+    new AbciConnection(socket, allMethods(connect(gone.signal)), log);
   });
   await listen(server, address);
   const close = async (): Promise<void> => {

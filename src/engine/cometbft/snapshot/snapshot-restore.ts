@@ -64,13 +64,19 @@ export class SnapshotRestore {
     return this.#restoring !== undefined;
   }
 
-  /** Takes the next chunk over, or says that it is not what it should be; then nothing of it is taken. */
-  async apply(index: number, bytes: Uint8Array): Promise<'accepted' | 'false'> {
+  /**
+   * Takes the next chunk over, or says that it is not what it should be; then nothing of it is taken. Stops between two blocks when
+   * the connection is gone, so that the next one need not wait for the whole chunk.
+   */
+  async apply(index: number, bytes: Uint8Array, connection: AbortSignal): Promise<'accepted' | 'false'> {
     const restoring = this.#restoring;
     if (restoring === undefined || index !== restoring.next) throw outOfTurn(index);
     const chunk = chunkOrNone(bytes);
     if (chunk === undefined || !isPartOf(restoring.metadata, index, chunk)) return 'false';
-    for (const block of chunk.blocks) await this.#take(block, restoring);
+    for (const block of chunk.blocks) {
+      connection.throwIfAborted();
+      await this.#take(block, restoring);
+    }
     restoring.next += 1;
     if (restoring.next === restoring.metadata.chunkEnds.length) this.#finish(restoring);
     return 'accepted';

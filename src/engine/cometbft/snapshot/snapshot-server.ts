@@ -60,10 +60,13 @@ export class SnapshotServer {
   }
 
   /** A false chunk is fetched again from another node, and its sender is asked for nothing more. */
-  async apply({ index, chunk, sender }: RequestApplySnapshotChunk): Promise<ResponseApplySnapshotChunk> {
+  async apply(
+    { index, chunk, sender }: RequestApplySnapshotChunk,
+    connection: AbortSignal,
+  ): Promise<ResponseApplySnapshotChunk> {
     if (!this.#restore.isRestoring)
       return { result: ApplyResult.ABORT, refetchChunks: [], rejectSenders: [] };
-    const verdict = await this.#restore.apply(index, chunk);
+    const verdict = await this.#restore.apply(index, chunk, connection);
     if (verdict === 'accepted') return { result: ApplyResult.ACCEPT, refetchChunks: [], rejectSenders: [] };
     this.#parts.log(
       `Chunk ${index} of the snapshot, from node ${JSON.stringify(sender)}, is not what the consortium agreed on. It is fetched again from another node.`,

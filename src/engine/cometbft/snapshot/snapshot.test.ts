@@ -17,6 +17,7 @@ import {
 } from '../../sample-chain.ts';
 import { type CometBftEngine, openCometBftEngine } from '../cometbft-engine.ts';
 import { AbciClient } from '../testing/abci-client.ts';
+import { holdAppends } from '../testing/held-appends.ts';
 import { PlayedConsensus } from '../testing/played-consensus.ts';
 import { proveRange, verifyRange } from './range-proof.ts';
 import { decodeChunk, decodeMetadata, encodeChunk, encodeMetadata } from './snapshot-format.ts';
@@ -247,6 +248,35 @@ describe('snapshots', async () => {
       });
       assert.equal(refused.applySnapshotChunk?.result, 2, 'without an offer there is nothing to apply');
     }));
+
+  test('whose chunk is being taken over when CometBFT is started again: that ends, and the same chunk is taken once', async (t) => {
+    const joiner = await openNode(chain);
+    assert.equal(await offer(joiner, newest, trusted), ACCEPT);
+    const held = holdAppends(t);
+    const unanswered = assert.rejects(apply(joiner, 0, chunks[0] as Uint8Array), /closed/);
+    await held.begun;
+    joiner.consensus.client.close();
+    await unanswered;
+    const client = await AbciClient.open(join(joiner.folder, 'abci.sock'));
+    const restarted = { ...joiner, consensus: new PlayedConsensus(client, chain) };
+    const other = await AbciClient.open(join(joiner.folder, 'abci.sock'));
+    const offered = offer(restarted, newest, trusted);
+    await other.ask({ echo: { message: 'the offer has been read, and that the old connection is gone' } });
+    other.close();
+    held.release();
+    try {
+      assert.equal(await offered, ACCEPT);
+      assert.equal(joiner.engine.head().height, 1, 'the block that was being written is there, and no other');
+      for (const [index, chunk] of chunks.entries())
+        assert.equal((await apply(restarted, index, chunk)).result, ACCEPT);
+      await assertJoined(restarted);
+    } finally {
+      await closeNode(restarted);
+    }
+    const again = await openNode(chain, joiner.folder);
+    await assertJoined(again);
+    await closeNode(again);
+  });
 
   test('that were cut short are taken up again, and CometBFT cannot begin a chain on half of one', async () => {
     const half = await openNode(chain);
