@@ -83,7 +83,11 @@ test('the answer to a bundle of many entries has headers that a client accepts',
     request: { method: 'PUT', url: `Observation/many-${place}` },
   }));
   const body = JSON.stringify({ resourceType: 'Bundle', type: 'transaction', entry });
-  const reply = await node.fhir('', token, { method: 'POST', body });
+  const reply = await node.fhir('', token, {
+    method: 'POST',
+    body,
+    headers: { 'content-type': 'application/fhir+json' },
+  });
   assert.equal(reply.status, 200);
   const promise = reply.headers.get('careledger-log-promise') ?? '';
   assert.ok(promise.length > 0 && promise.length <= 8192);

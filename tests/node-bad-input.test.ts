@@ -289,3 +289,24 @@ test('no name, id, query or token that was sent is in anything the node logged, 
     assert.doesNotMatch(metrics, word, `the metrics hold ${canary}`);
   }
 });
+
+test('only JSON is spoken: anything else is refused by its name, and HEAD answers as GET without a body', async () => {
+  const ask = (path: string, headers: Record<string, string> = {}, method = 'GET') =>
+    node.fhir(path, clinician, { method, headers });
+  for (const type of ['text/plain', 'application/fhir+xml', 'application/xml'])
+    await expectOutcome(await createPatient('{"resourceType":"Patient"}', type), 415);
+  for (const accept of ['application/fhir+xml', 'text/html'])
+    await expectOutcome(await ask('Patient/none', { accept }), 406);
+  for (const format of ['xml', 'ttl', 'text/html'])
+    await expectOutcome(await ask(`Patient?_format=${format}`), 406);
+  for (const format of ['json', 'application/fhir%2Bjson', 'application/fhir+json'])
+    assert.equal((await ask(`metadata?_format=${format}`)).status, 200, format);
+  const browser = 'text/html,application/xhtml+xml,*/*;q=0.8';
+  assert.equal((await ask('metadata', { accept: browser })).status, 200);
+  const created = await createPatient('{"resourceType":"Patient"}');
+  const { id } = (await created.json()) as { id: string };
+  const head = await ask(`Patient/${id}`, {}, 'HEAD');
+  assert.deepEqual([head.status, head.headers.get('etag'), await head.text()], [200, 'W/"1"', '']);
+  assert.equal((await ask('Patient/none', {}, 'HEAD')).status, 404);
+  assert.equal((await fetch(`${node.url}/fhir/R4/metadata`, { method: 'HEAD' })).status, 200);
+});

@@ -28,6 +28,7 @@ export const ERROR_TABLE = {
   'body-too-large': entry(413, 'too-long', BAD_INPUT_EXIT),
   'too-many': entry(413, 'too-costly', BAD_INPUT_EXIT),
   'unsupported-media-type': entry(415, 'not-supported', BAD_INPUT_EXIT),
+  'not-acceptable': entry(406, 'not-supported', BAD_INPUT_EXIT),
   'method-not-allowed': entry(405, 'not-supported', BAD_INPUT_EXIT),
   'request-aborted': entry(400, 'incomplete', BAD_INPUT_EXIT),
   'token-missing': entry(401, 'login', REFUSED_EXIT),

@@ -82,8 +82,8 @@ async function saveReceipt(
 
 /** The node's own code where it tells one, else what the status means. */
 function refusal(status: number, outcome: Record<string, unknown>): AppError {
-  const [issue] = (outcome.issue ?? []) as { details?: { text?: string }; diagnostics?: string }[];
-  const code = issue?.diagnostics?.split(':')[0] ?? '';
+  const [issue] = (outcome.issue ?? []) as { details?: { coding?: { code?: string }[]; text?: string } }[];
+  const code = issue?.details?.coding?.[0]?.code ?? '';
   const byStatus: Record<number, ErrorCode> = {
     401: 'token-refused',
     403: 'forbidden',
@@ -95,10 +95,7 @@ function refusal(status: number, outcome: Record<string, unknown>): AppError {
     code in ERROR_TABLE
       ? (code as ErrorCode)
       : (byStatus[status] ?? (status >= 500 ? 'unavailable' : 'invalid-request'));
-  return new AppError(
-    known,
-    issue?.details?.text ?? issue?.diagnostics ?? `The node refused (HTTP ${status}).`,
-  );
+  return new AppError(known, issue?.details?.text ?? `The node refused (HTTP ${status}).`);
 }
 
 function bundleText(bundle: Record<string, unknown>): string {

@@ -14,6 +14,7 @@ import { translatingErrors } from '../repository/translate-errors.ts';
 import { effectOf } from '../repository/write-effect.ts';
 import { createCursorSeal } from '../search/page-cursor.ts';
 import { createValidator } from '../validation/validate.ts';
+import { requireFhirJson } from './media-type.ts';
 import type { FhirHttpReply, FhirHttpRequest } from './message.ts';
 import { outcomeOfError } from './outcome.ts';
 import { parseBundle } from './parse-bundle.ts';
@@ -21,7 +22,7 @@ import { type Answer, replyOf } from './reply.ts';
 
 export type FhirHandler = (request: FhirHttpRequest) => Promise<FhirHttpReply>;
 
-const METHODS: ReadonlySet<string> = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE']);
+const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']);
 
 /** The FHIR R4 surface. Every request that touches a record goes through a repository that goes through the gate. */
 export function createFhirHandler(ports: FhirDeps): FhirHandler {
@@ -36,17 +37,26 @@ export function createFhirHandler(ports: FhirDeps): FhirHandler {
   const startedAt = new Date(deps.now()).toISOString();
   return async (request) => {
     const scope: RequestScope | undefined = request.session && { session: request.session, promises: [] };
+    const replyWith = (answer: Answer) => replyOf(deps.baseUrl(), request, scope?.promises ?? [], answer);
     try {
+      requireFhirJson(request);
+      const asked = asGet(request);
       const answer =
-        request.path === '/metadata' && request.method === 'GET'
+        asked.path === '/metadata' && asked.method === 'GET'
           ? { status: 200, resource: capabilityStatement(definitions, deps.baseUrl(), startedAt) }
-          : await answerFor(deps, definitions, router, request, scope);
-      return replyOf(deps.baseUrl(), request, scope?.promises ?? [], answer);
+          : await answerFor(deps, definitions, router, asked, scope);
+      return replyWith(answer);
     } catch (error) {
       const { status, outcome } = outcomeOfError(error);
-      return replyOf(deps.baseUrl(), request, scope?.promises ?? [], { status, resource: outcome });
+      const reply = replyWith({ status, resource: outcome });
+      return status >= 500 ? { ...reply, error } : reply;
     }
   };
+}
+
+/** R4 http, "read": HEAD is decided and logged as the GET is; only its answer has no body. */
+function asGet(request: FhirHttpRequest): FhirHttpRequest {
+  return request.method === 'HEAD' ? { ...request, method: 'GET' } : request;
 }
 
 let definitionsOnce: FhirDefinitions | undefined;

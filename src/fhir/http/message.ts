@@ -17,4 +17,6 @@ export type FhirHttpReply = {
   readonly status: number;
   readonly headers: Record<string, string>;
   readonly body: string;
+  /** Behind a status of 500 or more: what went wrong, for the node's own log. */
+  readonly error?: unknown;
 };

@@ -2,6 +2,7 @@ import { getStatus, normalizeOperationOutcome, OperationOutcomeError } from '@me
 import type { OperationOutcome, OperationOutcomeIssue } from '@medplum/fhirtypes';
 import { AppError, ERROR_TABLE, type ErrorCode } from '../../shared/index.ts';
 
+const ERROR_SYSTEM = 'urn:careledger:error';
 const INTERNAL =
   'The node failed in a way it did not expect. Nothing was changed; its log has the request id.';
 
@@ -25,11 +26,18 @@ export class LocatedError extends AppError {
   }
 }
 
+/** Issues of a library, with our code for them. */
+function withCode(code: ErrorCode, issues: readonly OperationOutcomeIssue[] = []): OperationOutcome {
+  const coding = [{ system: ERROR_SYSTEM, code }];
+  const issue = issues.map((one) => ({ ...one, details: { coding, ...one.details } }));
+  return { resourceType: 'OperationOutcome', issue };
+}
+
 export function outcomeOf(code: ErrorCode, text: string, expression?: string): OperationOutcome {
   const issue = {
     severity: 'error' as const,
     code: ERROR_TABLE[code].issueType,
-    details: { coding: [{ system: 'urn:careledger:error', code }], text },
+    details: { coding: [{ system: ERROR_SYSTEM, code }], text },
     ...(expression !== undefined && { expression: [expression] }),
   };
   return { resourceType: 'OperationOutcome', issue: [issue as OperationOutcomeIssue] };
@@ -38,7 +46,7 @@ export function outcomeOf(code: ErrorCode, text: string, expression?: string): O
 /** What a thrown error tells the caller. Errors that nobody foresaw say nothing of what was in them. */
 export function outcomeOfError(error: unknown): { status: number; outcome: OperationOutcome } {
   if (error instanceof InvalidResourceError)
-    return { status: 422, outcome: { resourceType: 'OperationOutcome', issue: [...error.issues] } };
+    return { status: 422, outcome: withCode(error.code, error.issues) };
   if (error instanceof AppError) {
     const expression = error instanceof LocatedError ? error.expression : undefined;
     const outcome = outcomeOf(error.code, error.message, expression);
@@ -47,7 +55,8 @@ export function outcomeOfError(error: unknown): { status: number; outcome: Opera
   if (error instanceof OperationOutcomeError) {
     if (error.cause instanceof AppError) return outcomeOfError(error.cause);
     const outcome = normalizeOperationOutcome(error);
-    return { status: getStatus(outcome), outcome };
+    const status = getStatus(outcome);
+    return { status, outcome: withCode(status === 404 ? 'not-found' : 'invalid-request', outcome.issue) };
   }
   return { status: 500, outcome: outcomeOf('internal', INTERNAL) };
 }

@@ -1,7 +1,6 @@
 import type { Resource } from '@medplum/fhirtypes';
 import type { SealedRecord } from '../../vault/index.ts';
 import type { FhirHttpReply, FhirHttpRequest } from './message.ts';
-import { outcomeOf } from './outcome.ts';
 
 /** What an interaction came to: a resource, or the text of a version as it is stored. */
 export type Answer =
@@ -17,6 +16,14 @@ const MAX_PROMISE_CHARACTERS = 12_288;
  */
 const MAX_PROMISES = 6;
 
+const DONE = JSON.stringify({
+  resourceType: 'OperationOutcome',
+  issue: [{ severity: 'information', code: 'informational' }],
+});
+
+/** When to come back after `429` and `503` (RFC 9110, 10.2.3). */
+const RETRY_AFTER_SECONDS = '5';
+
 /** The answer as HTTP has it (R4 http, "managing resource contention", "create", "Prefer"). */
 export function replyOf(
   baseUrl: string,
@@ -30,6 +37,7 @@ export function replyOf(
   if (lastUpdated !== undefined) headers['last-modified'] = new Date(lastUpdated).toUTCString();
   if ('location' in answer && answer.location !== undefined)
     headers.location = `${baseUrl}/${answer.location}/_history/${versionId}`;
+  if (answer.status === 429 || answer.status === 503) headers['retry-after'] = RETRY_AFTER_SECONDS;
   const fitting = promisesThatFit(promises);
   if (fitting !== '') headers['careledger-log-promise'] = fitting;
   if (isNotModified(request, versionId)) return { status: 304, headers, body: '' };
@@ -61,7 +69,7 @@ function promisesThatFit(promises: readonly string[]): string {
 /** RFC 9110 section 13.1.2; the read has been decided and logged like any other. */
 function isNotModified(request: FhirHttpRequest, versionId: string | undefined): boolean {
   return (
-    request.method === 'GET' &&
+    (request.method === 'GET' || request.method === 'HEAD') &&
     versionId !== undefined &&
     request.headers['if-none-match'] === `W/"${versionId}"`
   );
@@ -77,10 +85,6 @@ function bodyOf(
       ? undefined
       : /return=(minimal|OperationOutcome)/.exec(request.headers.prefer ?? '')?.[1];
   if (prefer === 'minimal') return '';
-  if (prefer === 'OperationOutcome')
-    return JSON.stringify({
-      ...outcomeOf('internal', 'Done.'),
-      issue: [{ severity: 'information', code: 'informational' }],
-    });
+  if (prefer === 'OperationOutcome') return DONE;
   return JSON.stringify(resource);
 }

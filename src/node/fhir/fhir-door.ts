@@ -5,6 +5,7 @@ import type { RegistryView } from '../auth/registry-view.ts';
 import { bearerToken, type SessionStore } from '../auth/sessions.ts';
 import type { NodeSession } from '../auth/token-endpoint.ts';
 import { operationOutcomeReply } from '../http/error-response.ts';
+import { faultText } from '../http/fault.ts';
 import { type RequestContext, sendReply } from '../http/http-server.ts';
 import { readBody } from '../http/read-body.ts';
 import { fhirTemplate } from './route-template.ts';
@@ -30,9 +31,13 @@ export function createFhirDoor(deps: Deps): FhirDoor {
   return {
     async handle(incoming, outgoing, context) {
       try {
-        sendReply(outgoing, await answer(incoming, context, deps));
+        const reply = await answer(incoming, context, deps);
+        if (reply.error !== undefined) context.fault = faultText(reply.error);
+        sendReply(outgoing, reply);
       } catch (error) {
-        sendReply(outgoing, operationOutcomeReply(error));
+        const reply = operationOutcomeReply(error);
+        if (reply.status >= 500) context.fault = faultText(error);
+        sendReply(outgoing, reply);
       }
     },
   };
@@ -43,7 +48,8 @@ async function answer(incoming: IncomingMessage, context: RequestContext, deps: 
   const [path = '', query = ''] = splitOnce(incoming.url ?? '/', '?');
   const fhirPath = path.slice(FHIR_PREFIX.length) || '/';
   context.template = fhirTemplate(fhirPath);
-  const session = fhirPath === '/metadata' && method === 'GET' ? undefined : authenticate(incoming, deps);
+  const isPublic = fhirPath === '/metadata' && (method === 'GET' || method === 'HEAD');
+  const session = isPublic ? undefined : authenticate(incoming, deps);
   const body = WITH_BODY.has(method) ? await readBody(incoming, deps.maxBodyBytes) : undefined;
   const headers = headersOf(incoming);
   return deps.handler({ method, path: fhirPath, query, headers, body, session });

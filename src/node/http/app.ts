@@ -4,6 +4,7 @@ import { type Context, Hono } from 'hono';
 import { routePath } from 'hono/route';
 import { AppError, parseJson } from '../../shared/index.ts';
 import { problemReply } from './error-response.ts';
+import { faultText } from './fault.ts';
 import type { RequestContext } from './http-server.ts';
 import { readBody } from './read-body.ts';
 
@@ -26,7 +27,12 @@ export function createApp(): NodeApp {
       problemReply(new AppError('not-found', 'There is nothing at this address. GET / says what there is.')),
     ),
   );
-  app.onError((error) => reply(problemReply(error)));
+  app.onError((error, context) => {
+    const request = contexts.get(context.env.incoming);
+    const answer = problemReply(error);
+    if (request !== undefined && answer.status >= 500) request.fault = faultText(error);
+    return reply(answer);
+  });
   return app;
 }
 

@@ -1,3 +1,4 @@
+import { outcomeOfError } from '../../fhir/index.ts';
 import { AppError, ERROR_TABLE } from '../../shared/index.ts';
 
 /** What an HTTP edge sends: a status, headers and the exact body. */
@@ -10,7 +11,6 @@ export interface HttpReply {
 interface ErrorFacts {
   code: string;
   status: number;
-  issueType: string;
   detail: string;
 }
 
@@ -20,12 +20,11 @@ function errorFacts(error: unknown): ErrorFacts {
     return {
       code: 'internal',
       status: 500,
-      issueType: 'exception',
       detail: 'The node failed on this request.',
     };
   }
   const row = ERROR_TABLE[error.code];
-  return { code: error.code, status: row.httpStatus, issueType: row.issueType, detail: error.message };
+  return { code: error.code, status: row.httpStatus, detail: error.message };
 }
 
 function extraHeaders(facts: ErrorFacts): Record<string, string> {
@@ -53,21 +52,10 @@ export function problemReply(error: unknown): HttpReply {
 
 /** The same as an OperationOutcome, for `/fhir`. */
 export function operationOutcomeReply(error: unknown): HttpReply {
-  const facts = errorFacts(error);
-  const outcome = {
-    resourceType: 'OperationOutcome',
-    issue: [
-      {
-        severity: facts.status >= 500 ? 'fatal' : 'error',
-        code: facts.issueType,
-        details: { text: facts.detail },
-        diagnostics: facts.code,
-      },
-    ],
-  };
+  const { status, outcome } = outcomeOfError(error);
   return {
-    status: facts.status,
-    headers: { 'content-type': 'application/fhir+json; charset=utf-8', ...extraHeaders(facts) },
+    status,
+    headers: { 'content-type': 'application/fhir+json; charset=utf-8', ...extraHeaders(errorFacts(error)) },
     body: JSON.stringify(outcome),
   };
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { AppError } from '../../shared/index.ts';
+import { faultText } from './fault.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -25,6 +26,8 @@ const SECURITY_HEADERS: [string, string][] = [
 export interface RequestContext {
   requestId: string;
   template: string;
+  /** What went wrong where the answer says only that the node failed. */
+  fault?: string;
 }
 
 export type RequestHandler = (
@@ -98,13 +101,14 @@ function observe(
       status,
       ms: milliseconds,
       request: context.requestId,
+      fault: context.fault,
     });
   });
 }
 
 /** A handler must answer its own errors; one that did not is a bug, and the caller still gets an answer. */
 function failLate(outgoing: ServerResponse, cause: unknown, log: Log): void {
-  log.write('error', 'handler-failed', { kind: cause instanceof Error ? cause.name : typeof cause });
+  log.write('error', 'handler-failed', { fault: faultText(cause) });
   if (outgoing.headersSent) return void outgoing.destroy();
   outgoing.writeHead(500, { 'content-type': 'application/problem+json' });
   outgoing.end(
