@@ -126,6 +126,21 @@ test('a cut, extended or reformatted receipt is refused', () => {
   assert.equal(verifyReceipt(' '.repeat((3 << 20) + 1)).code, 'receipt-too-large');
 });
 
+test('a record is named by a type and ids alone: a file writes no sentence into its own verdict', () => {
+  const receipt = parseReceipt(receipts['record-version']);
+  assert.ok(receipt.ok && receipt.value.kind === 'record-version' && receipt.value.body.opening);
+  const { body } = receipt.value;
+  for (const [member, value] of [
+    ['resourceType', 'Patient/1, is true.\n  + Three'],
+    ['id', 'witnesses.\u001b[8m'],
+    ['subject', 'a b'],
+  ]) {
+    const opening = { ...receipt.value.body.opening, [member as string]: value };
+    const forged = formatReceipt({ ...receipt.value, body: { ...body, opening } });
+    assert.equal(verifyReceipt(forged, TRUST).code, 'receipt-malformed', member);
+  }
+});
+
 test('a receipt of one kind cannot be passed off as another', () => {
   for (const kind of KINDS) {
     for (const other of KINDS) {

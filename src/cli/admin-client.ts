@@ -87,6 +87,6 @@ function parseObject(text: string): Record<string, unknown> {
 
 function problemError(problem: Record<string, unknown>): AppError {
   const title = String(problem.title ?? 'internal');
-  const code = (title in ERROR_TABLE ? title : 'internal') as ErrorCode;
+  const code = (Object.hasOwn(ERROR_TABLE, title) ? title : 'internal') as ErrorCode;
   return new AppError(code, String(problem.detail ?? 'The node refused.'));
 }

@@ -1,4 +1,5 @@
 import { AppError, ERROR_TABLE } from '../shared/index.ts';
+import { printable, printableLines } from './printable.ts';
 
 /** Where a command's answer, its progress and its errors go. Answers on standard output, the rest on standard error. */
 export interface Terminal {
@@ -12,28 +13,35 @@ export interface Terminal {
   warn(text: string): void;
 }
 
-/** The terminal of this process. */
-export function openTerminal(json: boolean): Terminal {
+/** A stream that a terminal writes to. */
+export type Output = { write(text: string): unknown; readonly isTTY?: boolean };
+
+/** The terminal of this process, or of the streams given. No text gets there with a control character but the end of a line. */
+export function openTerminal(
+  json: boolean,
+  stdout: Output = process.stdout,
+  stderr: Output = process.stderr,
+): Terminal {
   let rewriting = false;
   const endProgress = (): void => {
-    if (rewriting) process.stderr.write('\n');
+    if (rewriting) stderr.write('\n');
     rewriting = false;
   };
   return {
     json,
     answer(value, text) {
       endProgress();
-      process.stdout.write(json ? `${JSON.stringify(value)}\n` : `${text}\n`);
+      stdout.write(`${json ? printable(JSON.stringify(value)) : printableLines(text)}\n`);
     },
     progress(text) {
-      if (!process.stderr.isTTY) return void process.stderr.write(`${text}\n`);
-      process.stderr.write(`\r\x1b[K${text}`);
+      if (stderr.isTTY !== true) return void stderr.write(`${printableLines(text)}\n`);
+      stderr.write(`\r\x1b[K${printable(text)}`);
       rewriting = true;
     },
     endProgress,
     warn(text) {
       endProgress();
-      process.stderr.write(`${text}\n`);
+      stderr.write(`${printableLines(text)}\n`);
     },
   };
 }
@@ -46,14 +54,14 @@ export function reportFailure(terminal: Terminal, error: unknown): number {
     return 70;
   }
   const row = ERROR_TABLE[error.code];
-  if (terminal.json)
-    process.stdout.write(`${JSON.stringify({ error: error.code, message: error.message })}\n`);
-  terminal.warn(`${error.message}  [${error.code}]`);
+  if (terminal.json) terminal.answer({ error: error.code, message: error.message }, '');
+  terminal.warn(`${printable(error.message)}  [${error.code}]`);
   return row.exitCode;
 }
 
 /** Columns of text, aligned; for lists that a person reads. */
-export function table(rows: string[][]): string {
+export function table(cells: string[][]): string {
+  const rows = cells.map((row) => row.map(printable));
   const widths = rows.reduce<number[]>(
     (all, row) => row.map((cell, at) => Math.max(all[at] ?? 0, cell.length)),
     [],

@@ -1,4 +1,5 @@
 import type { ProofVerdict } from '../client/index.ts';
+import { printable } from './printable.ts';
 
 /** A verdict as a person reads it: what is proven, and what is not. */
 export function verdictText(verdict: ProofVerdict): string {
@@ -10,8 +11,8 @@ export function findingsText(
   heading: string,
   { statements, notProven }: Pick<ProofVerdict, 'statements' | 'notProven'>,
 ): string {
-  const proven = statements.map((line) => `  + ${line}`);
-  const open = notProven.map((line) => `  - ${line}`);
+  const proven = statements.map((line) => `  + ${printable(line)}`);
+  const open = notProven.map((line) => `  - ${printable(line)}`);
   return [
     heading,
     ...(proven.length > 0 ? ['', 'Proven:', ...proven] : []),

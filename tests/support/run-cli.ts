@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { CommanderError } from 'commander';
 import { createProgram } from '../../src/cli/program.ts';
-import { reportFailure, type Terminal } from '../../src/cli/terminal.ts';
+import { openTerminal, reportFailure, type Terminal } from '../../src/cli/terminal.ts';
 
 export const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 
@@ -79,15 +79,10 @@ export async function runHere(words: readonly string[], env: Record<string, stri
 }
 
 function terminalOf(json: boolean, run: Run): Terminal {
-  return {
-    json,
-    answer: (value, text) => {
-      run.stdout += json ? `${JSON.stringify(value)}\n` : `${text}\n`;
+  const output = (name: 'stdout' | 'stderr') => ({
+    write: (text: string) => {
+      run[name] += text;
     },
-    progress: () => undefined,
-    endProgress: () => undefined,
-    warn: (text) => {
-      run.stderr += `${text}\n`;
-    },
-  };
+  });
+  return { ...openTerminal(json, output('stdout'), output('stderr')), progress: () => undefined };
 }

@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import type { ExchangeAnswer, NodeClient } from '../../client/index.ts';
 import { AppError, ERROR_TABLE, type ErrorCode, fromUtf8 } from '../../shared/index.ts';
 import { connectAs, openSession } from '../connect.ts';
+import { printable } from '../printable.ts';
 import type { Terminal } from '../terminal.ts';
 import { asOption, nodeOption, purposeOption } from './options.ts';
 
@@ -82,8 +83,10 @@ async function saveReceipt(
 
 /** The node's own code where it tells one, else what the status means. */
 function refusal(status: number, outcome: Record<string, unknown>): AppError {
-  const [issue] = (outcome.issue ?? []) as { details?: { coding?: { code?: string }[]; text?: string } }[];
-  const code = issue?.details?.coding?.[0]?.code ?? '';
+  const [issue] = listOf(outcome.issue) as { details?: { coding?: unknown; text?: unknown } }[];
+  const [coding] = listOf(issue?.details?.coding) as { code?: unknown }[];
+  const text = issue?.details?.text;
+  const code = typeof coding?.code === 'string' ? coding.code : '';
   const byStatus: Record<number, ErrorCode> = {
     401: 'token-refused',
     403: 'forbidden',
@@ -91,32 +94,34 @@ function refusal(status: number, outcome: Record<string, unknown>): AppError {
     410: 'gone',
     429: 'too-many-requests',
   };
-  const known =
-    code in ERROR_TABLE
-      ? (code as ErrorCode)
-      : (byStatus[status] ?? (status >= 500 ? 'unavailable' : 'invalid-request'));
-  return new AppError(known, issue?.details?.text ?? `The node refused (HTTP ${status}).`);
+  const known = Object.hasOwn(ERROR_TABLE, code)
+    ? (code as ErrorCode)
+    : (byStatus[status] ?? (status >= 500 ? 'unavailable' : 'invalid-request'));
+  return new AppError(known, typeof text === 'string' ? text : `The node refused (HTTP ${status}).`);
 }
 
 function bundleText(bundle: Record<string, unknown>): string {
-  const entries = (bundle.entry ?? []) as { resource?: Record<string, unknown> }[];
-  const lines = entries.map(
-    ({ resource = {} }) => `${String(resource.resourceType)}/${String(resource.id)}  ${titleOf(resource)}`,
-  );
-  return [
-    `${entries.length} found${bundle.total === undefined ? '' : ` of ${String(bundle.total)}`}`,
-    ...lines,
-  ].join('\n');
+  const entries = listOf(bundle.entry) as ({ resource?: Record<string, unknown> } | null)[];
+  const lines = entries.map((entry) => {
+    const resource = entry?.resource ?? {};
+    return `${String(resource.resourceType)}/${String(resource.id)}  ${titleOf(resource)}`;
+  });
+  const total = bundle.total === undefined ? '' : ` of ${String(bundle.total)}`;
+  return [`${entries.length} found${total}`, ...lines].map(printable).join('\n');
 }
 
 function titleOf(resource: Record<string, unknown>): string {
   const concept = (resource.code ?? resource.medicationCodeableConcept ?? resource.vaccineCode) as
-    | { text?: string }
+    | { text?: unknown }
     | undefined;
-  const [name] = (resource.name ?? []) as { given?: string[]; family?: string }[];
-  return (
-    concept?.text ?? (name === undefined ? '' : `${(name.given ?? []).join(' ')} ${name.family ?? ''}`.trim())
-  );
+  if (concept?.text !== undefined) return String(concept.text);
+  const [name] = listOf(resource.name) as ({ given?: unknown; family?: unknown } | undefined)[];
+  return [...listOf(name?.given), name?.family ?? ''].map(String).join(' ').trim();
+}
+
+/** A node may put anything in a place where a list belongs. */
+function listOf(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : [];
 }
 
 function parse(text: string): Record<string, unknown> {

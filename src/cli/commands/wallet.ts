@@ -3,6 +3,7 @@ import { createWallet, enrolmentRequest } from '../../client/index.ts';
 import { toHex } from '../../shared/index.ts';
 import { connect, custodianOf, readWallet } from '../connect.ts';
 import { makeFolderOf } from '../home.ts';
+import { printable } from '../printable.ts';
 import { readSecret } from '../secrets.ts';
 import { type Terminal, table } from '../terminal.ts';
 import { nodeOption, walletOption } from './options.ts';
@@ -69,6 +70,8 @@ async function enrol(
   });
   terminal.answer(
     enrolled,
-    `Enrolled as Patient/${enrolled.patientId}. On the ledger you are the pseudonym ${enrolled.accountId}.`,
+    printable(
+      `Enrolled as Patient/${enrolled.patientId}. On the ledger you are the pseudonym ${enrolled.accountId}.`,
+    ),
   );
 }

@@ -108,7 +108,7 @@ async function readBounded(response: Response, maxBytes: number): Promise<Uint8A
 function refusalOf(answer: ExchangeAnswer, url: string): AppError {
   const problem = (parseJson(answer.bytes) ?? {}) as Record<string, unknown>;
   const name = [problem.code, problem.title].find(
-    (value) => typeof value === 'string' && value in ERROR_TABLE,
+    (value) => typeof value === 'string' && Object.hasOwn(ERROR_TABLE, value),
   );
   const detail = [problem.detail, problem.error_description].find((value) => typeof value === 'string');
   const message =

@@ -52,6 +52,17 @@ export function text(maxCharacters: number): Codec<string> {
   };
 }
 
+/** A text of one form, which leaves no room for anything else that a reader would take for words of ours. */
+export function matching(pattern: RegExp): Codec<string> {
+  return {
+    encode: (value) => value,
+    decode(json) {
+      if (typeof json !== 'string' || !pattern.test(json)) throw new ShapeError(`expected ${pattern}`);
+      return json;
+    },
+  };
+}
+
 export function oneOf<const Names extends readonly string[]>(names: Names): Codec<Names[number]> {
   return {
     encode: (value) => value,

@@ -8,6 +8,7 @@ import {
   type Decoded,
   hex32,
   list,
+  matching,
   nullable,
   object,
   oneOf,
@@ -57,12 +58,14 @@ export const accountKeyProof = object({ publicKey: hash, rotations: list(rotatio
 /** One part of a payload and its way to the payload's root. */
 const part = object({ bytes: base64(MAX_TRANSACTION_BYTES), index: count, count, path });
 
+const fhirId = matching(/^[A-Za-z0-9.-]{1,64}$/);
+
 /** What opens a record's commitment; the holder may leave it out and show the receipt without the content. */
 const recordOpening = object({
   salt: hex32,
-  subject: nullable(text(64)),
-  resourceType: text(64),
-  id: text(64),
+  subject: nullable(fhirId),
+  resourceType: matching(/^[A-Za-z]{1,64}$/),
+  id: fhirId,
   version: count,
   content: base64(MAX_CONTENT_BYTES),
 });
