@@ -1,29 +1,19 @@
 /** `npm run bench -- [NAME] [--seconds N] [--rounds N] [--seed S] [--size N] [--full] [--json]`: each peer and us in one run, in turn. */
 import { availableParallelism, cpus, totalmem } from 'node:os';
-import { parseArgs } from 'node:util';
+import { commandLine, wholeNumber } from '../scripts/command-line.ts';
 import type { BenchCase, BenchOptions } from './bench-case.ts';
 import { BENCHES } from './benches.ts';
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    seconds: { type: 'string', default: '4' },
-    rounds: { type: 'string', default: '3' },
-    seed: { type: 'string', default: '1' },
-    size: { type: 'string' },
-    full: { type: 'boolean', default: false },
-    json: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
-});
-
 const names = Object.keys(BENCHES);
-if (values.help) {
-  console.log(
-    `npm run bench -- [NAME] [--seconds N] [--rounds N] [--seed S] [--size N] [--full] [--json]\nNames: ${names.join(', ')}`,
-  );
-  process.exit(0);
-}
+const USAGE = `npm run bench -- [NAME]… [--seconds N] [--rounds N] [--seed S] [--size N] [--full] [--json]\nNames: ${names.join(', ')}`;
+const { values, positionals } = commandLine(USAGE, {
+  seconds: { type: 'string', default: '4' },
+  rounds: { type: 'string', default: '3' },
+  seed: { type: 'string', default: '1' },
+  size: { type: 'string' },
+  full: { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
+});
 const chosen = positionals.length > 0 ? positionals : names;
 const unknown = chosen.filter((name) => !names.includes(name));
 if (unknown.length > 0) {
@@ -32,11 +22,11 @@ if (unknown.length > 0) {
 }
 
 const options: BenchOptions = {
-  seconds: Number(values.seconds),
-  rounds: Number(values.rounds),
-  seed: Number(values.seed),
+  seconds: wholeNumber('seconds', values.seconds, 1),
+  rounds: wholeNumber('rounds', values.rounds, 1),
+  seed: wholeNumber('seed', values.seed),
   full: values.full,
-  ...(values.size !== undefined && { size: Number(values.size) }),
+  ...(values.size !== undefined && { size: wholeNumber('size', values.size, 1) }),
   progress: (line) => console.error(line),
 };
 const machine = {

@@ -5,16 +5,14 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { bundle } from './bundle-modules.ts';
+import { commandLine } from './command-line.ts';
 
 const root = dirname(import.meta.dirname);
-const { values } = parseArgs({
-  options: {
-    out: { type: 'string', default: join(root, '.build/browser/careledger.js') },
-    entry: { type: 'string', default: join(root, 'src/client/browser.ts') },
-    list: { type: 'boolean', default: false },
-  },
+const { values } = commandLine('npm run bundle:browser -- [--out FILE] [--entry MODULE] [--list]', {
+  out: { type: 'string', default: join(root, '.build/browser/careledger.js') },
+  entry: { type: 'string', default: join(root, 'src/client/browser.ts') },
+  list: { type: 'boolean', default: false },
 });
 const out = resolve(values.out);
 const { code, modules } = bundle(resolve(values.entry), 'careledger');

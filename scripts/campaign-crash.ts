@@ -3,28 +3,20 @@
  * cuts the power of a simulated disk as often; nothing acknowledged may be lost, and the log has to replay to the same
  * appHash, here and on every other Node that is named.
  */
-import { parseArgs } from 'node:util';
+import { commandLine, wholeNumber } from './command-line.ts';
 import { otherNodes, runCrashCampaign } from './crash-campaign.ts';
 import { runPowerLossCampaign } from './power-loss-campaign.ts';
 
-const { values } = parseArgs({
-  options: {
+const { values } = commandLine(
+  'npm run campaign:crash -- [--runs N] [--seed S] [--replay-with NODE]… [--json]',
+  {
     runs: { type: 'string', default: '200' },
     seed: { type: 'string', default: '1' },
     'replay-with': { type: 'string', multiple: true, default: [] },
     json: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
   },
-});
-if (values.help) {
-  console.log('npm run campaign:crash -- [--runs N] [--seed S] [--replay-with NODE]… [--json]');
-  process.exit(0);
-}
-const [runs, seed] = [Number(values.runs), Number(values.seed)];
-if (!Number.isSafeInteger(runs) || runs < 1 || !Number.isSafeInteger(seed)) {
-  console.error('--runs takes a whole number from 1, --seed a whole number.');
-  process.exit(2);
-}
+);
+const [runs, seed] = [wholeNumber('runs', values.runs, 1), wholeNumber('seed', values.seed)];
 const replayWith = otherNodes(values['replay-with']);
 if (replayWith === undefined) {
   console.error('--replay-with takes the path of a Node that runs here.');

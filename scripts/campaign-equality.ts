@@ -5,31 +5,30 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { compareEngines, countOutcomes } from '../src/engine/cometbft/testing/equality.ts';
 import { findCometBft } from '../src/engine/index.ts';
+import { commandLine, wholeNumber } from './command-line.ts';
 
-const { values } = parseArgs({
-  options: {
+const { values } = commandLine(
+  'npm run campaign:equality -- [--transactions N] [--round-size N] [--seed S]',
+  {
     transactions: { type: 'string', default: '10000' },
     'round-size': { type: 'string', default: '400' },
     seed: { type: 'string', default: '1' },
-    help: { type: 'boolean', default: false },
   },
-});
-if (values.help) {
-  console.log('npm run campaign:equality -- [--transactions N] [--round-size N] [--seed S]');
-  process.exit(0);
-}
+);
+const transactions = wholeNumber('transactions', values.transactions, 1);
+const roundSize = wholeNumber('round-size', values['round-size'], 1);
+const seed = wholeNumber('seed', values.seed);
 
 const folder = mkdtempSync(join(tmpdir(), 'careledger-equality-'));
 try {
   const runs = await compareEngines({
     binary: await findCometBft({ log: (line) => console.error(line) }),
     folder,
-    transactions: Number(values.transactions),
-    roundSize: Number(values['round-size']),
-    seed: Number(values.seed),
+    transactions,
+    roundSize,
+    seed,
     progress: (line) => console.log(line),
   });
   console.log(countOutcomes(runs[0]?.outcomes ?? []));

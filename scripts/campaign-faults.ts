@@ -3,32 +3,22 @@
  * loaded, while one of them is killed, paused, cut off, wiped, made to diverge or robbed of its key state, and now and then one
  * more than consensus bears. Nothing acknowledged may be lost or applied twice, nothing forks, and the chain goes on.
  */
-import { parseArgs } from 'node:util';
 import { findCometBft } from '../src/engine/index.ts';
+import { commandLine, wholeNumber } from './command-line.ts';
 import { cleanUpAtExit } from './faults/processes.ts';
 import { runSchedule, type ScheduleReport } from './faults/run-schedule.ts';
 
-const USAGE = 'npm run campaign:faults -- [--schedules N] [--seed S] [--json] [--keep]';
-const { values } = parseArgs({
-  options: {
-    schedules: { type: 'string', default: '50' },
-    seed: { type: 'string', default: '1' },
-    json: { type: 'boolean', default: false },
-    keep: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
+const USAGE =
+  'npm run campaign:faults -- [--schedules N] [--seed S] [--json] [--keep]\n' +
+  '--keep leaves the folders of the schedules, with the logs, for whoever looks for a cause.';
+const { values } = commandLine(USAGE, {
+  schedules: { type: 'string', default: '50' },
+  seed: { type: 'string', default: '1' },
+  json: { type: 'boolean', default: false },
+  keep: { type: 'boolean', default: false },
 });
-if (values.help) {
-  console.log(
-    `${USAGE}\n--keep leaves the folders of the schedules, with the logs, for whoever looks for a cause.`,
-  );
-  process.exit(0);
-}
-const [schedules, firstSeed] = [Number(values.schedules), Number(values.seed)];
-if (!Number.isSafeInteger(schedules) || schedules < 1 || !Number.isSafeInteger(firstSeed)) {
-  console.error('--schedules takes a whole number from 1, --seed a whole number.');
-  process.exit(2);
-}
+const schedules = wholeNumber('schedules', values.schedules, 1);
+const firstSeed = wholeNumber('seed', values.seed);
 
 cleanUpAtExit(values.keep);
 const progress = (line: string): void => console.error(line);

@@ -6,12 +6,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { rpcSource } from '../src/client/index.ts';
 import { cometBftOrReason, startLocalNetwork, until } from '../src/engine/cometbft/testing/local-network.ts';
 import { randomRounds, submitRounds } from '../src/engine/cometbft/testing/random-rounds.ts';
 import type { Engine } from '../src/engine/index.ts';
 import type { LightBlock } from '../src/ledger/index.ts';
+import { commandLine, wholeNumber } from './command-line.ts';
 import { buildProgram, findGo } from './crosscheck/go-program.ts';
 import { checkLight } from './crosscheck/light-check.ts';
 import { changedCases, foreignFindings, merkleCases } from './crosscheck/merkle-check.ts';
@@ -20,14 +20,12 @@ const ROUNDS = 12;
 const ROUND_SIZE = 25;
 const TAMPERINGS = 1000;
 
-const { values } = parseArgs({
-  options: { validators: { type: 'string', default: '4' }, seed: { type: 'string', default: '1' } },
+const { values } = commandLine('npm run crosscheck -- [--validators N, at most 10] [--seed S]', {
+  validators: { type: 'string', default: '4' },
+  seed: { type: 'string', default: '1' },
 });
-const [size, seed] = [Number(values.validators), Number(values.seed)];
-if (!Number.isSafeInteger(size) || size < 1 || size > 10 || !Number.isSafeInteger(seed)) {
-  console.error('--validators takes 1 to 10, --seed a whole number.');
-  process.exit(2);
-}
+const size = Math.min(10, wholeNumber('validators', values.validators, 1));
+const seed = wholeNumber('seed', values.seed);
 const [go, found] = await Promise.all([findGo(), cometBftOrReason()]);
 if (go === undefined || 'reason' in found) {
   console.error(
