@@ -93,6 +93,26 @@ test('a custodian that changed its key since is held to the promise of its old k
   assert.equal(verifyText(await caseOf(chain, forged)).code, 'signature-invalid');
 });
 
+test('who has a key that was replaced makes no promise that was due later', async () => {
+  const chain = anchoredChain();
+  const stolen = chain.chain.hospital;
+  const next = chain.rotateKey(stolen, actor(60));
+  const replacedMs = chain.chain.timeMs;
+  chain.chain.timeMs += 62_000;
+  chain.addAccess('later');
+  chain.anchorAccesses(next);
+  const late = verifyText(await caseOf(chain, promiseOf(chain, 900, 'never', replacedMs + 60_001, stolen)));
+  assert.equal(late.code, 'promise-key-replaced');
+  const inTime = promiseOf(chain, 900, 'never', replacedMs + 60_000, stolen);
+  const verdict = verifyText(await caseOf(chain, inTime));
+  assert.ok(verdict.ok && verdict.promise === 'broken');
+  assert.match(verdict.notProven.join(), /the custodian itself signed it: it replaced this key at/);
+  const text = await caseOf(chain, inTime);
+  const { digest: _, custodianKey, ...members } = JSON.parse(text) as Record<string, unknown>;
+  const without = sealJson({ ...members, custodianKey: { ...(custodianKey as object), rotations: [] } });
+  assert.equal(verifyPromiseCase(without).code, 'signer-unproven', 'no change of key is left out');
+});
+
 test('a promise by another key, and a case without its fields, are refused', async () => {
   const chain = anchoredChain();
   const text = await caseOf(chain, promiseOf(chain, 1, 'b', 1_500));

@@ -1,6 +1,5 @@
 import { decodeRecordedAnchor } from '../../contracts/index.ts';
-import { parsePublicKey } from '../../identity/index.ts';
-import { type AccessPromise, decodePromise, verifyPromise } from '../../ledger/index.ts';
+import { decodePromise } from '../../ledger/index.ts';
 import { AppError, toHex } from '../../shared/index.ts';
 import {
   type AccountKeyProof,
@@ -10,9 +9,6 @@ import {
   parseReceipt,
   type StateSubject,
 } from '../receipts/index.ts';
-
-/** A rotate-key payload begins with the new key. */
-const KEY_BYTES = 32;
 
 /** Enough that a chain which grows between two questions answers both at one height once. */
 const MAX_ATTEMPTS = 5;
@@ -51,30 +47,34 @@ export type EntryPlace = NonNullable<PromiseCase['leaf']>;
 /** Where the evidence of a case comes from. */
 export type CaseSource = {
   readonly proveState: ProveState;
-  /** The custodian's key; with the head that its rotations are proven under, if it has any. */
+  /** The custodian's keys; with the head that its rotations are proven under, if it has any. */
   proveKey(): Promise<{ readonly checkpoint: string | undefined; readonly key: AccountKeyProof }>;
   /** What stands at a place of the anchored log; undefined when it is not shown. */
   entryAt(index: number, size: number): Promise<EntryPlace | undefined>;
 };
 
 /**
- * Puts together what shows whether a promise to log was kept: the custodian's key, its newest anchor under one head, and what
- * stands at the promised place.
+ * Puts together what shows whether a promise to log was kept, all under one head: the custodian's keys, its account, its newest
+ * anchor, and what stands at the promised place.
  */
 export async function collectPromiseCase(promiseHeader: string, source: CaseSource): Promise<string> {
   const promise = decodePromise(promiseHeader);
   if (!promise.ok) throw new AppError('invalid-request', promise.error);
   const { custodian, leafIndex } = promise.value;
+  const stateOf = (table: 'account' | 'access-anchor') =>
+    fetchState(source.proveState, { table, ids: [custodian] });
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
-    const proven = await source.proveKey();
-    const subject: StateSubject = { table: 'access-anchor', ids: [custodian] };
-    const { value, proof, ...head } = await fetchState(source.proveState, subject);
-    if (proven.checkpoint !== undefined && proven.checkpoint !== head.checkpoint) continue;
+    const { checkpoint, key } = await source.proveKey();
+    const account = await stateOf('account');
+    if (account.value === null) throw wrongAnswer();
+    const { value, proof, ...head } = await stateOf('access-anchor');
+    if ([checkpoint ?? head.checkpoint, account.checkpoint].some((one) => one !== head.checkpoint)) continue;
     const size = value === null ? 0 : decodeRecordedAnchor(value).logSize;
     const leaf = size > leafIndex ? await source.entryAt(leafIndex, size) : undefined;
     return formatPromiseCase({
       promise: promiseHeader,
-      custodianKey: keyOfPromise(promise.value, proven.key),
+      custodianKey: key,
+      account: { value: account.value, proof: account.proof },
       ...head,
       anchor: { value, proof },
       leaf: leaf ?? null,
@@ -84,16 +84,6 @@ export async function collectPromiseCase(promiseHeader: string, source: CaseSour
     'unavailable',
     'The ledger grew too fast to prove both the key and the anchor at one height. Try again.',
   );
-}
-
-/** The changes of key up to the one that the promise was signed with; all of them when none fits, which the case then shows. */
-function keyOfPromise(promise: AccessPromise, key: AccountKeyProof): AccountKeyProof {
-  for (let count = 0; count <= key.rotations.length; count += 1) {
-    const rotations = key.rotations.slice(0, count);
-    const candidate = parsePublicKey(rotations.at(-1)?.payload.slice(0, KEY_BYTES) ?? key.publicKey);
-    if (candidate.ok && verifyPromise(promise, candidate.value)) return { ...key, rotations };
-  }
-  return key;
 }
 
 async function fetchState(proveState: ProveState, subject: StateSubject): Promise<StateReceipt> {

@@ -35,6 +35,8 @@ export const REFUSALS = {
   'consensus-unproven': 'The blocks in the file are not shown to be decided by the validators of this chain.',
   'head-not-decided': 'The checkpoint is not the head that the validators decided.',
   'promise-malformed': 'The file is not a promise to log of this format.',
+  'promise-key-replaced':
+    'The account had replaced the key before a promise with this deadline can have been made: whoever has the old key made it.',
 } as const satisfies Record<string, string> & Record<NoteError | ReceiptError, string>;
 
 export type RefusalCode = keyof typeof REFUSALS;

@@ -1,20 +1,30 @@
 import { accessAnchorKey, decodeRecordedAnchor } from '../../contracts/index.ts';
 import {
   type AccessPromise,
+  accountKey,
   decodePromise,
   verifyPromise as isMadeBy,
   judgePromise,
+  MAX_PROMISE_DELAY_MS,
   type PromiseState,
+  readAccount,
   verifyStateProof,
 } from '../../ledger/index.ts';
-import { toHex } from '../../shared/index.ts';
+import { equalBytes, toHex } from '../../shared/index.ts';
 import { openSealedJson, sealJson } from '../sealed-json.ts';
 import { base64, type Decoded, nullable, object, oneOf, ShapeError, text } from './json-codec.ts';
-import { accountKeyProof, type ConsensusProof, consensusProof, path, statePlace } from './receipt-format.ts';
+import {
+  accountKeyProof,
+  type ConsensusProof,
+  consensusProof,
+  path,
+  statePlace,
+  stateValue,
+} from './receipt-format.ts';
 import { ProofRefused, refuseUnless } from './refusal.ts';
 import { type ProofVerdict, verdictOf, verified } from './verify-receipt.ts';
 import { type Trust, type VerifiedHead, verifyHead } from './verify-recorded.ts';
-import { type ShownKey, verifyAccountKey } from './verify-signer.ts';
+import { type ShownKey, verifyAccountKeys } from './verify-signer.ts';
 import { accountText, type Findings, headFindings, joinFindings, keyText, timeText } from './words.ts';
 
 const PROMISE_CASE_FORMAT = 'careledger-promise-case/v1';
@@ -23,12 +33,13 @@ const CONSORTIUM_CASE_FORMAT = 'careledger-promise-case/v2';
 const MAX_CASE_CHARACTERS = 3 << 20;
 
 /**
- * A promise to log held against a head of the ledger: the custodian's key, its anchor under that head's state (or that there is
- * none), and the hash of the entry that stands in the promised place, where the custodian showed one. No entry is disclosed.
+ * A promise to log held against a head of the ledger: all keys that the custodian has had, of which its account in that head's state
+ * shows the last one; its anchor in that state (or that there is none); and the hash of the entry that stands in the promised place, where the custodian showed one. No entry is disclosed.
  */
 const members = {
   promise: text(8192),
   custodianKey: accountKeyProof,
+  account: stateValue,
   genesis: base64(64 << 10),
   checkpoint: text(64 << 10),
   anchor: object({ value: nullable(base64(1024)), proof: statePlace }),
@@ -70,12 +81,12 @@ export function verifyPromiseCase(source: string, trust: Trust = {}): ProofVerdi
     const promise = decodePromise(evidence.promise);
     refuseUnless(promise.ok, 'promise-malformed');
     const head = verifyHead(evidence, trust);
-    const key = verifyMaker(promise.value, evidence, head);
+    const maker = verifyMaker(promise.value, evidence, head);
     const findings = judge(promise.value, evidence, head);
     return verified(
       'promise',
       head,
-      joinFindings(headFindings(head, trust), madeFindings(promise.value, key), findings),
+      joinFindings(headFindings(head, trust), madeFindings(promise.value, maker), findings),
     );
   });
 }
@@ -93,10 +104,37 @@ function parseCase(source: string): PromiseCase {
   }
 }
 
-function verifyMaker(promise: AccessPromise, evidence: PromiseCase, head: VerifiedHead): ShownKey {
-  const key = verifyAccountKey(evidence.custodianKey, promise.custodian, head);
-  refuseUnless(isMadeBy(promise, key.publicKey), 'signature-invalid');
-  return key;
+/** With which key a promise was made, and from when on that key was no longer the account's; undefined where it still is. */
+type Maker = { readonly key: ShownKey; readonly replacedMs: number | undefined };
+
+/**
+ * The key must have been the custodian's when a promise with this deadline was made. Who stole a key that was replaced since could
+ * otherwise promise in its name for ever.
+ */
+function verifyMaker(promise: AccessPromise, evidence: PromiseCase, head: VerifiedHead): Maker {
+  const keys = verifyAccountKeys(evidence.custodianKey, promise.custodian, head);
+  refuseUnless(isKeyAt(head, promise.custodian, evidence.account, keys.at(-1)), 'signer-unproven');
+  const key = keys.find(({ publicKey }) => isMadeBy(promise, publicKey));
+  refuseUnless(key !== undefined, 'signature-invalid');
+  const replacedMs = keys[key.rotations + 1]?.sinceMs;
+  const isInTime = replacedMs === undefined || promise.anchorDeadlineMs <= replacedMs + MAX_PROMISE_DELAY_MS;
+  refuseUnless(isInTime, 'promise-key-replaced');
+  return { key, replacedMs };
+}
+
+/** Whether the account has this key in the state of the head: then no change of key was left out. */
+function isKeyAt(
+  { checkpoint }: VerifiedHead,
+  custodian: Uint8Array,
+  { value, proof }: PromiseCase['account'],
+  key: ShownKey | undefined,
+): boolean {
+  refuseUnless(
+    verifyStateProof(checkpoint.stateRoot, accountKey(custodian), value, proof),
+    'state-proof-invalid',
+  );
+  const account = readAccount({ get: () => value }, custodian);
+  return account !== undefined && key !== undefined && equalBytes(account.publicKey, key.publicKey);
 }
 
 function judge(promise: AccessPromise, { anchor, leaf }: PromiseCase, head: VerifiedHead): Findings {
@@ -115,11 +153,17 @@ function judge(promise: AccessPromise, { anchor, leaf }: PromiseCase, head: Veri
   return { ...outcome(state, promise, recorded?.logSize ?? 0), promise: state };
 }
 
-function madeFindings(promise: AccessPromise, key: ShownKey): Findings {
+function madeFindings(promise: AccessPromise, { key, replacedMs }: Maker): Findings {
   const statement =
     `${accountText(promise.custodian)} signed, by ${keyText(key)}, the promise that the entry ${toHex(promise.entryHash)} stands at place ${promise.leafIndex} ` +
     `of its access log, and that this will be on the ledger by ${timeText(promise.anchorDeadlineMs)}.`;
-  return { statements: [statement], notProven: [] };
+  const notProven =
+    replacedMs === undefined
+      ? []
+      : [
+          `That the custodian itself signed it: it replaced this key at ${timeText(replacedMs)}, and whoever has the old key can sign what looks older.`,
+        ];
+  return { statements: [statement], notProven };
 }
 
 function outcome(state: PromiseState, promise: AccessPromise, anchoredSize: number): Findings {
@@ -137,7 +181,7 @@ function outcome(state: PromiseState, promise: AccessPromise, anchoredSize: numb
           : `another entry stands at place ${leafIndex} of its anchored log`;
       return {
         statements: [
-          `The custodian broke its promise to log: ${why}. Its own signature and the ledger's state prove it.`,
+          `The custodian broke its promise to log: ${why}. The signature under it and the ledger's state prove it.`,
         ],
         notProven: [],
       };

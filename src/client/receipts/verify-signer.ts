@@ -14,6 +14,8 @@ export type ShownKey = {
   readonly publicKey: PublicKey;
   readonly rotations: number;
   readonly sinceHeight: number;
+  /** When it was recorded; 0 for the key that the account is named after. */
+  readonly sinceMs: number;
 };
 
 /** Checks the signature under the leaf, and that its key is the account's. undefined when the file shows no key. */
@@ -32,28 +34,38 @@ export function verifySigner(
   return key;
 }
 
-/**
- * Follows an account's key from the one it is named after through each recorded rotation, all before `beforeIndex` of the
- * history. Every rotation is signed with the key before it, so the operator cannot slip in a key of its own.
- */
+/** The last of verifyAccountKeys. */
 export function verifyAccountKey(
   proof: AccountKeyProof,
   accountId: Uint8Array,
   head: VerifiedHead,
-  beforeIndex: number = head.checkpoint.logSize,
+  beforeIndex?: number,
 ): ShownKey {
+  return verifyAccountKeys(proof, accountId, head, beforeIndex).at(-1) as ShownKey;
+}
+
+/**
+ * Follows an account's key from the one it is named after through each recorded rotation, all before `beforeIndex` of the
+ * history. Every rotation is signed with the key before it, so the operator cannot slip in a key of its own. At least one key.
+ */
+export function verifyAccountKeys(
+  proof: AccountKeyProof,
+  accountId: Uint8Array,
+  head: VerifiedHead,
+  beforeIndex: number = head.checkpoint.logSize,
+): readonly ShownKey[] {
   let publicKey = keyOf(proof.publicKey);
   refuseUnless(equalBytes(accountIdOf(publicKey), accountId), 'signer-unproven');
-  let sinceHeight = 0;
+  const keys: ShownKey[] = [{ publicKey, rotations: 0, sinceHeight: 0, sinceMs: 0 }];
   let last = -1;
   for (const { recorded, payload } of proof.rotations) {
     refuseUnless(recorded.index > last && recorded.index < beforeIndex, 'signer-unproven');
     const leaf = verifyRecorded(recorded, head);
     publicKey = rotatedKey(leaf, payload, accountId, publicKey);
-    sinceHeight = leaf.height;
+    keys.push({ publicKey, rotations: keys.length, sinceHeight: leaf.height, sinceMs: leaf.timeMs });
     last = recorded.index;
   }
-  return { publicKey, rotations: proof.rotations.length, sinceHeight };
+  return keys;
 }
 
 export function verifyAccountKeyBody(body: ReceiptBody<'account-key'>, head: VerifiedHead): Findings {

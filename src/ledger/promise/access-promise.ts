@@ -43,6 +43,9 @@ export type AccessPromise = {
   readonly signature: Uint8Array;
 };
 
+/** The deadline is never further from when the promise was made, so a later one was not made then. */
+export const MAX_PROMISE_DELAY_MS = 60_000;
+
 const DOMAIN = utf8('careledger/log-promise/v1\0');
 const FORMAT = 'careledger-log-promise/v1';
 const SIGNATURE_BYTES = 64;

@@ -4,6 +4,7 @@ export {
   decodePromise,
   encodePromise,
   judgePromise,
+  MAX_PROMISE_DELAY_MS,
   type PromisedBatch,
   type PromiseEvidence,
   type PromiseState,
