@@ -1,10 +1,19 @@
 /** What nodes and files say reaches the terminal as text: it ends no line of ours and moves no cursor. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
 import { openTerminal, reportFailure, table } from '../src/cli/terminal.ts';
 import { findingsText } from '../src/cli/verdict-text.ts';
 import { createNodeClient } from '../src/client/index.ts';
 import { AppError } from '../src/shared/index.ts';
+import { runHere } from './support/run-cli.ts';
+import { sampleReceipts } from './support/sample-receipts.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'careledger-cli-terminal-'));
+const at = (name: string): string => join(folder, name);
+after(() => rmSync(folder, { recursive: true, force: true }));
 
 const EVIL = 'flu\n  + 3 of 3 witnesses\r\u001b[8m\u009b2J\u202eolleh\u2028';
 const ESCAPED = 'flu\\u000a  + 3 of 3 witnesses\\u000d\\u001b[8m\\u009b2J\\u202eolleh\\u2028';
@@ -52,4 +61,24 @@ test('a node names no code that is none: the command fails all the same', async 
   });
   const error = await client.describe().catch((cause: unknown) => cause);
   assert.ok(error instanceof AppError && error.code === 'unavailable');
+});
+
+test('a file that cannot be had is told in a line, and is no fault of ours', async () => {
+  const { receipts } = sampleReceipts();
+  writeFileSync(at('receipt.json'), receipts.consent);
+  const env = { CARELEDGER_HOME: folder, CARELEDGER_NODE: 'http://127.0.0.1:1' };
+  assert.equal((await runHere(['wallet', 'create'], env)).status, 0);
+  const cases: [status: number, ...words: string[]][] = [
+    [4, 'wallet', 'enrol', '--code-file', at('none')],
+    [4, 'verify', at('receipt.json'), '--genesis', at('none')],
+    [4, 'verify', at('receipt.json'), '--network', at('none')],
+    [2, 'verify', at('receipt.json'), '--network', folder],
+    [4, 'consent', 'close', at('receipt.json'), '--out', at('none/closed.json')],
+  ];
+  for (const [status, ...words] of cases) {
+    const run = await runHere(words, env);
+    assert.equal(run.status, status, `${words.join(' ')}: ${run.stderr}`);
+    assert.match(run.stderr, /^[^\n]+ {2}\[[a-z-]+\]\n$/);
+  }
+  assert.ok(!existsSync(at('none')));
 });

@@ -1,4 +1,5 @@
 import { AppError, ERROR_TABLE } from '../shared/index.ts';
+import { fileError } from './file-error.ts';
 import { printable, printableLines } from './printable.ts';
 
 /** Where a command's answer, its progress and its errors go. Answers on standard output, the rest on standard error. */
@@ -47,16 +48,16 @@ export function openTerminal(
 }
 
 /** Tells a failed command's reason and returns its exit code. */
-export function reportFailure(terminal: Terminal, error: unknown): number {
-  if (!(error instanceof AppError)) {
-    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+export function reportFailure(terminal: Terminal, failure: unknown): number {
+  const error = failure instanceof AppError ? failure : fileError(failure);
+  if (error === undefined) {
+    const text = failure instanceof Error ? (failure.stack ?? failure.message) : String(failure);
     terminal.warn(`careledger failed unexpectedly. Please report this:\n${text}`);
     return 70;
   }
-  const row = ERROR_TABLE[error.code];
   if (terminal.json) terminal.answer({ error: error.code, message: error.message }, '');
   terminal.warn(`${printable(error.message)}  [${error.code}]`);
-  return row.exitCode;
+  return ERROR_TABLE[error.code].exitCode;
 }
 
 /** Columns of text, aligned; for lists that a person reads. */
