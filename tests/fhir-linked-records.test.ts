@@ -1,4 +1,4 @@
-/** A Binary, a Provenance, a Task: whose they are, what they are linked to says. */
+/** Records that name no patient themselves: whose they are, what they are linked to says. */
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 import { activeConsent, actor, fhirConsent } from './consent/fhir-consent.ts';
@@ -46,6 +46,56 @@ const LINKED: Record<string, Record<string, unknown>> = {
   },
 };
 
+const ENCOUNTER = reference('Encounter/e1');
+const COUNT = { status: 'final', code: { coding: [{ system: 'http://loinc.org', code: '8867-4' }] } };
+/** Linked to something of p1 by whatever reference their type has. */
+const REFERRING: Record<string, Record<string, unknown>> = {
+  'Observation/encounter': { ...COUNT, encounter: ENCOUNTER, valueString: CANARY },
+  'Observation/spelt': { ...COUNT, encounter: reference('/Encounter/e1/_history/1'), valueString: CANARY },
+  'Observation/specimen': { ...COUNT, specimen: reference('Specimen/s1'), valueString: CANARY },
+  'Observation/extension': {
+    ...COUNT,
+    extension: [{ url: 'urn:x', valueReference: reference('DocumentReference/d1') }],
+  },
+  'Observation/chain': { ...COUNT, hasMember: [reference('Observation/encounter')], valueString: CANARY },
+  'DiagnosticReport/encounter': { ...COUNT, encounter: ENCOUNTER, conclusion: CANARY },
+  'QuestionnaireResponse/encounter': { status: 'completed', encounter: ENCOUNTER },
+  'List/encounter': { status: 'current', mode: 'snapshot', title: CANARY, encounter: ENCOUNTER },
+  'DocumentReference/encounter': {
+    status: 'current',
+    content: [{ attachment: { title: CANARY } }],
+    context: { encounter: [ENCOUNTER] },
+  },
+  'Specimen/child': { parent: [reference('Specimen/s1')] },
+  'MessageHeader/focus': {
+    eventUri: 'urn:x',
+    source: { endpoint: 'http://x' },
+    focus: [reference('DocumentReference/d1')],
+  },
+  'AuditEvent/entity': {
+    type: { code: 'rest' },
+    recorded: '2026-03-01T10:00:00Z',
+    agent: [{ requestor: true }],
+    source: { observer: { display: 'x' } },
+    entity: [{ what: reference('DocumentReference/d1'), name: CANARY }],
+  },
+  'SupplyRequest/reason': {
+    itemCodeableConcept: { text: CANARY },
+    quantity: { value: 1 },
+    reasonReference: [reference('DocumentReference/d1')],
+  },
+  'Bundle/copy': {
+    type: 'collection',
+    entry: [
+      {
+        fullUrl: `${BASE}/Observation/encounter`,
+        resource: { resourceType: 'Observation', id: 'encounter', ...COUNT, valueString: CANARY },
+      },
+    ],
+  },
+};
+Object.assign(LINKED, REFERRING);
+
 let world: FhirWorld;
 async function put(key: string, content: Record<string, unknown>): Promise<number> {
   const [resourceType, id] = key.split('/');
@@ -58,6 +108,10 @@ before(async () => {
   assert.equal(await put('DocumentReference/d2', note('p2')), 201);
   assert.equal(await put('DocumentReference/hiv', note('p1', { type: HIV })), 201);
   assert.equal(await put('DocumentReference/part', note('p1', { context: { event: [HIV] } })), 201);
+  const period = { start: '2026-03-01' };
+  const encounter = { status: 'finished', class: { code: 'AMB' }, subject: reference('Patient/p1'), period };
+  assert.equal(await put('Encounter/e1', encounter), 201);
+  assert.equal(await put('Specimen/s1', { subject: reference('Patient/p1') }), 201);
   for (const [key, content] of Object.entries(LINKED)) assert.equal(await put(key, content), 201, key);
 });
 after(() => world.close());
@@ -135,6 +189,76 @@ test('in a transaction it comes after what it is linked to, in whatever order th
   assert.equal(await isSeen(CLINICIAN, 'Provenance/d3'), false);
 });
 
+test('in a transaction each comes after what says whose it is, along a chain', async () => {
+  const chain: [string, Record<string, unknown>][] = [
+    ['DiagnosticReport/t4', { ...COUNT, result: [reference('Observation/t3')] }],
+    ['Observation/t3', { ...COUNT, specimen: reference('Specimen/t2') }],
+    ['Specimen/t2', { parent: [reference('Specimen/t1')] }],
+    ['Specimen/t1', { subject: reference('Patient/p1') }],
+  ];
+  const entry = chain.map(([key, content]) => {
+    const [resourceType, id] = key.split('/');
+    return { resource: { resourceType, id, ...content }, request: { method: 'PUT', url: key } };
+  });
+  const posted = {
+    resource: {
+      resourceType: 'Media',
+      status: 'completed',
+      content: { title: CANARY },
+      partOf: [reference('Observation/t3')],
+    },
+  };
+  const bundle = {
+    resourceType: 'Bundle',
+    type: 'transaction',
+    entry: [{ ...posted, request: { method: 'POST', url: 'Media' } }, ...entry],
+  };
+  const reply = await world.send(CLINICIAN, 'POST', '/', bundle);
+  assert.equal(reply.status, 200, reply.body);
+  const [media] = reply.json.entry as unknown as { response: { location: string } }[];
+  deny('p1');
+  for (const [key] of chain) assert.equal(await isSeen(CLINICIAN, key), false, key);
+  assert.equal(await isSeen(CLINICIAN, media?.response.location.replace(/\/_history.*/, '') ?? ''), false);
+});
+
+test('what refers to records of two patients needs both, and to none is under the rule for nobody’s', async () => {
+  const focus = [reference('DocumentReference/d1'), reference('DocumentReference/d2')];
+  assert.equal(await put('MessageHeader/two', { ...LINKED['MessageHeader/focus'], focus }), 201);
+  assert.equal(await put('Observation/none', { ...COUNT, performer: [reference('Practitioner/x')] }), 201);
+  permit('p1');
+  assert.equal(await isSeen(OUTSIDER, 'MessageHeader/two'), false);
+  permit('p2');
+  assert.equal(await isSeen(OUTSIDER, 'MessageHeader/two'), true);
+  assert.equal(await isSeen(OUTSIDER, 'Observation/none'), false);
+  deny('p1');
+  assert.equal(await isSeen(CLINICIAN, 'MessageHeader/two'), false);
+  assert.equal(await isSeen(CLINICIAN, 'Observation/none'), true);
+});
+
+test('a Binary that says nothing of whose it is: the patients of the documents that name it can deny', async () => {
+  const content = { contentType: 'text/plain', data: 'eA==' };
+  const naming = (url: string) => ({ content: [{ attachment: { url } }] });
+  await put('Binary/before', content);
+  await put('DocumentReference/b1', note('p1', naming('Binary/before')));
+  await put('DocumentReference/b2', note('p1', naming(`${BASE}/Binary/after/_history/1`)));
+  await put('Binary/after', content);
+  await put('Binary/unnamed', content);
+  const binaries = ['Binary/before', 'Binary/after', 'Binary/unnamed'];
+  const seen = async (who: typeof CLINICIAN) => {
+    const shown = [];
+    for (const key of binaries) if (await isSeen(who, key)) shown.push(key);
+    return shown;
+  };
+  assert.deepEqual(await seen(CLINICIAN), binaries);
+  deny('p1');
+  assert.deepEqual(await seen(CLINICIAN), ['Binary/unnamed']);
+  for (const url of ['/Binary/before/_history', '/Binary/_history'])
+    assert.ok(!(await world.send(CLINICIAN, 'GET', url)).body.includes('"id":"before"'), url);
+  assert.ok((await world.send(CLINICIAN, 'DELETE', '/Binary/before')).status >= 400);
+  permit('p1');
+  assert.deepEqual(await seen(OUTSIDER), [], 'a document that somebody writes opens nothing');
+});
+
 test('a record elsewhere, or that is not there, says nothing of whose it is', async () => {
   const context = reference('http://elsewhere/fhir/DocumentReference/d1');
   assert.equal(
@@ -143,4 +267,48 @@ test('a record elsewhere, or that is not there, says nothing of whose it is', as
   );
   deny('p1');
   assert.equal(await isSeen(CLINICIAN, 'Binary/elsewhere'), true);
+});
+
+test('a Bundle of another server is about people of that server, whatever ids they have', async () => {
+  const entryOf = (base: string) => [
+    { fullUrl: `${base}/Patient/p1`, resource: { resourceType: 'Patient', id: 'p1' } },
+    {
+      fullUrl: `${base}/Observation/o1`,
+      resource: { resourceType: 'Observation', id: 'o1', ...COUNT, subject: reference('Patient/p1') },
+    },
+  ];
+  const bundles = { here: BASE, odd: 'HTTP://TEST/fhir/R4/', there: 'http://other/fhir' };
+  for (const [id, base] of Object.entries(bundles))
+    await put(`Bundle/${id}`, { type: 'collection', entry: entryOf(base) });
+  await put('Bundle/second', { type: 'collection', entry: entryOf('http://other/fhir').slice(1) });
+  deny('p1');
+  for (const id of ['here', 'odd']) assert.equal(await isSeen(CLINICIAN, `Bundle/${id}`), false, id);
+  for (const id of ['there', 'second']) assert.equal(await isSeen(CLINICIAN, `Bundle/${id}`), true, id);
+});
+
+test('a prescription is as sensitive as what its medication is made of, at whatever remove', async () => {
+  const ingredient = [{ itemCodeableConcept: HIV }];
+  const ofMed = [{ itemReference: reference('Medication/made') }];
+  const prescription = {
+    status: 'active',
+    intent: 'order',
+    subject: reference('Patient/p1'),
+    medicationReference: reference('Medication/kit'),
+  };
+  const entry = [
+    { resourceType: 'MedicationRequest', id: 'kit', ...prescription },
+    { resourceType: 'Medication', id: 'kit', ingredient: ofMed },
+    { resourceType: 'Medication', id: 'made', ingredient },
+  ].map((resource) => ({
+    resource,
+    request: { method: 'PUT', url: `${resource.resourceType}/${resource.id}` },
+  }));
+  const reply = await world.send(CLINICIAN, 'POST', '/', {
+    resourceType: 'Bundle',
+    type: 'transaction',
+    entry,
+  });
+  assert.equal(reply.status, 200, reply.body);
+  permit('p1');
+  assert.equal(await isSeen(OUTSIDER, 'MedicationRequest/kit'), false);
 });

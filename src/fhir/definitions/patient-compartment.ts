@@ -1,6 +1,7 @@
 import type { CompartmentDefinition, Resource } from '@medplum/fhirtypes';
 import { AppError } from '../../shared/index.ts';
 import type { NamedPatients } from '../labels/index.ts';
+import { innerResourcesOf } from '../labels/inner-resources.ts';
 import { type Json, type JsonObject, referencesOf } from '../labels/resource-walk.ts';
 import { readDefinition } from './definition-files.ts';
 import { localTarget } from './references.ts';
@@ -43,7 +44,7 @@ export function loadPatientCompartment(parameters: SearchParameters): Compartmen
       const references = referencesOf(resource as unknown as Json);
       if (resource.resourceType !== 'Bundle') refuseConditional(references, ownBase);
       const anywhere = references.flatMap(patientIn);
-      return placed(about, [...linked(codes), ...anywhere, ...patientsInBundle(resource)]);
+      return placed(about, [...linked(codes), ...anywhere, ...patientsInBundle(resource, ownBase)]);
     },
   };
 }
@@ -78,12 +79,11 @@ function placed(about: ReadonlySet<string>, named: readonly string[]): Placement
   return { subject, named: { others: others.sort(), isSubjectsOwn: about.size === 1 } };
 }
 
-/** A Bundle may carry Patients that nothing in it refers to. */
-function patientsInBundle(resource: Resource): string[] {
+/** A Bundle may carry Patients that nothing in it refers to. Those of another server are not people of this one. */
+function patientsInBundle(resource: Resource, ownBase: string): string[] {
   if (resource.resourceType !== 'Bundle') return [];
-  return (resource.entry ?? []).flatMap(({ resource: one }) =>
-    one?.resourceType === 'Patient' && one.id !== undefined ? [one.id] : [],
-  );
+  const inner = innerResourcesOf(resource as unknown as JsonObject, ownBase);
+  return inner.flatMap(({ name = '' }) => patientOfReference(name, ownBase));
 }
 
 function sortSubjectFirst(codes: readonly string[]): string[] {

@@ -1,13 +1,16 @@
 import type { Resource } from '@medplum/fhirtypes';
+import { isPatientCompartmentType, isSharedType } from '../../contracts/index.ts';
+import { AppError } from '../../shared/index.ts';
 import type { SealedRecord } from '../../vault/index.ts';
 import type { Placement } from '../definitions/patient-compartment.ts';
 import { readStoredLabels, readStoredNames } from '../labels/index.ts';
+import { innerResourcesOf } from '../labels/inner-resources.ts';
 import { type JsonObject, localReferencesOf } from '../labels/resource-walk.ts';
 import type { RecordStore } from './record-store.ts';
 
 /**
- * Elements whose target says whose the record is: R4 protects a Binary as what its `securityContext` names; a Provenance and a
- * Task tell of what they are about.
+ * Elements whose target says whose the record is, whomever it names itself: R4 protects a Binary as what its `securityContext`
+ * names; a Provenance and a Task tell of what they are about.
  */
 const LINKS: Readonly<Record<string, string>> = {
   Binary: 'securityContext',
@@ -15,37 +18,65 @@ const LINKS: Readonly<Record<string, string>> = {
   Task: 'focus',
 };
 
-/** Whether records of this type are placed by others, which have to be there first. */
-export function isLinkedType(resourceType: string): boolean {
-  return resourceType in LINKS;
-}
+const MAX_LINKS = 5000;
 
 /** A record's patients and the labels that it takes on. */
 export type LinkedPlacement = Placement & { readonly labels: readonly string[] };
 
-/** Puts a record under the patients of the stored records that it is linked to, beside those that it names itself. */
+/**
+ * Puts a record under the patients of the stored records that it is linked to, beside those that it names itself. What then is
+ * still nobody's, and is of a type that speaks about patients, is put under those of every record that it refers to.
+ */
 export async function placeWithLinked(
   store: Pick<RecordStore, 'read'>,
   resource: Resource,
   own: Placement,
   ownBase: string,
 ): Promise<LinkedPlacement> {
-  const targets = await linkedRecords(store, resource, ownBase);
+  const linked = await placedBy(store, resource, own, linksOf(resource, ownBase));
+  if (linked.subject !== null || !speaksOfPatients(resource)) return linked;
+  return placedBy(store, resource, own, allLinksOf(resource, ownBase));
+}
+
+/** What its element of links names: `Encounter/1`. */
+export function linksOf(resource: Resource, ownBase: string): string[] {
+  const element = LINKS[resource.resourceType];
+  return element === undefined
+    ? []
+    : localReferencesOf((resource as unknown as JsonObject)[element], ownBase);
+}
+
+/** Everything it refers to, and everything it holds a copy of. */
+function allLinksOf(resource: Resource, ownBase: string): string[] {
+  const content = resource as unknown as JsonObject;
+  const copies = innerResourcesOf(content, ownBase).flatMap(({ name }) => name ?? []);
+  return [...new Set([...localReferencesOf(content, ownBase), ...copies])];
+}
+
+function speaksOfPatients({ resourceType }: Resource): boolean {
+  return isPatientCompartmentType(resourceType) || !isSharedType(resourceType);
+}
+
+async function placedBy(
+  store: Pick<RecordStore, 'read'>,
+  resource: Resource,
+  own: Placement,
+  links: readonly string[],
+): Promise<LinkedPlacement> {
+  const targets = (await storedOf(store, links)).filter(({ subject }) => subject !== null);
   if (targets.length === 0) return { ...own, labels: [] };
   return { ...withPatientsOf(own, targets), labels: labelsOfAll(resource, targets) };
 }
 
-async function linkedRecords(
-  store: Pick<RecordStore, 'read'>,
-  resource: Resource,
-  ownBase: string,
-): Promise<SealedRecord[]> {
-  const element = LINKS[resource.resourceType];
-  if (element === undefined) return [];
+async function storedOf(store: Pick<RecordStore, 'read'>, links: readonly string[]): Promise<SealedRecord[]> {
+  const names = links.map((link) => link.split('/')).filter((name) => name.length === 2);
+  if (names.length > MAX_LINKS)
+    throw new AppError(
+      'too-many',
+      `A resource that names no patient refers to at most ${MAX_LINKS} records here.`,
+    );
   const records: SealedRecord[] = [];
-  for (const reference of localReferencesOf((resource as unknown as JsonObject)[element], ownBase)) {
-    const [type, id, ...more] = reference.split('/');
-    if (type === undefined || id === undefined || more.length > 0) continue;
+  for (const [type = '', id = ''] of names) {
     const target = await store.read(type, id);
     if (target !== undefined) records.push(target);
   }

@@ -10,21 +10,18 @@ import { AppError } from '../../shared/index.ts';
 import type { WorkQueue } from '../fhir-deps.ts';
 import { InvalidResourceError, LocatedError } from '../http/outcome.ts';
 import type { CareRepository } from './care-repository.ts';
-import { isLinkedType } from './linked-records.ts';
+import { wavesOf } from './transaction-order.ts';
 import { type ResolvedEntry, resolveConditions, resolveEntries } from './transaction-targets.ts';
 import { effectOf } from './write-effect.ts';
 
 /** Answers one entry as if it were a request of its own, inside the transaction. */
 export type RunEntry = (repository: CareRepository, entry: BundleEntry) => Promise<BundleEntry>;
 
-const CONCURRENT_WRITES = 64;
 /**
  * Bundles of more entries take turns: one is stored while the next is decided on, where several side by side would all come to
  * the disk at once. A smaller one waits for none.
  */
 const LARGE_ENTRIES = 64;
-/** R4 http, "transaction": deletes, then creates, then updates and patches, then what refers by a search, then reads. */
-const ORDER = ['DELETE', 'POST', 'PUT', 'PATCH', 'by search', 'GET'];
 
 /**
  * All entries or none (R4 http, "transaction"). Entries created under a urn:uuid are put there (docs/adr/0002); whatever refers to an
@@ -67,43 +64,6 @@ async function answerAll(
     );
   }
   return { resourceType: 'Bundle', type: 'transaction-response', entry: answers };
-}
-
-/**
- * Places of entries that may run at once. What other entries take their labels from (a Medication) comes before them, and what
- * is placed by its links to others after those; reads and whatever has a condition run alone.
- */
-function wavesOf(entries: readonly ResolvedEntry[]): number[][] {
-  const places = entries
-    .map((_, place) => place)
-    .sort((left, right) => rank(entries[left]) - rank(entries[right]) || left - right);
-  const waves: number[][] = [];
-  for (const place of places) {
-    const last = waves.at(-1);
-    const [first] = last ?? [];
-    const joins =
-      last !== undefined &&
-      first !== undefined &&
-      last.length < CONCURRENT_WRITES &&
-      rank(entries[first]) === rank(entries[place]) &&
-      isPlainPut(entries[place]);
-    if (joins) last.push(place);
-    else waves.push([place]);
-  }
-  return waves;
-}
-
-function rank(resolved: ResolvedEntry | undefined): number {
-  const method = resolved?.entry.request?.method ?? '';
-  const refersBySearch = resolved !== undefined && resolved.conditions.size > 0;
-  const order = ORDER.indexOf(refersBySearch ? 'by search' : method);
-  const type = resolved?.entry.resource?.resourceType ?? '';
-  return 3 * order + (type === 'Medication' ? 0 : isLinkedType(type) ? 2 : 1);
-}
-
-function isPlainPut(resolved: ResolvedEntry | undefined): boolean {
-  const { method, url } = resolved?.entry.request ?? {};
-  return method === 'PUT' && resolved?.conditions.size === 0 && !(url ?? '').includes('?');
 }
 
 /** The first failure ends the transaction; its issues say in which entry they are. */

@@ -17,6 +17,7 @@ import {
 import { tokensOfResource } from '../search/value-tokens.ts';
 import { denialError } from './denial.ts';
 import { placeWithLinked } from './linked-records.ts';
+import { tokensOfNamedBinaries } from './named-binaries.ts';
 import type { RecordStore } from './record-store.ts';
 
 export type WriteContext = {
@@ -150,7 +151,10 @@ async function labelsOfDefining(context: WriteContext, resource: Resource): Prom
     const { type, id } = localTarget(reference, ownBase) ?? {};
     if (type === undefined || id === undefined) continue;
     const target = await context.store.read(type, id);
-    if (target !== undefined) labels.push(...readStoredLabels(target.labels).own);
+    if (target === undefined) continue;
+    // An ingredient is a part of the medication, and all of what is prescribed.
+    const { own, parts } = readStoredLabels(target.labels);
+    labels.push(...own, ...parts);
   }
   return labels;
 }
@@ -170,9 +174,10 @@ async function store(context: WriteContext, resource: Resource, placement: Place
     plaintext: utf8(canonicalJson(resource)),
     // Made when the version is sealed: those of a whole bundle would be many times as large as the bundle.
     get tokens() {
-      return placement.deleted
-        ? []
-        : tokensOfResource(resource, context.definitions.parameters, context.deps.baseUrl());
+      if (placement.deleted) return [];
+      const ownBase = context.deps.baseUrl();
+      const named = placement.subject === null ? [] : tokensOfNamedBinaries(resource, ownBase);
+      return [...tokensOfResource(resource, context.definitions.parameters, ownBase), ...named];
     },
   });
 }
