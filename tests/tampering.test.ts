@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import {
   closeSync,
   cpSync,
+  existsSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -17,11 +18,13 @@ import {
 import { join, relative } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { verifyText } from '../src/client/receipts/index.ts';
-import { verifyLedgerFolder } from '../src/engine/index.ts';
-import { chainIdOf, decodeGenesis } from '../src/ledger/index.ts';
-import { backupFindings } from '../src/node/admin/backup.ts';
+import { verifyLedgerFolder, writeManifest } from '../src/engine/index.ts';
+import { publicKeyOf, signMessage } from '../src/identity/index.ts';
+import { chainIdOf, decodeGenesis, encodeGenesis } from '../src/ledger/index.ts';
+import { inspectBackup } from '../src/node/admin/backup.ts';
 import { folderSealFindings } from '../src/node/folder/folder-seal.ts';
-import { auditFolder, dataFolder, type NodeFinding, startNode } from '../src/node/index.ts';
+import { auditFolder, dataFolder, type NodeFinding, restoreNode, startNode } from '../src/node/index.ts';
+import { toHex, utf8 } from '../src/shared/index.ts';
 import { verifySeal } from '../src/vault/audit/file-seal.ts';
 import { openPassphraseKeys, type PassphraseKeys } from '../src/vault/index.ts';
 import { PASSPHRASE } from './node-fixture.ts';
@@ -105,7 +108,7 @@ async function unnamed(path: string, name: string, check: Check): Promise<number
 describe('a stopped node', () => {
   test('is whole before anything is flipped', async () => {
     assert.deepEqual(await auditFindings(reference.data), []);
-    assert.deepEqual(await backupFindings(reference.backup), []);
+    assert.deepEqual((await inspectBackup(reference.backup)).findings, []);
   });
 
   test('names the file for each flipped byte of each file in its folder', async () => {
@@ -216,11 +219,48 @@ async function assertRefused(name: string): Promise<void> {
 test('a backup names the file for each of its bytes that is flipped', async () => {
   for (const name of filesBelow(reference.backup)) {
     const path = join(reference.backup, name);
-    const missed = await unnamed(path, relative(reference.backup, path), () =>
-      backupFindings(reference.backup),
-    );
+    const check = async () => (await inspectBackup(reference.backup)).findings;
+    const missed = await unnamed(path, relative(reference.backup, path), check);
     assert.deepEqual(missed, [], `bytes of ${name} that can be flipped unnoticed`);
   }
+});
+
+/** The reference backup, rewritten and with a manifest that fits. */
+async function rewritten(genesis: Uint8Array, sign?: (message: Uint8Array) => Uint8Array): Promise<string> {
+  const copy = `${reference.backup}-rewritten`;
+  rmSync(copy, { recursive: true, force: true });
+  cpSync(reference.backup, copy, { recursive: true });
+  rmSync(join(copy, 'manifest.jsonl'));
+  writeFileSync(join(copy, 'genesis.bin'), genesis);
+  writeFileSync(join(copy, 'vault', 'vault-rows.sealed'), 'not what was written');
+  await writeManifest(copy, { kind: 'node', chainId: '00', height: 1 }, sign === undefined ? {} : { sign });
+  return copy;
+}
+
+test('a backup rewritten as a whole does not pass for the node’s, and is not restored', async () => {
+  const named = await inspectBackup(await rewritten(utf8('x')));
+  assert.deepEqual(
+    named.findings.map(({ where }) => where),
+    ['genesis.bin'],
+  );
+  const genesis = decodeGenesis(readFileSync(join(reference.backup, 'genesis.bin')));
+  assert(genesis.ok);
+  const seed = new Uint8Array(32).fill(7);
+  const theirs = encodeGenesis({ ...genesis.value, operatorKey: publicKeyOf(seed) });
+  const backup = await rewritten(theirs, (message) => signMessage(seed, message));
+  const original = await inspectBackup(reference.backup);
+  const claimed = await inspectBackup(backup);
+  assert.deepEqual(claimed.findings, [], 'all that can be said without knowing whose it should be');
+  assert.equal(original.signer, toHex(genesis.value.operatorKey));
+  assert.equal(claimed.signer, toHex(publicKeyOf(seed)));
+  assert.notEqual(claimed.chainId, original.chainId);
+  const target = `${reference.data}-restored`;
+  const { keys: keysFolder } = dataFolder(reference.data);
+  await assert.rejects(restoreNode({ backup, target, keys: keysFolder, passphrase: PASSPHRASE }), {
+    code: 'damaged',
+    message: /not signed by the key/,
+  });
+  assert.ok(!existsSync(target));
 });
 
 test('a receipt is refused whichever of its bytes is flipped', () => {

@@ -1,5 +1,5 @@
 import type { auditFolder as AuditFolder, AuditSummary } from './admin/audit.ts';
-import type { backupFindings as BackupFindings, restoreNode as RestoreNode } from './admin/backup.ts';
+import type { inspectBackup as InspectBackup, restoreNode as RestoreNode } from './admin/backup.ts';
 import type { NodeConfig } from './config.ts';
 import type { applyForAdmission as ApplyForAdmission } from './network/apply-for-admission.ts';
 import type { initMember as InitMember, joinNetwork as JoinNetwork } from './network/member-folder.ts';
@@ -36,11 +36,11 @@ export async function auditFolder(...input: Parameters<typeof AuditFolder>): Pro
   return (await import('./admin/audit.ts')).auditFolder(...input);
 }
 
-/** Everything that is wrong with a backup. */
-export async function backupFindings(
-  ...input: Parameters<typeof BackupFindings>
-): ReturnType<typeof BackupFindings> {
-  return (await import('./admin/backup.ts')).backupFindings(...input);
+/** Everything that is wrong with a backup, and whose it says it is. */
+export async function inspectBackup(
+  ...input: Parameters<typeof InspectBackup>
+): ReturnType<typeof InspectBackup> {
+  return (await import('./admin/backup.ts')).inspectBackup(...input);
 }
 
 /** Checks every byte of a backup and restores it as a new data folder. */

@@ -1,8 +1,8 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { type FileTrust, verifyFile, verifyForkFile } from '../../client/index.ts';
-import { backupFindings, witnessKey } from '../../node/index.ts';
-import { AppError, equalBytes, fromHex } from '../../shared/index.ts';
+import { inspectBackup, witnessKey } from '../../node/index.ts';
+import { AppError, equalBytes, fromHex, toHex } from '../../shared/index.ts';
 import { connect } from '../connect.ts';
 import type { Terminal } from '../terminal.ts';
 import { findingsText, verdictJson, verdictText } from '../verdict-text.ts';
@@ -68,7 +68,7 @@ async function verify(file: string | undefined, options: VerifyOptions, terminal
   if (file === undefined || options.promise !== undefined)
     throw new AppError('usage', 'Name the file of a proof, or a promise to log with --promise.');
   if (statSync(file, { throwIfNoEntry: false })?.isDirectory() === true)
-    return verifyBackupFolder(file, terminal);
+    return verifyBackupFolder(file, options, terminal);
   const fork = await verifyForkFile(file, trustOf(options));
   if (fork !== undefined) return answerFork(fork, terminal);
   const verdict = await verifyFile(file, trustOf(options));
@@ -139,13 +139,24 @@ function quorumOf(text: string | undefined, known: number): number {
   );
 }
 
-async function verifyBackupFolder(folder: string, terminal: Terminal): Promise<void> {
-  const findings = await backupFindings(folder);
+async function verifyBackupFolder(
+  folder: string,
+  { chain }: VerifyOptions,
+  terminal: Terminal,
+): Promise<void> {
+  const wanted = chainOption(chain);
+  const { findings, ...claimed } = await inspectBackup(folder);
+  if (wanted !== undefined && claimed.chainId !== toHex(wanted))
+    findings.unshift({ where: 'genesis.bin', what: 'It is not of the chain that --chain names.' });
   const lines = findings.map(({ where, what }) => `  ${where}: ${what}`);
   terminal.answer(
-    { ok: findings.length === 0, findings },
+    { ok: findings.length === 0, ...claimed, findings },
     findings.length === 0
-      ? 'Every byte of the backup is as it was written.'
+      ? [
+          'Every byte of the backup is as it was signed. Who rewrites all of one signs with their own key: compare with your node.',
+          `  chain      ${claimed.chainId}`,
+          `  signed by  ${claimed.signer}`,
+        ].join('\n')
       : ['The backup is damaged:', ...lines].join('\n'),
   );
   if (findings.length > 0) throw new AppError('damaged', 'Use another backup.');

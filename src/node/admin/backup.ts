@@ -2,13 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { restoreBackup, verifyManifest, writeManifest } from '../../engine/index.ts';
-import { signMessage } from '../../identity/index.ts';
-import { decodeGenesis } from '../../ledger/index.ts';
+import { publicKeyOf, signMessage } from '../../identity/index.ts';
+import { chainIdOf, decodeGenesis } from '../../ledger/index.ts';
 import { AppError, toHex } from '../../shared/index.ts';
 import { openPassphraseKeys, restoreVault } from '../../vault/index.ts';
 import { fileError, makePrivateFolder, readFileIfThere } from '../folder/files.ts';
 import { type DataFolder, dataFolder } from '../folder/layout.ts';
 import { findPassphrase } from '../folder/passphrase.ts';
+import { readSigningKeys } from '../folder/signing-keys.ts';
 import { headKeyOf } from '../network/head-key.ts';
 import type { NodeRuntime } from '../runtime.ts';
 
@@ -51,7 +52,7 @@ export async function backupNode(runtime: NodeRuntime, target: string, tell: Tel
   }
 }
 
-/** Checks every byte of a backup and restores it as a new data folder, with the keys of the node it was taken from. */
+/** Checks every byte of a backup, and that the owner of the keys signed it; restores it as a new data folder with them. */
 export async function restoreNode(options: {
   backup: string;
   target: string;
@@ -65,7 +66,6 @@ export async function restoreNode(options: {
       'folder-not-empty',
       `${target.root} exists. Name a folder that does not exist yet: nothing is overwritten.`,
     );
-  await refuseDamage(options.backup);
   try {
     await restoreParts(options, target);
     // The description is written last: without it the folder is not taken for a complete one.
@@ -76,30 +76,72 @@ export async function restoreNode(options: {
   }
 }
 
-/** Everything that is wrong with a backup. */
-export async function backupFindings(folder: string): Promise<{ where: string; what: string }[]> {
-  const findings: { where: string; what: string }[] = [];
-  const genesis = decodeGenesis(readFileIfThere(join(folder, 'genesis.bin')) ?? new Uint8Array(0));
-  const signer = genesis.ok ? headKeyOf(dataFolder(folder), genesis.value) : undefined;
-  for await (const { file, offset, message } of verifyManifest(resolve(folder), { signer })) {
-    findings.push({ where: offset === undefined ? file : `${file} at byte ${offset}`, what: message });
-  }
-  return findings;
+export interface BackupFinding {
+  where: string;
+  what: string;
 }
 
-async function refuseDamage(backup: string): Promise<void> {
-  const [first] = await backupFindings(backup);
+/** What a backup says it is of: the chain, and the key that has to have signed it. Absent where its genesis or card cannot be read. */
+export interface InspectedBackup {
+  chainId?: string;
+  signer?: string;
+  findings: BackupFinding[];
+}
+
+/**
+ * Everything that is wrong with a backup. Whoever rewrites a whole backup can put their own genesis and key in it: only
+ * who knows the chain and the signer, or gives the `signer`, can tell.
+ */
+export async function inspectBackup(folder: string, signer?: Uint8Array): Promise<InspectedBackup> {
+  const claimed = claimedBy(folder);
+  const key = signer ?? claimed.key;
+  const findings = [...claimed.findings];
+  for await (const { file, offset, message } of verifyManifest(resolve(folder), { signer: key })) {
+    findings.push({ where: offset === undefined ? file : `${file} at byte ${offset}`, what: message });
+  }
+  const { chainId } = claimed;
+  return {
+    ...(chainId !== undefined && { chainId }),
+    ...(key !== undefined && { signer: toHex(key) }),
+    findings,
+  };
+}
+
+/** Without a genesis and, in a consortium, a card that can be read, nobody can say whose signature is asked for. */
+function claimedBy(folder: string): { chainId?: string; key?: Uint8Array; findings: BackupFinding[] } {
+  const bytes = readFileIfThere(join(folder, 'genesis.bin')) ?? new Uint8Array(0);
+  const genesis = decodeGenesis(bytes);
+  if (!genesis.ok) {
+    const what = 'The genesis cannot be read, so nobody can tell whose backup this is.';
+    return { findings: [{ where: 'genesis.bin', what }] };
+  }
+  const chainId = toHex(chainIdOf(genesis.value));
+  try {
+    return { chainId, key: headKeyOf(dataFolder(folder), genesis.value), findings: [] };
+  } catch (cause) {
+    if (!(cause instanceof AppError)) throw cause;
+    return { chainId, findings: [{ where: 'network-card.json', what: cause.message }] };
+  }
+}
+
+async function refuseDamage(backup: string, signer: Uint8Array): Promise<void> {
+  const [first] = (await inspectBackup(backup, signer)).findings;
   if (first !== undefined)
-    throw new AppError('damaged', `The backup is damaged: ${first.where}: ${first.what} Use another one.`);
+    throw new AppError(
+      'damaged',
+      `The backup is damaged, or of another node than --keys: ${first.where}: ${first.what} Use another one.`,
+    );
 }
 
 async function restoreParts(options: Parameters<typeof restoreNode>[0], target: DataFolder): Promise<void> {
   for (const folder of [target.root, target.keys, target.vault]) makePrivateFolder(folder);
   copyKeys(options.keys, target.keys);
+  const passphrase = findPassphrase(target, options.passphrase).text;
+  const { operatorSeed } = readSigningKeys(target.signingKeys, passphrase);
+  await refuseDamage(options.backup, publicKeyOf(operatorSeed));
   await restoreBackup(join(options.backup, 'ledger'), target.ledger);
-  const passphrase = findPassphrase(target, options.passphrase);
   const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length));
-  const keys = await openPassphraseKeys({ path: target.vaultKeys, passphrase: passphrase.text, random });
+  const keys = await openPassphraseKeys({ path: target.vaultKeys, passphrase, random });
   const url = options.vaultUrl ?? `sqlite:${join(target.vault, 'vault.db')}`;
   await restoreVault(join(options.backup, 'vault'), { url, folder: target.vault, keys });
   keys.close();
