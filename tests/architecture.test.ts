@@ -18,7 +18,9 @@ const FORBIDDEN: Record<string, string[]> = {
   vault: ['ledger', 'contracts', 'fhir', 'node'],
   client: ['fhir', 'engine', 'node'],
   fhir: ['engine', 'node', 'cli'],
+  engine: ['vault', 'client', 'fhir', 'node'],
   node: ['cli'],
+  cli: ['engine', 'vault', 'fhir'],
 };
 
 test('an import against the direction of the parts does not compile', () => {
@@ -43,12 +45,20 @@ test('an import against the direction of the parts does not compile', () => {
 
 test('no part lists a part in its references that the design forbids', () => {
   for (const [part, forbidden] of Object.entries(FORBIDDEN)) {
-    const config = JSON.parse(readFileSync(join(root, 'src', part, 'tsconfig.json'), 'utf8')) as {
-      references: { path: string }[];
-    };
-    const seen = config.references.map((reference) => reference.path.replace('../', ''));
+    const seen = referencesOf(part);
     for (const name of forbidden) assert.ok(!seen.includes(name), `${part} must not see ${name}`);
   }
+});
+
+test('each part lists the parts that it imports, and no other', () => {
+  const imported = new Map<string, Set<string>>();
+  for (const { file, text } of sources({ withTests: true }))
+    for (const part of partsImported(file, text)) {
+      const own = file.split('/')[1] ?? '';
+      if (part !== own) imported.set(own, new Set([...(imported.get(own) ?? []), part]));
+    }
+  for (const part of Object.keys(FORBIDDEN))
+    assert.deepEqual(new Set(referencesOf(part)), imported.get(part) ?? new Set(), part);
 });
 
 test('parts import one another only through their index', () => {
@@ -73,9 +83,23 @@ function compile(folder: string, part: string) {
   return spawnSync(process.execPath, [tsc, '--build', `src/${part}`], { cwd: folder, encoding: 'utf8' });
 }
 
-function sources(): { file: string; text: string }[] {
+function referencesOf(part: string): string[] {
+  const config = JSON.parse(readFileSync(join(root, 'src', part, 'tsconfig.json'), 'utf8')) as {
+    references?: { path: string }[];
+  };
+  return (config.references ?? []).map((reference) => reference.path.replace('../', ''));
+}
+
+/** The parts that a file's relative imports lead to. */
+function partsImported(file: string, text: string): string[] {
+  return [...text.matchAll(/from '(\.[^']+)'/g)]
+    .map(([, imported = '']) => posix.join(posix.dirname(file), imported).split('/'))
+    .flatMap(([top, part]) => (top === 'src' && part !== undefined ? [part] : []));
+}
+
+function sources({ withTests = false } = {}): { file: string; text: string }[] {
   const files = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' });
   return files
-    .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'))
+    .filter((file) => file.endsWith('.ts') && (withTests || !file.endsWith('.test.ts')))
     .map((file) => ({ file: `src/${file}`, text: readFileSync(join(root, 'src', file), 'utf8') }));
 }
