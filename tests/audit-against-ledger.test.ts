@@ -8,9 +8,11 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, test } from 'node:test';
 import { accountIdOf, publicKeyOf } from '../src/identity/index.ts';
+import { auditNode } from '../src/node/admin/audit.ts';
+import { eraseAndRecord } from '../src/node/admin/erasure.ts';
 import { importBundle } from '../src/node/admin/import.ts';
 import { openFolder } from '../src/node/folder/init-folder.ts';
-import { auditFolder, type NodeFinding, startNode } from '../src/node/index.ts';
+import { auditFolder, type NodeFinding, type RunningNode, startNode } from '../src/node/index.ts';
 import { openNodeVault } from '../src/node/open-runtime.ts';
 import { utf8 } from '../src/shared/index.ts';
 import type { Vault } from '../src/vault/index.ts';
@@ -37,14 +39,23 @@ async function damageAfter(change: (data: string) => void | Promise<void>): Prom
   }
 }
 
-async function damageIn(path: string): Promise<string[]> {
+function damageIn(path: string): Promise<string[]> {
+  return listFindings((tell) => auditFolder({ path, passphrase: PASSPHRASE }, tell), 'damage');
+}
+
+async function listFindings(
+  audit: (tell: (line: Record<string, unknown>) => void) => Promise<unknown>,
+  wanted: NodeFinding['severity'],
+): Promise<string[]> {
   const found: string[] = [];
-  await auditFolder({ path, passphrase: PASSPHRASE }, ({ finding }) => {
+  await audit(({ finding }) => {
     const { severity, where, what } = (finding ?? {}) as NodeFinding;
-    if (severity === 'damage') found.push(`${where}: ${what}`);
+    if (severity === wanted) found.push(`${where}: ${what}`);
   });
   return found;
 }
+
+const QUIET = { port: 0, passphrase: PASSPHRASE, logLevel: 'silent', withSamples: false } as const;
 
 function sql(data: string, ...statements: readonly string[]): void {
   const database = new DatabaseSync(join(data, 'vault', 'vault.db'));
@@ -71,8 +82,7 @@ function entryOffsets(data: string): number[] {
 }
 
 async function startRefusal(dataPath: string): Promise<string | undefined> {
-  const quiet = { port: 0, passphrase: PASSPHRASE, logLevel: 'silent', withSamples: false } as const;
-  return startNode({ ...quiet, dataPath }).then(
+  return startNode({ ...QUIET, dataPath }).then(
     (node) => node.close().then(() => undefined),
     (error: { code?: string }) => error.code,
   );
@@ -183,8 +193,7 @@ test('an older database, seal and all, in place of the newest is named', async (
   const kept = join(reference.folder, 'older');
   cpSync(reference.data, data, { recursive: true });
   cpSync(join(data, 'vault'), kept, { recursive: true });
-  const quiet = { port: 0, passphrase: PASSPHRASE, logLevel: 'silent', withSamples: false } as const;
-  const node = await startNode({ ...quiet, dataPath: data });
+  const node = await startNode({ ...QUIET, dataPath: data });
   await importBundle(
     node.runtime,
     bundleOf([{ resourceType: 'Patient', id: 'ref', birthDate: '1980-02-03', gender: 'female' }]),
@@ -203,4 +212,60 @@ test('an erasure that the vault forgot, so that others could pass for erased, is
     /The erasure of 1 versions on the ledger at height \d+ is not in the vault's list/,
   );
   assert.match(found.join('\n'), /is missing, and was not erased/);
+});
+
+/** Works on a copy of the folder, unsealed, and starts a node on it. */
+async function afterStart<T>(
+  change: (data: string) => void | Promise<void>,
+  work: (node: RunningNode, data: string) => Promise<T>,
+): Promise<T> {
+  let result: T | undefined;
+  await damageAfter(async (data) => {
+    await change(data);
+    const node = await startNode({ ...QUIET, dataPath: data });
+    try {
+      result = await work(node, data);
+    } finally {
+      await node.close();
+    }
+  });
+  return result as T;
+}
+
+test('an erasure that a crash kept from the ledger is put there by the next start, or by who tries again', async () => {
+  const eraseOne = (data: string) =>
+    asInsider(data, async (vault) => void (await vault.erase({ resourceType: 'Observation', id: 'one' })));
+  const notes = async (node: RunningNode): Promise<string[]> => {
+    const all = await listFindings((tell) => auditNode(node.runtime, tell), 'note');
+    return all.filter((note) => note.includes('erasure'));
+  };
+  const left = await afterStart(eraseOne, async (node) => {
+    assert.deepEqual(await notes(node), []);
+    const { vault } = node.runtime;
+    await vault.erase({ subject: 'ref' });
+    const found = await notes(node);
+    await assert.rejects(eraseAndRecord('Patient/ref', node.runtime), { code: 'not-found' });
+    return [...found, ...(await notes(node))];
+  });
+  assert.deepEqual(left.length, 1, left.join('\n'));
+  assert.match(left[0] ?? '', /is not on the ledger yet/);
+});
+
+test('a consent whose rows were dropped denies after the next start', async () => {
+  const drop = (data: string): void =>
+    sql(data, "DELETE FROM entries WHERE tab IN ('consent', 'consent-version', 'granted-consents')");
+  const terms = await afterStart(drop, async ({ runtime }) =>
+    (await runtime.consents.activeConsents('ref')).map((consent) => consent.terms),
+  );
+  assert.deepEqual(terms, [null]);
+});
+
+test('a node that lost whose consents those on the ledger are does not start', async () => {
+  for (const tab of ['binding-by-patient', 'binding-by-account']) {
+    const drop = (data: string): void => sql(data, `DELETE FROM entries WHERE tab = '${tab}'`);
+    await damageAfter(async (data) => {
+      drop(data);
+      assert.equal(await startRefusal(data), 'damaged', tab);
+    });
+  }
 });

@@ -6,6 +6,7 @@ import { signMessage } from '../identity/index.ts';
 import { chainIdOf, encodeGenesis, isConsortium, signBatchPromise } from '../ledger/index.ts';
 import { AppError, equalBytes, toHex } from '../shared/index.ts';
 import { openPassphraseKeys, openVault, type Vault } from '../vault/index.ts';
+import { recordErasures } from './admin/erasure.ts';
 import { type AccessAnchorTimer, startAccessAnchor } from './anchoring/access-anchor.ts';
 import { createRecordAnchor } from './anchoring/record-anchor.ts';
 import { createFailureLimit, type FailureLimit } from './auth/failure-limit.ts';
@@ -26,6 +27,7 @@ import { createConsentView } from './consents/consent-view.ts';
 import { createEpochWatch } from './consents/epoch-watch.ts';
 import { createGrantWatch } from './consents/grant-watch.ts';
 import { readLedgerConsent } from './consents/ledger-consent.ts';
+import { refuseLostPatients } from './consents/lost-patients.ts';
 import { type Cosigner, startCosigner } from './cosigning/cosigner.ts';
 import { openFhir } from './fhir/open-fhir.ts';
 import type { OpenedFolder } from './folder/init-folder.ts';
@@ -64,7 +66,9 @@ export async function openRuntime(opened: OpenedFolder, config: NodeConfig): Pro
     refuseAnotherAccessLog(engine, custodian, vault);
     const runtime = wire({ opened, config, engine, consortium, vault, custodian, chainId, nowMs, log });
     await runtime.granted.bringUp();
+    await refuseLostPatients(engine.state, vault);
     await anchorLeftOvers(runtime);
+    await recordLeftErasures(runtime);
     return runtime;
   } catch (error) {
     await vault?.close().catch(() => undefined);
@@ -97,6 +101,13 @@ async function anchorLeftOvers({ consortium, recordAnchor, log }: NodeRuntime): 
   const anchored = recordAnchor.anchorPending();
   if (consortium === undefined) await anchored;
   else anchored.catch(() => log.write('error', 'record-anchor-failed'));
+}
+
+/** Erasures that were cut short, after what they erased was anchored or is not to be any more. */
+async function recordLeftErasures(runtime: NodeRuntime): Promise<void> {
+  const recorded = recordErasures(runtime);
+  if (runtime.consortium === undefined) await recorded;
+  else recorded.catch(() => runtime.log.write('error', 'erasures-not-recorded'));
 }
 
 function freshnessOf(consortium: Consortium, accessAnchor: AccessAnchorTimer): Freshness {
@@ -256,6 +267,7 @@ function consentPartsOf({
     noted: vault.grantedConsents,
     custodian: custodian.accountId,
     onFailure: () => log.write('error', 'granted-consents-not-written'),
+    onLoss: () => log.write('error', 'granted-consents-lost'),
   });
   const consents = createConsentView({
     ...vault,

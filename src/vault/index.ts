@@ -66,6 +66,7 @@ export type {
   GrantedConsents,
   PatientBinding,
   PatientBindings,
+  Pseudonyms,
   Settings,
   StoredConsent,
   UsedIdentifiers,

@@ -23,6 +23,7 @@ import { createBindings } from './tables/bindings.ts';
 import { createConsents } from './tables/consents.ts';
 import { createEnrolmentCodes } from './tables/enrolment-codes.ts';
 import { createGrantedConsents } from './tables/granted-consents.ts';
+import { createPseudonyms } from './tables/pseudonyms.ts';
 import { createSettings } from './tables/settings.ts';
 import { createUsedIdentifiers } from './tables/used-identifiers.ts';
 import type { Vault, VaultOptions } from './vault.ts';
@@ -114,6 +115,7 @@ function vaultOn(
   atOpen: { readonly findings: readonly AuditFinding[]; readonly mayBeSealed: boolean },
 ): Vault {
   const queue = createPutQueue(context);
+  const bindings = createBindings(context);
   let closing: Promise<void> | undefined;
   return {
     ...createRecordReader(context, context.store.reader),
@@ -131,7 +133,8 @@ function vaultOn(
     grants: createGrants(context),
     accessLog: log,
     enrolmentCodes: createEnrolmentCodes(context),
-    bindings: createBindings(context),
+    bindings,
+    pseudonyms: createPseudonyms(context, bindings),
     consents: createConsents(context),
     grantedConsents: createGrantedConsents(context),
     usedIdentifiers: createUsedIdentifiers(context),

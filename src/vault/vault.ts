@@ -11,6 +11,7 @@ import type {
   EnrolmentCodes,
   GrantedConsents,
   PatientBindings,
+  Pseudonyms,
   Settings,
   UsedIdentifiers,
 } from './tables/tables.ts';
@@ -62,6 +63,7 @@ export type Vault = RecordReader & {
   readonly accessLog: AccessLog;
   readonly enrolmentCodes: EnrolmentCodes;
   readonly bindings: PatientBindings;
+  readonly pseudonyms: Pseudonyms;
   readonly consents: Consents;
   readonly grantedConsents: GrantedConsents;
   readonly usedIdentifiers: UsedIdentifiers;

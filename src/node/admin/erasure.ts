@@ -1,9 +1,8 @@
-import { encodeRecordErasure, NO_PATIENT } from '../../contracts/index.ts';
+import { encodeRecordErasure, erasureKey, NO_PATIENT } from '../../contracts/index.ts';
 import { AppError, toBase64, toHex } from '../../shared/index.ts';
-import type { EraseTarget, ErasureRecord, Vault } from '../../vault/index.ts';
+import type { ErasedVersions, EraseTarget, ErasureRecord } from '../../vault/index.ts';
 import { bytesOfHex } from '../account-hex.ts';
-import type { ConsentView } from '../consents/consent-view.ts';
-import type { AccountSigner } from '../ledger/account-signer.ts';
+import type { PartsOfNode } from '../runtime.ts';
 
 const REFERENCE = /^([A-Z][A-Za-z]{1,63})\/([A-Za-z0-9\-.]{1,64})$/;
 
@@ -14,33 +13,65 @@ export function parseReference(text: string): { resourceType: string; id: string
   throw new AppError('invalid-request', 'Name a record as Type/id, for example Patient/ana.');
 }
 
+type Recording = PartsOfNode<'engine' | 'vault' | 'custodian'>;
+
 /** Erases a record, or a patient with everything about them, and puts the erasure on the ledger. */
 export async function eraseAndRecord(
   reference: string,
-  deps: { vault: Vault; custodian: AccountSigner; consents: ConsentView },
+  node: Recording & PartsOfNode<'consents'>,
 ): Promise<Record<string, unknown>> {
   const { resourceType, id } = parseReference(reference);
   const isPatient = resourceType === 'Patient';
-  const pseudonym = isPatient ? (await deps.vault.bindings.byPatient(id))?.accountId : undefined;
-  const target: EraseTarget = isPatient ? { subject: id } : { resourceType, id };
-  const record = await deps.vault.erase(target);
-  if (isPatient) deps.consents.forget(id);
-  const height = await recordOnLedger(record, pseudonym, deps.custodian);
+  const record = await eraseHere(isPatient ? { subject: id } : { resourceType, id }, node);
+  if (isPatient) node.consents.forget(id);
+  const heights = await recordErasures(node).catch(sayItIsErased);
+  const height = heights.get(toHex(record.erasureRoot));
   return { ...toJson(record), ...(height !== undefined && { height }) };
 }
 
-async function recordOnLedger(
-  record: ErasureRecord,
-  pseudonym: string | undefined,
-  custodian: AccountSigner,
-): Promise<number | undefined> {
-  if (record.commitments.length === 0) return undefined;
-  const payload = {
-    pseudonym: pseudonym === undefined ? NO_PATIENT : bytesOfHex(pseudonym),
-    count: record.commitments.length,
-    erasureRoot: record.erasureRoot,
+/** What is erased already may be so since an erasure that did not reach the ledger. */
+async function eraseHere(target: EraseTarget, node: Recording): Promise<ErasureRecord> {
+  try {
+    return await node.vault.erase(target);
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'not-found') await recordErasures(node);
+    throw error;
+  }
+}
+
+function sayItIsErased(error: unknown): never {
+  if (!(error instanceof AppError)) throw error;
+  throw new AppError(
+    error.code,
+    `It is erased here, and the ledger does not have the erasure yet; the next erasure or start puts it there. ${error.message}`,
+    { cause: error },
+  );
+}
+
+/**
+ * Puts on the ledger what the vault has erased and the ledger has not heard of: of an erasure now, and of those that a crash
+ * or a missing majority cut short. Gives the heights by root.
+ */
+export async function recordErasures({
+  engine,
+  vault,
+  custodian,
+}: Recording): Promise<ReadonlyMap<string, number>> {
+  const heights = new Map<string, number>();
+  for (const erased of await vault.erased()) {
+    if (engine.state.get(erasureKey(custodian.accountId, erased.erasureRoot)) !== undefined) continue;
+    const { height } = await custodian.submit('record-erasure', [encodeRecordErasure(payloadOf(erased))]);
+    heights.set(toHex(erased.erasureRoot), height);
+  }
+  return heights;
+}
+
+function payloadOf({ pseudonym, commitments, erasureRoot }: ErasedVersions) {
+  return {
+    pseudonym: pseudonym === null ? NO_PATIENT : bytesOfHex(pseudonym),
+    count: commitments.length,
+    erasureRoot,
   };
-  return (await custodian.submit('record-erasure', [encodeRecordErasure(payload)])).height;
 }
 
 function toJson(record: ErasureRecord): Record<string, unknown> {

@@ -32,7 +32,7 @@ function grant(consent: number, custodian = CUSTODIAN, name: ActionName = 'grant
 /** A ledger, and a vault whose writes may fail. */
 function world() {
   const blocks: Pick<RecordedBlock, 'block' | 'results'>[] = [];
-  const vault = { grants: [] as GrantedConsent[], height: 0, isBroken: false };
+  const vault = { grants: [] as GrantedConsent[], height: 0, isBroken: false, isWhole: true };
   const reads: number[] = [];
   const failures: string[] = [];
   const open = () =>
@@ -55,9 +55,14 @@ function world() {
         of: async (account) =>
           vault.grants.filter((one) => one.account === account).map(({ consentId }) => consentId),
         height: async () => vault.height,
+        async isWhole() {
+          if (!vault.isWhole) vault.height = 0;
+          return vault.isWhole;
+        },
       },
       custodian: CUSTODIAN,
       onFailure: () => void failures.push('failed'),
+      onLoss: () => void failures.push('lost'),
     });
   const record = (transactions: Uint8Array[], code: Code = RESULT_CODES.ok) => {
     const height = blocks.length + 1;
@@ -85,6 +90,22 @@ test('a start takes in the blocks that came since the last, once, and of them th
   await second.bringUp();
   assert.deepEqual(await second.of(toHex(PATIENT)), hexOf(10, 14));
   assert.deepEqual(reads, [1, 2, 3, missed.block.height]);
+});
+
+test('a vault that lost grants, or is of a later moment than the ledger, takes the blocks in again', async () => {
+  const { open, record, reads, vault, failures } = world();
+  record([grant(10)]);
+  vault.height = 1;
+  vault.isWhole = false;
+  const first = open();
+  await first.bringUp();
+  assert.deepEqual(await first.of(toHex(PATIENT)), hexOf(10));
+  assert.deepEqual([reads, vault.height, failures], [[1], 1, ['lost']]);
+
+  vault.isWhole = true;
+  vault.height = 7;
+  await open().bringUp();
+  assert.equal(vault.height, 1, 'block 2 is still to come');
 });
 
 test('a grant is told of from its commit on, whether or not it could be written, and is written with the next', async () => {

@@ -25,9 +25,11 @@ export interface GrantWatch {
 
 interface Deps {
   engine: Pick<Engine, 'blocks' | 'head'>;
-  noted: GrantedConsents;
+  noted: Pick<GrantedConsents, 'add' | 'of' | 'height' | 'isWhole'>;
   custodian: Uint8Array;
   onFailure: () => void;
+  /** Rows were missing in the vault; all blocks are read again. */
+  onLoss: () => void;
 }
 
 export function createGrantWatch(deps: Deps): GrantWatch {
@@ -48,13 +50,15 @@ export function createGrantWatch(deps: Deps): GrantWatch {
     unwritten = unwritten.slice(writing.length);
   };
   const readMissed = async (): Promise<void> => {
+    if (!(await noted.isWhole())) deps.onLoss();
     const head = engine.head().height;
-    const known = await noted.height();
-    for await (const { block, results } of engine.blocks(known + 1)) {
+    // A vault that was saved after the ledger knows blocks that come otherwise now.
+    const stored = await noted.height();
+    for await (const { block, results } of engine.blocks(Math.min(stored, head) + 1)) {
       see(block, results);
       if (unwritten.length >= MAX_NOTED_AT_ONCE) await write(block.height);
     }
-    if (head > known) await write(head);
+    if (head !== stored) await write(head);
   };
   return {
     async of(account) {

@@ -25,7 +25,7 @@ export interface Enrolment {
 
 interface Deps {
   engine: Pick<Engine, 'state'>;
-  vault: Pick<Vault, 'enrolmentCodes' | 'bindings' | 'read'>;
+  vault: Pick<Vault, 'enrolmentCodes' | 'bindings' | 'pseudonyms' | 'read'>;
   custodian: AccountSigner;
   chainId: Uint8Array;
   nowMs: () => number;
@@ -59,6 +59,7 @@ async function enrol(
   // Exactly one request gets past here with a code; before it nothing was changed.
   const redeemed = await deps.vault.enrolmentCodes.redeem(code, deps.nowMs());
   if (redeemed === undefined) throw badCode();
+  await deps.vault.pseudonyms.announce(toHex(accountId));
   await registerPseudonym(request, accountId, deps);
   const bound = { patientId: redeemed.patientId, accountId: toHex(accountId) };
   await deps.vault.bindings.put({ ...bound, sealingPublicKey: request.sealingKey });

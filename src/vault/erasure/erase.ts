@@ -5,10 +5,13 @@ import type { Keyring } from '../keys/keyring.ts';
 import { openMeta, placeOf } from '../records/record-row.ts';
 import { deleteTokens } from '../records/write-records.ts';
 import type { SqlReader, SqlRow, SqlSession } from '../storage/sql-store.ts';
+import { accountsOf } from '../tables/bindings.ts';
+import { noteUnbound } from '../tables/pseudonyms.ts';
 import { recordName, subjectName, type VaultContext } from '../vault-context.ts';
+import { rememberDestroyed } from './destroyed-keys.ts';
 import { rememberErased } from './erased-commitments.ts';
 import { type EraseTarget, type ErasureRecord, signErasure, type VaultSigner } from './erasure-record.ts';
-import { destroyOldKeys, renewRoot } from './renew-root.ts';
+import { destroyOldKeys, finishErasure, renewRoot } from './renew-root.ts';
 import { replaceKeys } from './replace-keys.ts';
 
 /** Erases and answers with the signed record, once no key that opened the erased is left anywhere. */
@@ -18,16 +21,33 @@ export async function erase(
   protector: KeyProtector,
   signer: VaultSigner,
 ): Promise<ErasureRecord> {
+  // Who tries again after one that was cut short hears of it when the keys are destroyed, not before.
+  await finishErasure(context, protector);
   const staged: StagedKeys = new Map();
+  const scope = 'subject' in target ? 'subject' : 'record';
+  const erasedAtMs = context.now();
   let commitments: Uint8Array[] = [];
   await underNewRoot(context, protector, async (session) => {
+    const pseudonym = 'subject' in target ? await endPseudonyms(context, session, target.subject) : null;
     commitments =
       'subject' in target
         ? await eraseSubject(context, session, target)
         : await eraseRecord(context, session, target, staged);
-    await rememberErased(context, session, commitments);
+    await rememberErased(context, session, { scope, erasedAtMs, pseudonym, commitments });
   });
-  return signErasure('subject' in target ? 'subject' : 'record', commitments, context.now(), signer);
+  return signErasure(scope, commitments, erasedAtMs, signer);
+}
+
+/** From here on it is right that nobody is bound to the patient's pseudonyms. Gives the present one. */
+async function endPseudonyms(
+  context: VaultContext,
+  session: SqlSession,
+  patientId: string,
+): Promise<string | null> {
+  const { present, former } = await accountsOf(context, session, patientId);
+  for (const account of present === undefined ? former : [present, ...former])
+    await noteUnbound(context, session, account);
+  return present ?? null;
 }
 
 /** Wraps every category key anew without erasing anything. */
@@ -69,16 +89,28 @@ async function eraseSubject(
   const subject = subjectName(context.naming, target.subject);
   const rows = await session.all('SELECT * FROM records WHERE subject = ?', [subject]);
   const commitments = await deleteRecords(context, session, rows);
-  const audit = target.accessLog === false ? keyClassCode('audit') : -1;
   let removed = rows.length;
   for (const table of ['grants', 'entries'])
     removed += await session.run(`DELETE FROM ${table} WHERE subject = ?`, [subject]);
-  removed += await session.run('DELETE FROM category_keys WHERE subject = ? AND category <> ?', [
-    subject,
-    audit,
-  ]);
+  removed += await deleteKeys(context, session, subject, target.accessLog !== false);
   if (removed === 0) throw new AppError('not-found', 'Nothing is stored about this patient. Check the id.');
   return commitments;
+}
+
+async function deleteKeys(
+  context: VaultContext,
+  session: SqlSession,
+  subject: Uint8Array,
+  withAudit: boolean,
+): Promise<number> {
+  const audit = keyClassCode('audit');
+  const ofSubject = 'FROM category_keys WHERE subject = ? AND category';
+  const removed = await session.run(`DELETE ${ofSubject} <> ?`, [subject, audit]);
+  if (!withAudit) return removed;
+  const rows = await session.all(`SELECT key_id ${ofSubject} = ?`, [subject, audit]);
+  const keyIds = rows.map((row) => Number(row.key_id));
+  await rememberDestroyed(context, session, keyIds);
+  return removed + (await session.run(`DELETE ${ofSubject} = ?`, [subject, audit]));
 }
 
 async function eraseRecord(

@@ -4,7 +4,7 @@ import { cpSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { utf8 } from '../../shared/index.ts';
+import { compareBytes, utf8 } from '../../shared/index.ts';
 import {
   type ErasureRecord,
   erasureRecordBytes,
@@ -106,9 +106,20 @@ test('no plain value ever reaches a file, and no ciphertext, key or token of an 
     filesBelow(world.folder).some((file) => pieces.some((piece) => file.bytes.includes(piece.bytes))),
     'the search itself works',
   );
+  const binding = { patientId: 'erase-patient', accountId: 'ab'.repeat(32) };
+  await world.vault.bindings.put({ ...binding, sealingPublicKey: new Uint8Array(32) });
   const record = await world.vault.erase({ subject: 'erase-patient' });
   assert.equal(record.commitments.length, 2);
   assertSigned(record);
+  const { scope, erasedAtMs, commitments, erasureRoot } = record;
+  assert.deepEqual(
+    (await world.vault.erased()).map((one) => ({
+      ...one,
+      commitments: one.commitments.toSorted(compareBytes),
+    })),
+    [{ scope, erasedAtMs, commitments, erasureRoot, pseudonym: binding.accountId }],
+    'what the ledger is to be told is there for as long as that takes',
+  );
   assertNowhere(world, [...pieces, ...canary]);
   await world.vault.close();
   assertNowhere(world, [...pieces, ...canary]);
@@ -186,7 +197,7 @@ test('an erasure that fails after one that was cut short does not take the keys 
   world.keys.rotate = (name) => (name === 'backup' ? Promise.reject(new Error('full')) : rotate(name));
   await assert.rejects(world.vault.erase({ subject: 'erase-patient' }), /full/);
   world.keys.wrap = () => Promise.reject(new Error('full'));
-  await assert.rejects(world.vault.erase({ subject: 'other-patient' }), /full/);
+  await assert.rejects(world.vault.rotateRoot(), /full/);
   Object.assign(world.keys, { rotate, wrap });
   await world.reopen();
   const vault = await world.reopen();

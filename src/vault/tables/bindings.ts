@@ -3,6 +3,7 @@ import type { StagedKeys } from '../keys/category-keys.ts';
 import type { SqlReader, SqlSession } from '../storage/sql-store.ts';
 import type { VaultContext } from '../vault-context.ts';
 import { getEntry, listEntries, putEntry, writeWithKeys } from './entries.ts';
+import { forgetUnbound } from './pseudonyms.ts';
 import type { PatientBinding, PatientBindings } from './tables.ts';
 
 const BY_PATIENT = 'binding-by-patient';
@@ -17,14 +18,24 @@ export function createBindings(context: VaultContext): PatientBindings {
       writeWithKeys(context, (session, staged) => putBinding(context, session, staged, binding)),
     byPatient: (patientId) => bindingOfPatient(context, reader, patientId),
     byAccount: (accountId) => bindingIn(context, reader, BY_ACCOUNT, accountId),
-    async formerAccounts(patientId) {
-      const values = await listEntries(context, reader, FORMER, patientId);
-      return values.flatMap((value) => decode(value)?.accountId ?? []);
-    },
+    formerAccounts: async (patientId) => (await accountsOf(context, reader, patientId)).former,
     async patientEver(accountId) {
       const binding = await bindingIn(context, reader, BY_ACCOUNT, accountId);
       return (binding ?? (await bindingIn(context, reader, FORMER, accountId)))?.patientId;
     },
+  };
+}
+
+/** Every account that is, or was, bound to a patient. */
+export async function accountsOf(
+  context: VaultContext,
+  session: SqlReader,
+  patientId: string,
+): Promise<{ present: string | undefined; former: string[] }> {
+  const values = await listEntries(context, session, FORMER, patientId);
+  return {
+    present: (await bindingOfPatient(context, session, patientId))?.accountId,
+    former: values.flatMap((value) => decode(value)?.accountId ?? []),
   };
 }
 
@@ -63,6 +74,7 @@ async function putBinding(
     await put(FORMER, before.accountId, before);
   }
   await remove(context, session, FORMER, accountId);
+  await forgetUnbound(context, session, accountId);
   await put(BY_PATIENT, patientId, binding);
   await put(BY_ACCOUNT, accountId, binding);
 }

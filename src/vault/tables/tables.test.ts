@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
+import { copyFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { after, before, test } from 'node:test';
 import { fromUtf8, utf8 } from '../../shared/index.ts';
+import { openVault } from '../index.ts';
 import { createVaultWorld, NOW_MS, type VaultWorld } from '../testing/vault-world.ts';
 
 let world: VaultWorld;
@@ -116,6 +120,75 @@ test('granted consents are kept by pseudonym, once each, with the height they ar
   assert.deepEqual(await grantedConsents.of('a2'), ['d']);
   assert.deepEqual(await grantedConsents.of('a3'), []);
   assert.equal(await grantedConsents.height(), 9);
+  const counts = new Map<string, number>();
+  for await (const { account, consentIds } of grantedConsents.list())
+    counts.set(account, (counts.get(account) ?? 0) + consentIds.length);
+  assert.deepEqual([...counts].sort(), [
+    ['a1', 600],
+    ['a2', 1],
+  ]);
+  assert.equal(await grantedConsents.isWhole(), true);
+});
+
+test('granted consents of which a row is missing or an older one are begun anew', async () => {
+  const path = join(world.folder, 'vault.db');
+  const grant = { account: 'b1', consentId: 'e1' };
+  const state = async () => {
+    const { grantedConsents } = world.vault;
+    return [await grantedConsents.isWhole(), await grantedConsents.height(), await grantedConsents.of('b1')];
+  };
+  await world.vault.grantedConsents.add([grant], 11);
+  await world.vault.close();
+  copyFileSync(path, `${path}.older`);
+  world.vault = await openVault(world.options);
+  await world.vault.grantedConsents.add([{ ...grant, consentId: 'e2' }], 12);
+  const changes = [
+    "DELETE FROM entries WHERE tab = 'granted-consents' AND (SELECT COUNT(*) FROM older.entries) > 0",
+    `UPDATE entries SET value = (SELECT value FROM older.entries o WHERE o.tab = entries.tab AND o.name = entries.name)
+      WHERE tab = 'granted-consents'`,
+    "DELETE FROM entries WHERE tab = 'granted-consents-height'",
+  ];
+  for (const sql of changes) {
+    await world.vault.grantedConsents.add([grant, { ...grant, consentId: 'e2' }], 12);
+    assert.deepEqual(await state(), [true, 12, ['e1', 'e2']]);
+    await world.vault.close();
+    rmSync(`${path}.seal`);
+    const database = new DatabaseSync(path);
+    database.exec(`ATTACH '${path}.older' AS older`);
+    assert.ok(database.prepare(sql).run().changes > 0, sql);
+    database.close();
+    world.vault = await openVault(world.options);
+    assert.equal(await world.vault.grantedConsents.isWhole(), false, sql);
+    assert.equal(await world.vault.grantedConsents.height(), 0, 'all blocks are to be taken in anew');
+  }
+});
+
+test('a pseudonym is bound, rightly unbound, or lost', async () => {
+  const { bindings, pseudonyms } = world.vault;
+  const binding = { patientId: 'q1', accountId: 'c1', sealingPublicKey: new Uint8Array(32).fill(7) };
+  assert.equal(await pseudonyms.stateOf('c1'), 'lost');
+  await pseudonyms.announce('c1');
+  assert.equal(await pseudonyms.stateOf('c1'), 'unbound', 'an enrolment may be cut short');
+  await bindings.put(binding);
+  await pseudonyms.announce('c1');
+  await bindings.put({ ...binding, accountId: 'c2' });
+  for (const account of ['c1', 'c2']) assert.equal(await pseudonyms.stateOf(account), 'bound', account);
+  const drop = async (tab: string): Promise<void> => {
+    await world.vault.close();
+    rmSync(join(world.folder, 'vault.db.seal'));
+    const database = new DatabaseSync(join(world.folder, 'vault.db'));
+    assert.ok(database.prepare('DELETE FROM entries WHERE tab = ?').run(tab).changes > 0);
+    database.close();
+    world.vault = await openVault(world.options);
+  };
+  await drop('binding-former');
+  assert.equal(await world.vault.pseudonyms.stateOf('c1'), 'lost');
+  await world.vault.bindings.put({ ...binding, accountId: 'c3' });
+  await world.vault.erase({ subject: 'q1' });
+  for (const account of ['c2', 'c3']) assert.equal(await world.vault.pseudonyms.stateOf(account), 'unbound');
+  await world.vault.bindings.put({ ...binding, patientId: 'q2', accountId: 'c4' });
+  await drop('binding-by-patient');
+  assert.equal(await world.vault.pseudonyms.stateOf('c4'), 'lost');
 });
 
 test('an identifier is used once, until it expires, also after a restart', async () => {

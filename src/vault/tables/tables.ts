@@ -32,6 +32,16 @@ export type PatientBindings = {
   patientEver(accountId: string): Promise<string | undefined>;
 };
 
+/** What became of the pseudonyms that this custodian put on the ledger. All are account ids in hex. */
+export type Pseudonyms = {
+  /** Call before the ledger hears of one: from here on it is no loss that nobody is bound to it yet. */
+  announce(account: string): Promise<void>;
+  stateOf(account: string): Promise<PseudonymState>;
+};
+
+/** `unbound`: the patient was erased, or an enrolment was cut short. `lost`: the rows of a patient are missing. */
+export type PseudonymState = 'bound' | 'unbound' | 'lost';
+
 /** One version of one consent, with the salt of its commitment. */
 export type StoredConsent = {
   /** Hex of the 32-byte id on the ledger. */
@@ -63,6 +73,10 @@ export type GrantedConsents = {
   of(account: string): Promise<string[]>;
   /** The last block that was taken in; 0 before the first. */
   height(): Promise<number>;
+  /** Everything, by pseudonym; one with many comes in several pieces. */
+  list(): AsyncIterable<{ readonly account: string; readonly consentIds: readonly string[] }>;
+  /** False when a row is missing or older than the others. Then `height` is 0 again, so that all blocks are taken in anew. */
+  isWhole(): Promise<boolean>;
 };
 
 /** Identifiers that may be used once (the jti of an assertion). */
