@@ -64,6 +64,7 @@ export async function openRuntime(opened: OpenedFolder, config: NodeConfig): Pro
   try {
     vault = await openNodeVault(opened, config, custodian);
     refuseAnotherAccessLog(engine, custodian, vault);
+    tellOfTornEntry(vault, log);
     const runtime = wire({ opened, config, engine, consortium, vault, custodian, chainId, nowMs, log });
     await runtime.granted.bringUp();
     await refuseLostPatients(engine.state, vault);
@@ -90,6 +91,12 @@ function refuseAnotherAccessLog(
     'damaged',
     `The access log is not the one whose first ${anchor.logSize} entries were anchored on the ledger at height ${anchor.height}. Nothing was touched. Run the audit, and restore the last backup to a new folder.`,
   );
+}
+
+/** Nobody was told of it; somebody should look all the same. */
+function tellOfTornEntry({ accessLog }: Vault, log: Log): void {
+  const { size, tornBytes } = accessLog;
+  if (tornBytes > 0) log.write('warn', 'access-log-torn-write', { entry: size, bytes: tornBytes });
 }
 
 function openEmbedded({ folder, genesis, keys }: OpenedFolder, now: () => number): Promise<Engine> {

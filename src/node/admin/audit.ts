@@ -200,6 +200,7 @@ async function auditVault(
   const erasedKeys = new Set(erased.flatMap(({ commitments }) => commitments.map(commitmentKey)));
   const discrepancies = [
     ...records.unknownToLedger(),
+    ...records.notAnchored(),
     ...records.missingFromVault(erasedKeys, height),
     ...erasureDiscrepancies(facts, erased),
     ...accessLogDiscrepancies(facts, vault.accessLog),
@@ -215,8 +216,8 @@ const NOT_COMPARED: NodeFinding = {
   what: 'It was not compared with the ledger, which is damaged itself.',
 };
 
-function fromVault({ where, what }: AuditFinding): NodeFinding {
-  return { part: 'vault', severity: 'damage', where: `vault: ${where}`, what };
+function fromVault({ severity, where, what }: AuditFinding): NodeFinding {
+  return { part: 'vault', severity: severity ?? 'damage', where: `vault: ${where}`, what };
 }
 
 function checkedTransactions(

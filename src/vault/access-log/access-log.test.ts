@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fromUtf8, leafHash, utf8, verifyConsistency, verifyInclusion } from '../../shared/index.ts';
 import { type AccessBatch, openVault, type Vault } from '../index.ts';
 import { findingsOf } from '../testing/vault-suite.ts';
 import { createVaultWorld, type VaultWorld } from '../testing/vault-world.ts';
+import { openLogFile, scanFrames } from './log-file.ts';
 
 const logPath = (world: VaultWorld) => join(world.options.folder, 'access.log');
 const append = (vault: Vault, at: number, subject: string | null = `p${at % 3}`) =>
@@ -98,16 +99,56 @@ test('a restart gives the same tree; anchors are remembered and must fit', async
   await world.remove();
 });
 
-test('a torn tail is set aside, and the log goes on', async () => {
+test('what a crash leaves of an entry is set aside, told and noted, and the log goes on', async () => {
   const world = await createVaultWorld('torn');
-  for (let at = 0; at < 5; at++) await append(world.vault, at);
-  const root = world.vault.accessLog.root();
-  await withLog(world, (path) => appendFileSync(path, readFileSync(path).subarray(0, 60)));
+  for (let at = 0; at < 6; at++) await append(world.vault, at);
+  const root = world.vault.accessLog.root(5);
+  await withLog(world, () => rmSync(join(world.folder, 'vault.db.seal')));
+  const bytes = readFileSync(logPath(world));
+  const last = (bytes.length / 6) * 5;
+  const zeros = (length: number) => Buffer.alloc(length);
+  const tails = [1, 47, 60].flatMap((length) => {
+    const begun = bytes.subarray(last, last + length);
+    return [begun, Buffer.concat([begun, zeros(bytes.length / 6 - length + 16)])];
+  });
+  for (const tail of [zeros(200), ...tails]) {
+    writeFileSync(logPath(world), Buffer.concat([bytes.subarray(0, last), tail]));
+    world.vault = await openVault(world.options);
+    assert.deepEqual(world.vault.accessLog.root(), root);
+    assert.deepEqual(readFileSync(`${logPath(world)}.torn`), tail);
+    assert.equal(world.vault.accessLog.tornBytes, tail.length);
+    await world.vault.close();
+  }
   world.vault = await openVault(world.options);
-  assert.deepEqual(world.vault.accessLog.root(), root);
-  assert.equal(readFileSync(`${logPath(world)}.torn`).length, 60);
   assert.equal((await append(world.vault, 5)).leafIndex, 5);
-  assert.deepEqual(await findingsOf(world.vault), []);
+  assert.deepEqual(
+    (await findingsOf(world.vault)).map(({ severity, where }) => [severity, where]),
+    [['note', `${logPath(world)}.torn`]],
+  );
+  await world.remove();
+});
+
+test('no flipped bit of an entry that was acknowledged and not anchored passes for a torn write', async () => {
+  const world = await createVaultWorld('last batch');
+  await append(world.vault, 0);
+  await Promise.all([1, 2].map((at) => append(world.vault, at)));
+  await withLog(world, () => rmSync(join(world.folder, 'vault.db.seal')));
+  const bytes = readFileSync(logPath(world));
+  const file = await openLogFile(logPath(world));
+  const frame = bytes.length / 3;
+  const isLength = (at: number): boolean => at % frame >= 4 && at % frame < 8;
+  for (let at = frame; at < bytes.length; at++) {
+    for (const bit of isLength(at) ? [0, 1, 2, 3, 4, 5, 6, 7] : [at % 8]) {
+      await file.write(Uint8Array.of((bytes[at] as number) ^ (1 << bit)), 0, 1, at);
+      const { damage } = await scanFrames(file, () => undefined);
+      assert.equal(damage?.torn, false, `bit ${bit} of byte ${at}`);
+    }
+    await file.write(bytes, at, 1, at);
+  }
+  const last = bytes.length - 40;
+  await file.write(Uint8Array.of((bytes[last] as number) ^ 1), 0, 1, last);
+  await file.close();
+  await assert.rejects(openVault(world.options), { code: 'damaged' });
   await world.remove();
 });
 
@@ -120,7 +161,7 @@ test('every flipped byte of the log is found: refused or set aside, never taken'
   rmSync(join(world.folder, 'vault.db.seal'));
   const bytes = readFileSync(logPath(world));
   copyFileSync(join(world.folder, 'vault.db'), join(world.folder, 'kept.db'));
-  for (let at = 0; at < bytes.length; at += 3) {
+  for (let at = 0; at < bytes.length; at += 29) {
     const flipped = Buffer.from(bytes);
     flipped[at] = (bytes[at] as number) ^ 0x10;
     writeFileSync(logPath(world), flipped);

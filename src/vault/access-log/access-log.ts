@@ -54,4 +54,6 @@ export type AccessLog = {
   /** The first anchor that covers a leaf. */
   anchorOf(leafIndex: number): Promise<AccessAnchor | undefined>;
   markAnchored(anchor: AccessAnchor): Promise<void>;
+  /** How many bytes of an unfinished write the start has set aside. */
+  readonly tornBytes: number;
 };

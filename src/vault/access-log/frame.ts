@@ -59,6 +59,13 @@ export function claimedLength(header: Uint8Array): number | undefined {
   return possible ? length : undefined;
 }
 
+/** The same bytes with another length in the header. */
+export function withLength(bytes: Uint8Array, length: number): Uint8Array {
+  const changed = bytes.slice();
+  viewOf(changed).setUint32(4, length);
+  return changed;
+}
+
 /** Takes a whole frame apart; undefined when it is not the next one after `previous`. */
 export function decodeFrame(bytes: Uint8Array, index: number, previous: Uint8Array): AccessFrame | undefined {
   const length = claimedLength(bytes);

@@ -1,20 +1,25 @@
-import { constants, type PathLike } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { AppError } from '../../shared/index.ts';
+import { dirname } from 'node:path';
+import { AppError, equalBytes } from '../../shared/index.ts';
 import { fileError, syncFolder } from '../keys/replace-file.ts';
 import {
   type AccessFrame,
+  CHECK_BYTES,
   claimedBatch,
   claimedLength,
   decodeFrame,
   FIRST_CHECK,
   FRAME_HEADER_BYTES,
   FRAME_MAGIC,
+  withLength,
 } from './frame.ts';
 
 const READ_BYTES = 4 * 1024 * 1024;
+/** Far above what waits to be written at one time. */
+const MAX_TORN_BYTES = 64 * 1024 * 1024;
 
-/** Where a scan stopped short: `torn` when nothing later was ever written behind it. */
+/** Where a scan stopped short: `torn` when no entry that was acknowledged is there. */
 export type LogDamage = { readonly offset: number; readonly index: number; readonly torn: boolean };
 export type LogScan = {
   readonly size: number;
@@ -25,7 +30,11 @@ export type LogScan = {
 
 export async function openLogFile(path: string): Promise<FileHandle> {
   try {
-    return await open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+    const isNew = !existsSync(path);
+    const file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+    // Or a power cut could take the file with all that was acknowledged in it.
+    if (isNew) syncFolder(dirname(path));
+    return file;
   } catch (cause) {
     throw fileError(path, cause);
   }
@@ -60,7 +69,7 @@ export async function scanFrames(
       continue;
     }
     if (frame === undefined) {
-      const torn = await isTorn(file, offset, index);
+      const torn = await isTorn(file, offset, index, check);
       return { size: index, end: offset, check, damage: { offset, index, torn } };
     }
     await visit(frame, offset);
@@ -70,19 +79,45 @@ export async function scanFrames(
   }
 }
 
-/** A batch is flushed before the next begins: a later batch behind the fault proves that the fault is no torn write. */
-async function isTorn(file: FileHandle, offset: number, index: number): Promise<boolean> {
-  const magic = Buffer.from(FRAME_MAGIC);
-  for (let start = offset + 1; ; start += READ_BYTES - FRAME_HEADER_BYTES) {
-    const bytes = Buffer.from(await readAt(file, start, READ_BYTES));
-    for (let at = bytes.indexOf(magic); at >= 0; at = bytes.indexOf(magic, at + 1)) {
-      const header = bytes.subarray(at, at + FRAME_HEADER_BYTES);
-      if (claimedLength(header) === undefined) continue;
-      const later = claimedBatch(header);
-      if (later.batchFirst > index && later.index >= later.batchFirst) return false;
-    }
-    if (bytes.length < READ_BYTES) return true;
+/**
+ * Whether the rest of the file is what a crash leaves of entries that nobody was told of: the beginning of a frame, and
+ * perhaps zeros where the file had grown and nothing was written. A frame of which all is there was acknowledged.
+ */
+async function isTorn(file: FileHandle, offset: number, index: number, check: Uint8Array): Promise<boolean> {
+  const { size } = await file.stat();
+  if (size - offset > MAX_TORN_BYTES) return false;
+  const tail = await readAt(file, offset, size - offset);
+  const written = tail.subarray(0, lengthWithoutZeros(tail));
+  if (written.length < FRAME_HEADER_BYTES) {
+    const begun = Math.min(written.length, FRAME_MAGIC.length);
+    return equalBytes(written.subarray(0, begun), FRAME_MAGIC.subarray(0, begun));
   }
+  const claimed = claimedLength(written);
+  if (claimed === undefined || claimed <= written.length || claimedBatch(written).index !== index)
+    return false;
+  return !hasAnotherFrame(written, index) && !isWholeAtLength(tail, index, check);
+}
+
+/** Zeros at the end that are more than chance: an entry ends in a hash. */
+function lengthWithoutZeros(tail: Uint8Array): number {
+  const length = tail.findLastIndex((byte) => byte !== 0) + 1;
+  return tail.length - length >= CHECK_BYTES / 2 ? length : tail.length;
+}
+
+/** A frame is written before the next one of its batch, and flushed before the next batch. */
+function hasAnotherFrame(tail: Uint8Array, index: number): boolean {
+  const bytes = Buffer.from(tail.buffer, tail.byteOffset, tail.length);
+  const magic = Buffer.from(FRAME_MAGIC);
+  for (let at = bytes.indexOf(magic, 1); at >= 0; at = bytes.indexOf(magic, at + 1)) {
+    const header = bytes.subarray(at, at + FRAME_HEADER_BYTES);
+    if (claimedLength(header) !== undefined && claimedBatch(header).index === index + 1) return true;
+  }
+  return false;
+}
+
+/** Only the length that it claims has changed. */
+function isWholeAtLength(tail: Uint8Array, index: number, check: Uint8Array): boolean {
+  return decodeFrame(withLength(tail, tail.length), index, check) !== undefined;
 }
 
 /** Up to `length` bytes; fewer where the file ends. */
@@ -97,11 +132,16 @@ export async function readAt(file: FileHandle, offset: number, length: number): 
   return bytes.subarray(0, filled);
 }
 
-/** Moves what follows `end` to `<path>.torn` and cuts the log there: it was never acknowledged. */
-export async function setTailAside(file: FileHandle, path: string, end: number): Promise<void> {
+/** Where a torn tail is kept. */
+export function tornPath(path: string): string {
+  return `${path}.torn`;
+}
+
+/** Moves what follows `end` to a file beside and cuts the log there: it was never acknowledged. Gives how many bytes that were. */
+export async function setTailAside(file: FileHandle, path: string, end: number): Promise<number> {
   const { size } = await file.stat();
-  const tail = await readAt(file, end, Math.min(size - end, 64 * 1024 * 1024));
-  const aside = await open(`${path}.torn`, 'w', 0o600);
+  const tail = await readAt(file, end, size - end);
+  const aside = await open(tornPath(path), 'w', 0o600);
   try {
     await aside.writeFile(tail);
     await aside.sync();
@@ -110,7 +150,8 @@ export async function setTailAside(file: FileHandle, path: string, end: number):
   }
   await file.truncate(end);
   await file.sync();
-  syncFolder(folderOf(path));
+  syncFolder(dirname(path));
+  return tail.length;
 }
 
 export function damagedLog(path: string, damage: LogDamage): AppError {
@@ -118,9 +159,4 @@ export function damagedLog(path: string, damage: LogDamage): AppError {
     'damaged',
     `The access log ${path} is damaged at byte ${damage.offset} (entry ${damage.index}). Keep it for inquiry and restore the last backup to a new folder.`,
   );
-}
-
-function folderOf(path: PathLike): string {
-  const text = String(path);
-  return text.slice(0, Math.max(1, text.lastIndexOf('/')));
 }

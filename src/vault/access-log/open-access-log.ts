@@ -32,9 +32,10 @@ export async function openAccessLog(
   const index = new LogIndex();
   try {
     const scan = await scanFrames(file, (frame, offset) => void index.add(frame, offset));
+    let tornBytes = 0;
     if (scan.damage !== undefined && !options.tolerateDamage) {
       if (!scan.damage.torn) throw damagedLog(path, scan.damage);
-      await setTailAside(file, path, scan.end);
+      tornBytes = await setTailAside(file, path, scan.end);
     }
     const end = { offset: scan.end, check: scan.check };
     const anchors = createAnchors(
@@ -61,6 +62,7 @@ export async function openAccessLog(
       anchored: anchors.newest,
       anchorOf: anchors.covering,
       markAnchored: anchors.add,
+      tornBytes,
       file,
       path,
       damage: scan.damage,

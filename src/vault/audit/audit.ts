@@ -1,5 +1,6 @@
+import { existsSync } from 'node:fs';
 import { AppError, compareBytes, equalBytes, sha256, toHex } from '../../shared/index.ts';
-import { scanFrames } from '../access-log/log-file.ts';
+import { scanFrames, tornPath } from '../access-log/log-file.ts';
 import type { OpenAccessLog } from '../access-log/open-access-log.ts';
 import { openFrame } from '../access-log/open-access-log.ts';
 import { describeGrant, openInfo } from '../grants/grant-rows.ts';
@@ -247,6 +248,12 @@ function lists(tokens: Uint8Array | null, token: Uint8Array): boolean {
   return tokens !== null && splitTokens(tokens).some((one) => equalBytes(one, token));
 }
 
+const TORN = {
+  kind: 'access-log',
+  severity: 'note',
+  what: 'A start cut these bytes off the access log: a write that a crash left unfinished, of which nobody was told.',
+} as const;
+
 async function* auditAccessLog(
   context: VaultContext,
   log: OpenAccessLog,
@@ -272,6 +279,7 @@ async function* auditAccessLog(
       what,
     };
   }
+  if (existsSync(tornPath(log.path))) yield { ...TORN, where: tornPath(log.path) };
   const anchor = await log.anchored().catch(() => undefined);
   if (anchor === undefined) return;
   if (anchor.size > size)

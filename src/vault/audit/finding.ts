@@ -4,6 +4,8 @@ export type AuditFinding = {
   /** A file and offset, or a table and row. */
   readonly where: string;
   readonly what: string;
+  /** Nothing is damaged, and somebody should know all the same. */
+  readonly severity?: 'note';
 };
 
 export type AuditProgress = { readonly stage: string; readonly done: number };
