@@ -1,6 +1,6 @@
 /** What patients, clinicians and witnesses do about proofs on the command line: real processes, real files. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -73,7 +73,9 @@ test('a receipt says in words what was consented to, for whom the patient opens 
     writeFileSync(at('changed'), changed);
     assert.equal((await careledger(node, ['verify', at('changed')])).status, 5, member);
   }
+  writeFileSync(at('at-once'), 'others may read this', { mode: 0o644 });
   await json(node, [...grant, '--type', 'Condition', '--receipt', at('at-once'), '--open']);
+  for (const name of ['opened', 'at-once']) assert.equal(statSync(at(name)).mode & 0o777, 0o600, name);
   assert.match((await careledger(node, ['verify', at('at-once')])).stdout, /The consent permits .*Condition/);
   await json(node, ['wallet', 'create', '--wallet', at('other.json')]);
   const others = ['consent', 'open', at('closed'), '--wallet', at('other.json'), '--out', at('none')];

@@ -18,6 +18,7 @@ import { AppError, fromHex, toHex } from '../../shared/index.ts';
 import { accountOf } from '../account-argument.ts';
 import { connect, connectPatient, readWallet } from '../connect.ts';
 import { consentResource, LABELS } from '../consent-resource.ts';
+import { writePrivate } from '../private-output.ts';
 import { type Terminal, table } from '../terminal.ts';
 import { collect, nodeOption, walletOption } from './options.ts';
 
@@ -139,10 +140,11 @@ async function grant(options: GrantOptions, terminal: Terminal): Promise<void> {
   await wallet.saveConsent({ ...kept, status: 'submitted' });
   const proven = await submitGrant(signed, client, options.via && connect(options.via, chainId));
   await wallet.saveConsent({ ...kept, status: 'active' });
-  saveReceipt(
-    options.receipt,
-    options.open === true ? discloseConsent(proven.receipt, signed) : proven.receipt,
-  );
+  if (options.receipt !== undefined)
+    writePrivate(
+      options.receipt,
+      options.open === true ? discloseConsent(proven.receipt, signed) : proven.receipt,
+    );
   terminal.answer(
     { consentId, ...proven.answer },
     `Granted. Consent ${consentId.slice(0, 16)}, until ${dateText(signed.validUntilMs)}.${receiptNote(options.receipt)}`,
@@ -203,7 +205,7 @@ async function revoke(prefix: string | undefined, options: RevokeOptions, termin
       ? client.submitConsent(signed)
       : client.submit(signed.transaction));
     await wallet.saveConsent({ ...consent, version: consent.version + 1, status: 'revoked' });
-    saveReceipt(options.receipt, proven.receipt);
+    if (options.receipt !== undefined) writePrivate(options.receipt, proven.receipt);
   }
   const revoked = chosen.map(({ consentId }) => consentId);
   terminal.answer(
@@ -266,7 +268,7 @@ async function open(
     const opened = discloseConsent(receipt, consentOpening(consent));
     const verdict = verifyReceipt(opened);
     if (!verdict.ok) continue;
-    writeFileSync(options.out, opened, { mode: 0o600 });
+    writePrivate(options.out, opened);
     return terminal.answer(
       { out: options.out, consentId: consent.consentId },
       `Opened: who gets ${options.out} can read what was consented to.`,
@@ -281,10 +283,6 @@ function readText(file: string): string {
   } catch (cause) {
     throw new AppError('file-failed', `${file} cannot be read.`, { cause });
   }
-}
-
-function saveReceipt(file: string | undefined, receipt: string): void {
-  if (file !== undefined) writeFileSync(file, receipt);
 }
 
 function receiptNote(file: string | undefined): string {

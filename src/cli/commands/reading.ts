@@ -1,9 +1,9 @@
-import { writeFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import type { ExchangeAnswer, NodeClient } from '../../client/index.ts';
 import { AppError, ERROR_TABLE, type ErrorCode, fromUtf8 } from '../../shared/index.ts';
 import { connectAs, openSession } from '../connect.ts';
 import { printable } from '../printable.ts';
+import { writePrivate } from '../private-output.ts';
 import type { Terminal } from '../terminal.ts';
 import { asOption, nodeOption, purposeOption } from './options.ts';
 
@@ -66,7 +66,7 @@ function savePromise(answer: ExchangeAnswer, file: string): void {
   const promise = answer.headers.get('careledger-log-promise');
   if (promise === null && answer.status < 400)
     throw new AppError('not-found', 'The answer carries no promise to log.');
-  if (promise !== null) writeFileSync(file, `${promise}\n`, { mode: 0o600 });
+  if (promise !== null) writePrivate(file, `${promise}\n`);
 }
 
 async function saveReceipt(
@@ -78,7 +78,7 @@ async function saveReceipt(
   const answer = await client.call(`/records/${reference.replace('/_history/', '/')}/receipt`, { token });
   const text = fromUtf8(answer.bytes) ?? '';
   if (answer.status !== 200) throw new AppError('unavailable', 'The node gave no receipt for this record.');
-  writeFileSync(file, text, { mode: 0o600 });
+  writePrivate(file, text);
 }
 
 /** The node's own code where it tells one, else what the status means. */
