@@ -247,6 +247,7 @@ test('backup, its check, restore, audit of all three', async () => {
 test('an erased record is gone, and the erasure is on the ledger', async () => {
   const before = node.node.runtime.engine.head().height;
   const record = await json(['erase', 'Observation/deniz-temperature', '--yes']);
+  assert.equal(record.replaceCopiesOf, join(node.data, 'keys/vault.keys'));
   assert.equal((record.commitments as string[]).length, 1);
   assert.ok(Number(record.height) > before);
   const clinician = join(node.data, 'demo/clinician.key.json');

@@ -25,13 +25,7 @@ export function addAdministration(program: Command, terminal: Terminal): void {
     .argument('<reference>', 'Type/id, or Patient/id')
     .addOption(dataOption())
     .requiredOption('--yes', 'it cannot be undone')
-    .action(async (reference: string, options: { data: string }) => {
-      const record = await clientOf(options.data).call('POST', '/admin/erase', { reference });
-      terminal.answer(
-        record,
-        `Erased ${(record.commitments as unknown[]).length} versions. Backups taken before can no longer be opened: take a new one.`,
-      );
-    });
+    .action((reference: string, options: { data: string }) => erase(reference, options, terminal));
   program
     .command('audit')
     .description(
@@ -51,7 +45,7 @@ export function addAdministration(program: Command, terminal: Terminal): void {
       );
       terminal.answer(
         done,
-        `Backed up to ${folder}, height ${String(done.height)}. Keys are not in it: keep a copy of ${join(options.data, 'keys')} elsewhere.`,
+        `Backed up to ${folder}, height ${String(done.height)}. Keys are not in it: keep a copy of ${join(options.data, 'keys')} elsewhere, made since the last erasure. An older one does not open this backup.`,
       );
     });
   program
@@ -64,6 +58,19 @@ export function addAdministration(program: Command, terminal: Terminal): void {
     .action((backup: string, options: { data: string; keys: string; vault?: string }) =>
       restore(backup, options, terminal),
     );
+}
+
+/** What is erased here can still be had with an older copy of the keys, and only its owner can reach that. */
+async function erase(reference: string, options: { data: string }, terminal: Terminal): Promise<void> {
+  const record = await clientOf(options.data).call('POST', '/admin/erase', { reference });
+  const { vaultKeys } = dataFolder(options.data);
+  terminal.answer(
+    { ...record, replaceCopiesOf: vaultKeys },
+    [
+      `Erased ${(record.commitments as unknown[]).length} versions. The keys here open no backup from before: take a new one.`,
+      `A copy of ${vaultKeys} made before still opens them: replace every copy now, and destroy the older ones.`,
+    ].join('\n'),
+  );
 }
 
 function clientOf(data: string): AdminClient {
