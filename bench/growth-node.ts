@@ -51,7 +51,8 @@ async function takeInRecords(): Promise<void> {
   for (let first = 0; first < load.records; first += RECORDS_AT_ONCE) {
     const count = Math.min(RECORDS_AT_ONCE, load.records - first);
     await Promise.all(Array.from({ length: count }, (_, at) => putRecord(first + at)));
-    await runtime.recordAnchor.anchorPending();
+    await runtime.recordAnchor.takeOver(0);
+    await runtime.recordAnchor.anchorLeftOvers();
     if ((first + count) % TOLD_EVERY === 0)
       process.send?.({ progress: `${first + count} of ${load.records} record versions` });
   }

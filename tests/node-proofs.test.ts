@@ -1,6 +1,6 @@
 /** What a node proves to anybody: its state, the keys its parties had, and its heads with the cosignatures of witnesses. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,8 +24,16 @@ import {
   signTransaction,
   transactionId,
 } from '../src/ledger/index.ts';
-import { createWitness, startWitnessServer, type WatchedLog, witnessKey } from '../src/node/index.ts';
-import { fromHex, toHex } from '../src/shared/index.ts';
+import { auditNode } from '../src/node/admin/audit.ts';
+import {
+  createWitness,
+  type NodeFinding,
+  startWitnessServer,
+  type WatchedLog,
+  witnessKey,
+} from '../src/node/index.ts';
+import { initWitnessState } from '../src/node/witness/witness-state.ts';
+import { AppError, fromHex, toHex } from '../src/shared/index.ts';
 import { startTestNode, type TestNode } from './node-fixture.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'careledger-node-proofs-'));
@@ -79,6 +87,59 @@ test('a state question that makes no sense is refused as such', async () => {
   for (const query of ['0?size=0', '5?size=5', '0?size=999999999', 'x?size=1', '0'])
     assert.equal((await fetch(`${node.url}/ledger/proofs/access/${query}`)).status, 400, query);
 });
+
+test('a write that the ledger does not take is told to be stored, is counted, and is put there later', async () => {
+  const { engine, recordAnchor, vault } = node.node.runtime;
+  const token = await node.token('clinician');
+  const submit = engine.submit;
+  engine.submit = () => Promise.reject(new AppError('busy', 'no room'));
+  try {
+    const answer = await writeObservation(token, 'late');
+    assert.equal(answer.status, 504);
+    assert.match(await answer.text(), /is stored here.*do not send it again/);
+    assert.deepEqual(
+      (await vault.pendingCommitments()).map(({ key }) => key.id),
+      ['late'],
+    );
+    assert.equal(await gauge('careledger_records_left_over'), 1);
+    assert.match(await notes(), /1 stored versions are not on the ledger yet/);
+  } finally {
+    engine.submit = submit;
+  }
+  await recordAnchor.anchorLeftOvers();
+  assert.equal(await gauge('careledger_records_left_over'), 0);
+  assert.doesNotMatch(await notes(), /not on the ledger/);
+  const receipt = await fetch(`${node.url}/records/Observation/late/receipt`, {
+    headers: { authorization: `Bearer ${token}` },
+  });
+  assert.equal(receipt.status, 200);
+});
+
+function writeObservation(token: string, id: string): Promise<Response> {
+  const subject = { reference: 'Patient/ana' };
+  const body = JSON.stringify({
+    resourceType: 'Observation',
+    id,
+    status: 'final',
+    code: { text: 'x' },
+    subject,
+  });
+  const headers = { 'content-type': 'application/fhir+json' };
+  return node.fhir(`Observation/${id}`, token, { method: 'PUT', headers, body });
+}
+
+async function gauge(name: string): Promise<number> {
+  const text = await (await fetch(`${node.url}/metrics`)).text();
+  return Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1]);
+}
+
+async function notes(): Promise<string> {
+  const found: string[] = [];
+  await auditNode(node.node.runtime, ({ finding }) => {
+    if (finding !== undefined) found.push((finding as NodeFinding).what);
+  });
+  return found.join('\n');
+}
 
 test('receipts from before, between and after changes of key say which key signed', async () => {
   const client = clientOf(node, 'keys.json');
@@ -223,8 +284,10 @@ function keyOf(name: string, at: number) {
 }
 
 async function startWitness(name: string, at: number, port: number, logs: WatchedLog[]) {
+  const stateFile = join(folder, `${name.replace('/', '-')}.db`);
+  if (!existsSync(stateFile)) initWitnessState(stateFile, publicKeyOf(seedOf(at)));
   const witness = createWitness({
-    stateFile: join(folder, `${name.replace('/', '-')}.db`),
+    stateFile,
     seed: seedOf(at),
     name,
     logs,

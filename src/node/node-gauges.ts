@@ -26,6 +26,11 @@ export function addNodeGauges({
       'Record versions that wait for their transaction.',
       () => recordAnchor.waiting,
     ],
+    [
+      'careledger_records_left_over',
+      'Record versions that are stored and that the ledger did not take; they are tried again.',
+      () => recordAnchor.leftOver,
+    ],
     ['careledger_witnesses', 'Witnesses that are asked to cosign.', () => cosigner.status().configured],
     [
       'careledger_witnesses_signed',

@@ -8,7 +8,7 @@ import { AppError, equalBytes, toHex } from '../shared/index.ts';
 import { openPassphraseKeys, openVault, type Vault } from '../vault/index.ts';
 import { recordErasures } from './admin/erasure.ts';
 import { type AccessAnchorTimer, startAccessAnchor } from './anchoring/access-anchor.ts';
-import { createRecordAnchor } from './anchoring/record-anchor.ts';
+import { createRecordAnchor, type RecordAnchor } from './anchoring/record-anchor.ts';
 import { createFailureLimit, type FailureLimit } from './auth/failure-limit.ts';
 import { createRegistryView, type RegistryView } from './auth/registry-view.ts';
 import { createSessionStore } from './auth/sessions.ts';
@@ -104,10 +104,17 @@ function openEmbedded({ folder, genesis, keys }: OpenedFolder, now: () => number
 }
 
 /** What a crash left between vault and ledger. A consortium may have no majority yet: then it is anchored when it has. */
-async function anchorLeftOvers({ consortium, recordAnchor, log }: NodeRuntime): Promise<void> {
-  const anchored = recordAnchor.anchorPending();
-  if (consortium === undefined) await anchored;
-  else anchored.catch(() => log.write('error', 'record-anchor-failed'));
+async function anchorLeftOvers({ consortium, recordAnchor }: NodeRuntime): Promise<void> {
+  while ((await recordAnchor.takeOver()) > 0) {
+    const anchored = recordAnchor.anchorLeftOvers();
+    if (consortium !== undefined) return void anchored.catch(() => undefined);
+    try {
+      await anchored;
+    } catch (cause) {
+      await recordAnchor.stop();
+      throw cause;
+    }
+  }
 }
 
 /** Erasures that were cut short, after what they erased was anchored or is not to be any more. */
@@ -192,7 +199,7 @@ function wire(parts: Opened): NodeRuntime {
   const freshness = consortium && freshnessOf(consortium, accessAnchor);
   const { epochs, granted, consents, consentDesk } = consentPartsOf(parts);
   watchCommits(engine, { epochs, granted, consents, registry, sessions });
-  const recordAnchor = createRecordAnchor({ vault, bindings: vault.bindings, custodian });
+  const recordAnchor = recordAnchorOf(parts);
   const metrics = createMetrics();
   const cosigner = cosignerOf(parts, metrics);
   const prover = proverOf(parts);
@@ -256,6 +263,14 @@ function wire(parts: Opened): NodeRuntime {
   };
   addNodeGauges(runtime);
   return runtime;
+}
+
+function recordAnchorOf({ engine, vault, custodian, log }: Opened): RecordAnchor {
+  const onFailure = (cause: unknown): void =>
+    log.write('error', 'record-anchor-failed', {
+      code: cause instanceof AppError ? cause.code : 'internal',
+    });
+  return createRecordAnchor({ engine, vault, bindings: vault.bindings, custodian, onFailure });
 }
 
 function consentPartsOf({

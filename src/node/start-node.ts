@@ -137,7 +137,7 @@ async function shutDown(runtime: NodeRuntime, servers: HttpServer[]): Promise<vo
   const [admin, ...others] = servers;
   await Promise.all(others.map((server) => server.close()));
   await runtime.cosigner.stop();
-  await withinPatience(runtime, runtime.recordAnchor.idle());
+  await withinPatience(runtime, runtime.recordAnchor.stop());
   const stopped = runtime.accessAnchor.stop();
   await withinPatience(runtime, stopped).catch(() => runtime.log.write('error', 'access-anchor-failed'));
   await runtime.epochs.idle();

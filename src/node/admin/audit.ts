@@ -201,6 +201,7 @@ async function auditVault(
   const discrepancies = [
     ...records.unknownToLedger(),
     ...records.notAnchored(),
+    ...records.notAnchored(),
     ...records.missingFromVault(erasedKeys, height),
     ...erasureDiscrepancies(facts, erased),
     ...accessLogDiscrepancies(facts, vault.accessLog),

@@ -12,6 +12,7 @@ export interface Discrepancy {
 export class WalkedRecords {
   readonly #found = new Set<string>();
   readonly #unknown: AuditedRecord[] = [];
+  readonly #unanchored: string[] = [];
   readonly #facts: LedgerFacts;
 
   constructor(facts: LedgerFacts) {
@@ -21,7 +22,9 @@ export class WalkedRecords {
   readonly take = (record: AuditedRecord): void => {
     const key = commitmentKey(record.commitment);
     this.#found.add(key);
-    if (record.anchored && !this.#facts.commitments.has(key)) this.#unknown.push(record);
+    if (this.#facts.commitments.has(key)) return;
+    if (record.anchored) this.#unknown.push(record);
+    else this.#unanchored.push(key);
   };
 
   /** Marked as anchored, and yet the ledger does not have them. What the ledger learned meanwhile counts. */
@@ -31,6 +34,14 @@ export class WalkedRecords {
       const what = `The ledger has no commitment ${toHex(commitment)}: this version is not one that was anchored.`;
       yield { severity: 'damage', where, what };
     }
+  }
+
+  /** Stored, and the ledger has not taken them: no damage, but nobody else could tell if they were changed. */
+  *notAnchored(): Generator<Discrepancy> {
+    const count = this.#unanchored.filter((key) => !this.#facts.commitments.has(key)).length;
+    if (count === 0) return;
+    const what = `${count} stored versions are not on the ledger yet. A running node puts them there as soon as the ledger takes them.`;
+    yield { severity: 'note', where: 'records', what };
   }
 
   /** On the ledger, not in the vault, and not erased: dropped, or taken back to an older state. */

@@ -1,6 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { Engine } from '../../engine/index.ts';
-import { createFhirHandler, createGate, type FhirHandler, type Gate } from '../../fhir/index.ts';
+import {
+  createFhirHandler,
+  createGate,
+  type FhirDeps,
+  type FhirHandler,
+  type Gate,
+} from '../../fhir/index.ts';
 import { encodePromise, promiseOfEntry } from '../../ledger/index.ts';
 import type { Vault } from '../../vault/index.ts';
 import type { RecordAnchor } from '../anchoring/record-anchor.ts';
@@ -44,7 +50,7 @@ export function openFhir(parts: Parts): { fhir: FhirDoor; fhirHandler: FhirHandl
     notifyPatient: parts.onBreakGlass,
   });
   const fhirHandler = createFhirHandler({
-    vault,
+    vault: storingWithRoom(vault, parts.recordAnchor),
     gate,
     anchor: (versions) => parts.recordAnchor.anchor(versions),
     now: nowMs,
@@ -53,4 +59,22 @@ export function openFhir(parts: Parts): { fhir: FhirDoor; fhirHandler: FhirHandl
   });
   const maxBodyBytes = config.maxFhirBodyBytes ?? DEFAULT_MAX_FHIR_BODY_BYTES;
   return { gate, fhirHandler, fhir: createFhirDoor({ ...parts, handler: fhirHandler, maxBodyBytes }) };
+}
+
+/** Nothing is stored that the ledger could not be told of: what is refused before it is stored can be sent again. */
+function storingWithRoom(vault: Vault, recordAnchor: RecordAnchor): FhirDeps['vault'] {
+  return {
+    read: (resourceType, id) => vault.read(resourceType, id),
+    readVersion: (key) => vault.readVersion(key),
+    history: (query) => vault.history(query),
+    find: (query) => vault.find(query),
+    async put(write) {
+      recordAnchor.ensureRoom();
+      return vault.put(write);
+    },
+    async putAll(writes) {
+      recordAnchor.ensureRoom();
+      return vault.putAll(writes);
+    },
+  };
 }

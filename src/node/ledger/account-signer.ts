@@ -17,8 +17,11 @@ export interface AccountSigner {
   readonly accountId: Uint8Array;
   readonly accountHex: string;
   readonly publicKey: Uint8Array;
-  /** Resolves when the transaction is durable and took effect; refusals throw `transaction-refused`. */
-  submit(action: ActionName, parts: readonly Uint8Array[]): Promise<Committed>;
+  /**
+   * Resolves when the transaction is durable and took effect; refusals throw `transaction-refused`. `before` runs once the
+   * sequence number is taken: a transaction that is recorded after what it saw makes that number a used one.
+   */
+  submit(action: ActionName, parts: readonly Uint8Array[], before?: () => Promise<void>): Promise<Committed>;
 }
 
 /** A signer for the account of the given seed on the engine's chain. */
@@ -32,9 +35,14 @@ export function createAccountSigner(options: {
   const accountId = accountIdOf(publicKey);
   let last: Promise<unknown> = Promise.resolve();
 
-  const submitNext = async (name: ActionName, parts: readonly Uint8Array[]): Promise<Committed> => {
+  const submitNext = async (
+    name: ActionName,
+    parts: readonly Uint8Array[],
+    before?: () => Promise<void>,
+  ): Promise<Committed> => {
     const { contract, action } = ACTIONS[name];
     const sequence = readAccount(engine.state, accountId)?.nextSequence ?? 0;
+    await before?.();
     const lastValidHeight = engine.head().height + VALID_FOR_BLOCKS;
     const transaction = signTransaction(
       { chainId, contract, action, signer: accountId, sequence, lastValidHeight, parts },
@@ -46,8 +54,8 @@ export function createAccountSigner(options: {
     accountId,
     accountHex: toHex(accountId),
     publicKey,
-    submit(name, parts) {
-      const turn = last.then(() => submitNext(name, parts));
+    submit(name, parts, before) {
+      const turn = last.then(() => submitNext(name, parts, before));
       last = turn.catch(() => undefined);
       return turn;
     },
