@@ -10,11 +10,14 @@ const CONSORTIUM_BUSY =
 /** CometBFT has seen it and keeps it, or has recorded it (mempool/errors.go). */
 const IN_CACHE = 'already exists in cache';
 
-type Waiting = {
-  readonly bytes: Uint8Array;
-  readonly resolve: () => void;
-  readonly reject: (error: AppError) => void;
+/** What a broadcaster asks about transactions, and tells of them, by their ids. */
+export type BroadcastParts = {
+  /** The transaction; undefined where nobody waits for it any more. */
+  readonly bytesOf: (idKey: string) => Uint8Array | undefined;
+  /** Told where one could not be handed over. */
+  readonly onFailure: (idKey: string, error: AppError) => void;
 };
+type Waiting = { readonly idKey: string; readonly bytes: Uint8Array; readonly isFirst: boolean };
 type RpcAnswer = {
   readonly id: number;
   readonly error?: { readonly message: string; readonly data?: string };
@@ -23,24 +26,36 @@ type RpcAnswer = {
 /**
  * Hands transactions to CometBFT's mempool over its RPC. One request is under way at a time and what comes meanwhile shares the
  * next, so that a signer's transactions keep their order. CheckTx's verdict comes to the application, not here.
+ *
+ * What waits is known by its id alone, once however often it is to be handed over; its bytes are asked for when it is its turn. So
+ * nothing gathers here while CometBFT does not answer.
  */
 export class Broadcaster {
   readonly #url: string;
-  #waiting: Waiting[] = [];
+  readonly #parts: BroadcastParts;
+  /** Whether it is handed over for the first time, by its id. */
+  readonly #waiting = new Map<string, boolean>();
   #isSending = false;
 
-  constructor(url: string) {
+  constructor(url: string, parts: BroadcastParts) {
     this.#url = url;
+    this.#parts = parts;
   }
 
-  /** Resolves when the mempool has taken the transaction for checking, or has it already. */
-  broadcast(bytes: Uint8Array): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ bytes, resolve, reject });
-      if (this.#isSending) return;
-      this.#isSending = true;
-      setImmediate(() => void this.#send());
-    });
+  handOver(idKey: string): void {
+    this.#enqueue(idKey, true);
+  }
+
+  /** Hands over what was handed over before. A failure now says nothing about the first time, so it is not told. */
+  handOverAgain(idKey: string): void {
+    this.#enqueue(idKey, this.#waiting.get(idKey) ?? false);
+  }
+
+  #enqueue(idKey: string, isFirst: boolean): void {
+    this.#waiting.set(idKey, isFirst);
+    if (this.#isSending) return;
+    this.#isSending = true;
+    setImmediate(() => void this.#send());
   }
 
   async #send(): Promise<void> {
@@ -49,12 +64,16 @@ export class Broadcaster {
   }
 
   #takeBatch(): Waiting[] {
-    let bytes = 0;
-    const end = this.#waiting.findIndex(({ bytes: { length } }, index) => {
-      bytes += Math.ceil(length / 3) * 4 + ENVELOPE_BYTES;
-      return index === MAX_BATCH_REQUESTS || (index > 0 && bytes > MAX_BATCH_BYTES);
-    });
-    return this.#waiting.splice(0, end === -1 ? this.#waiting.length : end);
+    const batch: Waiting[] = [];
+    let size = 0;
+    for (const [idKey, isFirst] of this.#waiting) {
+      const bytes = this.#parts.bytesOf(idKey);
+      size += bytes === undefined ? 0 : Math.ceil(bytes.length / 3) * 4 + ENVELOPE_BYTES;
+      if (batch.length === MAX_BATCH_REQUESTS || (batch.length > 0 && size > MAX_BATCH_BYTES)) break;
+      this.#waiting.delete(idKey);
+      if (bytes !== undefined) batch.push({ idKey, bytes, isFirst });
+    }
+    return batch;
   }
 
   /** CometBFT closes connections that rest. One that it closed under a request is opened anew, once: to hand over twice is to hand over once. */
@@ -89,10 +108,14 @@ export class Broadcaster {
       const answers = new Map(
         (Array.isArray(parsed) ? parsed : [parsed]).map((one: RpcAnswer) => [one.id, one]),
       );
-      for (const [index, one] of batch.entries()) settle(one, answers.get(index));
+      for (const [index, one] of batch.entries()) this.#tell(one, failureIn(answers.get(index)));
     } catch (cause) {
-      for (const { reject } of batch) reject(unreachable(cause));
+      for (const one of batch) this.#tell(one, unreachable(cause));
     }
+  }
+
+  #tell({ idKey, isFirst }: Waiting, failure: AppError | undefined): void {
+    if (failure !== undefined && isFirst) this.#parts.onFailure(idKey, failure);
   }
 }
 
@@ -101,12 +124,13 @@ function isConnectionError(cause: unknown): boolean {
   return cause instanceof TypeError;
 }
 
-function settle({ resolve, reject }: Waiting, answer: RpcAnswer | undefined): void {
+/** Why the mempool did not take a transaction; undefined where it has taken it for checking, or has it already. */
+function failureIn(answer: RpcAnswer | undefined): AppError | undefined {
   const why = `${answer?.error?.message ?? ''} ${answer?.error?.data ?? ''}`.trim();
-  if (answer === undefined) reject(unreachable(undefined));
-  else if (answer.error === undefined || why.includes(IN_CACHE)) resolve();
-  else if (why.includes('mempool is full')) reject(new AppError('busy', CONSORTIUM_BUSY));
-  else reject(new AppError('unavailable', `The consensus engine did not take the transaction: ${why}.`));
+  if (answer === undefined) return unreachable(undefined);
+  if (answer.error === undefined || why.includes(IN_CACHE)) return undefined;
+  if (why.includes('mempool is full')) return new AppError('busy', CONSORTIUM_BUSY);
+  return new AppError('unavailable', `The consensus engine did not take the transaction: ${why}.`);
 }
 
 function unreachable(cause: unknown): AppError {

@@ -38,6 +38,8 @@ export type CometBftEngineOptions = {
   readonly verifyWorkers?: number;
   /** Transactions that may wait; one more is refused with `busy`. */
   readonly queueLimit?: number;
+  /** The account in whose name the node itself writes: room is kept for it. */
+  readonly ownAccount?: Uint8Array;
   /** How many of its blocks CometBFT keeps; all unless said otherwise. The ledger keeps its own for ever. */
   readonly retainBlocks?: number;
   /** How long a submission waits for its block. */
@@ -110,8 +112,12 @@ async function runEngine(
     chain,
     reader,
     waiting,
-    broadcaster: new Broadcaster(options.rpcUrl),
+    broadcaster: new Broadcaster(options.rpcUrl, {
+      bytesOf: (idKey) => waiting.get(idKey)?.bytes,
+      onFailure: (idKey, error) => waiting.fail(idKey, error),
+    }),
     queueLimit: options.queueLimit ?? DEFAULT_QUEUE_LIMIT,
+    ownAccount: options.ownAccount,
   });
   const parts = {
     chain,

@@ -5,8 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { resultName } from '../../ledger/index.ts';
-import { enrolment, type SampleChain, sampleChain, sampleSigner } from '../sample-chain.ts';
+import { HEADER_BYTES, resultName } from '../../ledger/index.ts';
+import { consentGrant, enrolment, type SampleChain, sampleChain, sampleSigner } from '../sample-chain.ts';
 import { type CometBftEngine, openCometBftEngine } from './cometbft-engine.ts';
 import { AbciClient } from './testing/abci-client.ts';
 import { largeTransaction } from './testing/large-transaction.ts';
@@ -42,7 +42,7 @@ async function listen(server: Server): Promise<string> {
 }
 
 async function withEngine(
-  options: { queueLimit?: number; submitTimeoutMs?: number },
+  options: { queueLimit?: number; submitTimeoutMs?: number; ownAccount?: Uint8Array },
   body: (setting: Setting) => Promise<void>,
 ): Promise<void> {
   const rpc: Rpc = { received: [], error: undefined, lost: 0 };
@@ -94,6 +94,28 @@ describe('submitting to a consortium', () => {
       await consensus.block([three]);
       assert.equal((await third).height, 2);
     }));
+
+  test('the node’s own is taken where its users fill the queue, and nobody else’s with its name', async () => {
+    const { custodian } = sampleChain();
+    await withEngine(
+      { queueLimit: 4, ownAccount: custodian.accountId },
+      async ({ engine, consensus, chain }) => {
+        const patient = sampleSigner(1, 'patient');
+        await consensus.block([enrolment(chain, patient)]);
+        const grants = Array.from({ length: 5 }, () => consentGrant(chain, patient));
+        const waiting = grants.slice(0, 4).map((bytes) => engine.submit(bytes));
+        await assert.rejects(engine.submit(grants[4] as Uint8Array), { code: 'busy' });
+        const own = enrol(chain, 'a');
+        const forged = own.map((byte, at) => (at === HEADER_BYTES ? byte ^ 1 : byte));
+        await assert.rejects(engine.submit(forged), { code: 'busy' });
+        const submitted = engine.submit(own);
+        await assert.rejects(engine.submit(enrol(chain, 'b')), { code: 'busy' });
+        await consensus.block([...grants.slice(0, 4), own]);
+        await Promise.all(waiting);
+        assert.equal((await submitted).index, 4);
+      },
+    );
+  });
 
   test('one whose time is over may still be recorded, and gets its place when it is submitted again', () =>
     withEngine({ submitTimeoutMs: 50 }, async ({ engine, consensus, chain }) => {

@@ -1,9 +1,7 @@
-import type { ResultCode } from '../../ledger/index.ts';
 import { AppError } from '../../shared/index.ts';
 import type { Committed } from '../engine.ts';
 import { mapKey } from '../state-values.ts';
 import type { Submission } from '../submission.ts';
-import { TransactionRefusedError } from '../transaction-refused.ts';
 import type { CommittedBlock } from './consensus-chain.ts';
 
 type Waiting = { readonly submission: Submission; readonly timer: NodeJS.Timeout };
@@ -50,9 +48,9 @@ export class WaitingSubmissions {
     if (this.#remove(submission)) submission.settled.reject(error);
   }
 
-  refuse(idKey: string, code: ResultCode): void {
+  fail(idKey: string, error: AppError): void {
     const submission = this.get(idKey);
-    if (submission !== undefined) this.reject(submission, new TransactionRefusedError(code));
+    if (submission !== undefined) this.reject(submission, error);
   }
 
   settleBlock({ block, output, firstLeaf, transactionIds }: CommittedBlock): void {

@@ -1,4 +1,5 @@
 import { type CometBftEngine, findCometBft, openCometBftEngine, runCometBft } from '../../engine/index.ts';
+import { accountIdOf, publicKeyOf } from '../../identity/index.ts';
 import { AppError } from '../../shared/index.ts';
 import type { OpenedFolder } from '../folder/init-folder.ts';
 import { abciAddress, readSettings } from './network-settings.ts';
@@ -36,6 +37,7 @@ export async function openConsortium(
     folder: folder.ledger,
     genesis,
     nodeSeed: keys.operatorSeed,
+    ownAccount: accountIdOf(publicKeyOf(keys.custodianSeed)),
     rpcUrl,
     abci: abciAddress(folder, settings),
     log,
