@@ -15,12 +15,15 @@ import {
   verifyCheckpoint,
 } from '../src/ledger/index.ts';
 import { createWitness, startWitnessServer, type Witness } from '../src/node/witness/index.ts';
+import { openWitnessFolder } from '../src/node/witness/witness-folder.ts';
+import { initWitnessState } from '../src/node/witness/witness-state.ts';
 import { EMPTY_TREE_ROOT, leafHash, MerkleLog, toBase64, utf8 } from '../src/shared/index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'careledger-witness-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 const OPERATOR = new Uint8Array(32).fill(1);
+const SEED: Uint8Array = new Uint8Array(32).fill(9);
 const CHAIN_ID = new Uint8Array(32).fill(7);
 const operatorKey = publicKeyOf(OPERATOR);
 const LOGS = [{ origin: checkpointOrigin(CHAIN_ID), keys: [operatorVerifierKey(CHAIN_ID, operatorKey)] }];
@@ -37,13 +40,15 @@ function logOf(text: string, size: number): MerkleLog {
 
 function newFile(): string {
   files += 1;
-  return join(folder, `witness-${files}.db`);
+  const file = join(folder, `witness-${files}.db`);
+  initWitnessState(file, publicKeyOf(SEED));
+  return file;
 }
 
-function witnessAt(stateFile: string, onMisbehaviour = (): void => undefined): Witness {
+function witnessAt(stateFile: string, onMisbehaviour = (): void => undefined, seed = SEED): Witness {
   return createWitness({
     stateFile,
-    seed: new Uint8Array(32).fill(9),
+    seed,
     name: 'witness.example/w1',
     logs: LOGS,
     now: () => 1_760_000_000_000,
@@ -183,6 +188,22 @@ test('what was cosigned is remembered by the next process, and the state is for 
   assert.equal(second.addCheckpoint(body(0, [], note(12, fork))).status, 409);
   assert.equal(second.addCheckpoint(body(8, log.consistencyProof(8, 12), note(12))).status, 200);
   second.close();
+});
+
+test('a witness whose memory is gone, emptied or exchanged signs nothing, and is not made anew under its key', () => {
+  const path = join(folder, 'witness');
+  const { seed, stateFile } = openWitnessFolder(path);
+  assert.deepEqual(openWitnessFolder(path), { seed, stateFile });
+  const whole = readFileSync(stateFile);
+  for (const other of [new Uint8Array(), readFileSync(newFile())]) {
+    writeFileSync(stateFile, other);
+    assert.throws(() => witnessAt(stateFile, undefined, seed), { code: 'damaged' });
+  }
+  rmSync(stateFile);
+  assert.throws(() => openWitnessFolder(path), { code: 'damaged' });
+  assert.throws(() => witnessAt(stateFile, undefined, seed), { code: 'damaged' });
+  writeFileSync(stateFile, whole);
+  witnessAt(stateFile, undefined, seed).close();
 });
 
 test('a flipped byte in the remembered checkpoint is noticed before anything is signed', () => {

@@ -22,7 +22,7 @@ export {
   SAFE_VALIDATORS,
 } from './network/network-file.ts';
 export type { RunningNode } from './start-node.ts';
-export { createWitness, startWitnessServer, type WatchedLog } from './witness/index.ts';
+export { createWitness, openWitnessFolder, startWitnessServer, type WatchedLog } from './witness/index.ts';
 
 // What follows loads the FHIR definitions and the engines, which most commands do not need.
 

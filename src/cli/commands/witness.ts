@@ -1,5 +1,3 @@
-import { existsSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Command } from 'commander';
 import { createNodeClient } from '../../client/index.ts';
 import { publicKeyOf } from '../../identity/index.ts';
@@ -10,15 +8,7 @@ import {
   isKeyName,
   operatorVerifierKey,
 } from '../../ledger/index.ts';
-import {
-  createKey,
-  createWitness,
-  type KeyFile,
-  readKeyFile,
-  startWitnessServer,
-  type WatchedLog,
-  writeKeyFile,
-} from '../../node/index.ts';
+import { createWitness, openWitnessFolder, startWitnessServer, type WatchedLog } from '../../node/index.ts';
 import { AppError } from '../../shared/index.ts';
 import type { Terminal } from '../terminal.ts';
 import { collect, portOf } from './options.ts';
@@ -51,12 +41,11 @@ export function addWitnessCommand(program: Command, terminal: Terminal): void {
 async function runWitness(options: WitnessCommandOptions, terminal: Terminal): Promise<void> {
   if (options.node.length === 0 && options.printKey !== true)
     throw new AppError('usage', 'Name at least one node to watch: --node http://….');
-  mkdirSync(options.state, { recursive: true, mode: 0o700 });
-  const { seed } = witnessKey(join(options.state, 'witness.key.json'));
+  const { seed, stateFile } = openWitnessFolder(options.state);
   if (options.printKey === true) return printKey(options.name, seed, terminal);
   const logs = await Promise.all(options.node.map(watchedLog));
   const witness = createWitness({
-    stateFile: join(options.state, 'witness.db'),
+    stateFile,
     seed,
     name: options.name,
     logs,
@@ -99,11 +88,4 @@ async function watchedLog(nodeUrl: string): Promise<WatchedLog> {
     origin: checkpointOrigin(chainId),
     keys: [operatorVerifierKey(chainId, genesis.value.operatorKey)],
   };
-}
-
-function witnessKey(file: string): KeyFile {
-  if (existsSync(file)) return readKeyFile(file);
-  const key = createKey('witness');
-  writeKeyFile(file, key);
-  return key;
 }

@@ -1,8 +1,13 @@
-import { chmodSync } from 'node:fs';
+import { chmodSync, existsSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import { AppError } from '../../shared/index.ts';
+import { AppError, equalBytes } from '../../shared/index.ts';
 
 const BUSY = 5;
+/** EXTRA flushes the folder too, so that a journal that was removed stays removed after a power loss. */
+const DURABLE =
+  'PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = DELETE; PRAGMA synchronous = EXTRA';
+const SCHEMA =
+  'CREATE TABLE checkpoint (origin TEXT PRIMARY KEY, note TEXT NOT NULL) STRICT; CREATE TABLE witness (public_key BLOB NOT NULL) STRICT;';
 
 /** The newest checkpoint that the witness cosigned of each log, as the log signed it. */
 export type WitnessState = {
@@ -13,12 +18,27 @@ export type WitnessState = {
   close(): void;
 };
 
+/** Makes the empty memory of a new witness. Its key is in it: an empty memory is believed of no witness that may have signed before. */
+export function initWitnessState(file: string, publicKey: Uint8Array): void {
+  if (existsSync(file)) throw new AppError('conflict', `The witness state ${file} exists.`);
+  const database = openFile(file);
+  try {
+    database.exec(DURABLE);
+    database.exec(`BEGIN EXCLUSIVE; ${SCHEMA}`);
+    database.prepare('INSERT INTO witness (public_key) VALUES (?)').run(publicKey);
+    database.exec('COMMIT');
+    chmodSync(file, 0o600);
+  } finally {
+    database.close();
+  }
+}
+
 /**
  * Keeps the state in one SQLite file, flushed with every change and locked for this process: two witnesses with one key and two
- * memories could be led to cosign two histories.
+ * memories could be led to cosign two histories. Throws `damaged` where the file is gone or is the memory of another key.
  */
-export function openWitnessState(file: string): WitnessState {
-  const database = openLocked(file);
+export function openWitnessState(file: string, publicKey: Uint8Array): WitnessState {
+  const database = openLocked(file, publicKey);
   const select = database.prepare('SELECT note FROM checkpoint WHERE origin = ?');
   const upsert = database.prepare(
     'INSERT INTO checkpoint (origin, note) VALUES (?, ?) ON CONFLICT (origin) DO UPDATE SET note = excluded.note',
@@ -33,18 +53,16 @@ export function openWitnessState(file: string): WitnessState {
   };
 }
 
-function openLocked(file: string): DatabaseSync {
+function openLocked(file: string, publicKey: Uint8Array): DatabaseSync {
+  // SQLite would make an empty one in its place.
+  if (!existsSync(file)) throw damaged(file);
   const database = openFile(file);
   try {
-    // EXTRA flushes the folder too, so that a journal that was removed stays removed after a power loss.
-    database.exec(
-      'PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = DELETE; PRAGMA synchronous = EXTRA',
-    );
-    database.exec(
-      'BEGIN EXCLUSIVE; CREATE TABLE IF NOT EXISTS checkpoint (origin TEXT PRIMARY KEY, note TEXT NOT NULL) STRICT; COMMIT',
-    );
+    database.exec(DURABLE);
+    database.exec('BEGIN EXCLUSIVE; COMMIT');
     chmodSync(file, 0o600);
-    if (database.prepare('PRAGMA integrity_check').get()?.integrity_check === 'ok') return database;
+    const isWhole = database.prepare('PRAGMA integrity_check').get()?.integrity_check === 'ok';
+    if (isWhole && isOf(database, publicKey)) return database;
     throw damaged(file);
   } catch (cause) {
     database.close();
@@ -57,6 +75,12 @@ function openLocked(file: string): DatabaseSync {
         )
       : damaged(file, cause);
   }
+}
+
+function isOf(database: DatabaseSync, publicKey: Uint8Array): boolean {
+  const rows = database.prepare('SELECT public_key FROM witness').all();
+  const owner = rows.length === 1 ? rows[0]?.public_key : undefined;
+  return owner instanceof Uint8Array && equalBytes(owner, publicKey);
 }
 
 function openFile(file: string): DatabaseSync {
@@ -74,7 +98,7 @@ function openFile(file: string): DatabaseSync {
 export function damaged(what: string, cause?: unknown): AppError {
   return new AppError(
     'damaged',
-    `The witness state (${what}) is damaged. Restore it; a witness that forgot what it saw must not sign again under its name.`,
+    `The witness state (${what}) is damaged, or gone. Restore it as it was; a witness that forgot what it saw must not sign again with its key: without its memory, make another one, with a new key and name.`,
     { cause },
   );
 }

@@ -59,9 +59,10 @@ export function createWitness(options: WitnessOptions): Witness {
       'The name of a witness has neither spaces nor plus signs: use something like witness.example/w1.',
     );
   const logs = new Map(options.logs.map((log) => [log.origin, log]));
-  const state = openWitnessState(stateFile);
+  const publicKey = publicKeyOf(seed);
+  const state = openWitnessState(stateFile, publicKey);
   return {
-    verifierKey: formatVerifierKey({ name, kind: 'witness', publicKey: publicKeyOf(seed) }),
+    verifierKey: formatVerifierKey({ name, kind: 'witness', publicKey }),
     addCheckpoint(body) {
       const request = parseAddCheckpoint(body);
       if (!request.ok) return refusalAnswer(request.error);
