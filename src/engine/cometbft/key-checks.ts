@@ -1,4 +1,5 @@
 import { ACTIONS } from '../../contracts/index.ts';
+import { isOneOf } from './header-bytes.ts';
 
 /**
  * A contract that takes a public key checks that it is a point of prime order, which takes a millisecond: as long as everything else of
@@ -6,9 +7,6 @@ import { ACTIONS } from '../../contracts/index.ts';
  */
 export const MAX_KEY_CHECKS = 256;
 
-/** A header begins with the version and the chain id; contract and action follow (docs/protocol.md, "Transaction"). */
-const CONTRACT_AT = 1 + 32;
-const ACTION_AT = CONTRACT_AT + 1;
 /** Key, organisation and power of a validator in a proposed change. */
 const VALIDATOR_BYTES = 32 + 32 + 8;
 
@@ -19,16 +17,6 @@ const ONE_KEY = [
   ACTIONS['enrol-patient'],
   ACTIONS['rotate-key'],
 ];
-
-/** Whether these bytes say that they are one of these actions; nothing else of them is looked at. */
-export function isOneOf(
-  bytes: Uint8Array,
-  actions: readonly { readonly contract: number; readonly action: number }[],
-): boolean {
-  return actions.some(
-    ({ contract, action }) => bytes[CONTRACT_AT] === contract && bytes[ACTION_AT] === action,
-  );
-}
 
 /** How many keys executing this transaction checks, or somewhat more: told by its first bytes and its length. */
 export function keyChecksOf(bytes: Uint8Array): number {

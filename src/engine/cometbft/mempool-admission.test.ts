@@ -4,7 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { CheckTxType } from 'cosmjs-types/tendermint/abci/types';
-import { encodeRevokeConsent, encodeSuspension } from '../../contracts/index.ts';
+import {
+  encodeOpenProposal,
+  encodeSuspension,
+  encodeVoteOnProposal,
+  MAX_BATCH_ENTRIES,
+  proposalIdOf,
+} from '../../contracts/index.ts';
 import { type ResultName, resultName } from '../../ledger/index.ts';
 import {
   consentGrant,
@@ -12,15 +18,20 @@ import {
   FAR_AHEAD,
   type SampleChain,
   type SampleSigner,
-  sampleChain,
+  sampleBytes,
   sampleSigner,
   signedAction,
 } from '../sample-chain.ts';
 import { openCometBftEngine } from './cometbft-engine.ts';
-import { MAX_MEMPOOL_BYTES } from './mempool-load.ts';
 import { AbciClient } from './testing/abci-client.ts';
 import { largeTransaction } from './testing/large-transaction.ts';
 import { PlayedConsensus } from './testing/played-consensus.ts';
+import {
+  accessAnchor,
+  consentRevocation,
+  deviceRegistration,
+  twoOrganisations,
+} from './testing/two-organisations.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'careledger-mempool-'));
 after(() => rmSync(root, { recursive: true, force: true }));
@@ -28,6 +39,7 @@ after(() => rmSync(root, { recursive: true, force: true }));
 type Setting = {
   readonly consensus: PlayedConsensus;
   readonly chain: SampleChain;
+  readonly other: SampleChain;
   readonly patient: SampleSigner;
   /** What CheckTx says of each, in this order. */
   readonly ask: (...transactions: Uint8Array[]) => Promise<(ResultName | undefined)[]>;
@@ -35,9 +47,9 @@ type Setting = {
   readonly told: (transactions: readonly Uint8Array[], type?: CheckTxType) => Promise<(string | undefined)[]>;
 };
 
-/** A chain with one patient, whose transactions wait in the mempool. */
+/** A chain of two members with one patient, whose transactions wait in the mempool. */
 async function withPatient(body: (setting: Setting) => Promise<void>): Promise<void> {
-  const chain = sampleChain();
+  const { chain, other } = twoOrganisations();
   const folder = mkdtempSync(join(root, 'node-'));
   const { genesis, operatorSeed: nodeSeed } = chain;
   const log = (): void => undefined;
@@ -56,7 +68,7 @@ async function withPatient(body: (setting: Setting) => Promise<void>): Promise<v
       Promise.all(
         transactions.map(async (tx) => (await consensus.client.ask({ checkTx: { tx, type } })).checkTx?.log),
       );
-    await body({ consensus, chain, patient, ask, told });
+    await body({ consensus, chain, other, patient, ask, told });
   } finally {
     consensus.client.close();
     await engine.close();
@@ -87,6 +99,26 @@ describe('what waits in the mempool, asked about again after a block', () => {
       const payload = encodeSuspension({ accountId: patient.accountId });
       await consensus.block([signedAction(chain, chain.custodian, 'suspend-party', [payload])]);
       assert.deepEqual(await ask(...grants), ['suspended-signer', 'suspended-signer']);
+    }));
+
+  test('leaves when the organisation that its signer acts for is removed; a patient’s stays', () =>
+    withPatient(async ({ consensus, chain, other, ask }) => {
+      const [device, patient] = [sampleSigner(1, 'device'), sampleSigner(1, 'its patient')];
+      await consensus.block([deviceRegistration(other, 1, 'device'), enrolment(other, patient)]);
+      const waiting = [device, patient].map((one) =>
+        consentRevocation(chain, one, sampleBytes(1, 'consent')),
+      );
+      assert.deepEqual(await ask(...waiting), ['ok', 'ok']);
+      const change = { kind: 'remove-organisation', organisation: other.custodian.accountId } as const;
+      const draft = { lastHeight: 50, change };
+      const proposalId = proposalIdOf(chain.custodian.accountId, draft);
+      await consensus.block([
+        signedAction(chain, chain.custodian, 'open-proposal', [encodeOpenProposal(draft)]),
+        signedAction(chain, other.custodian, 'vote-on-proposal', [
+          encodeVoteOnProposal({ proposalId, isYes: true }),
+        ]),
+      ]);
+      assert.deepEqual(await ask(...waiting), ['suspended-signer', 'ok']);
     }));
 
   test('leaves when the last height that it is valid at has passed', () =>
@@ -149,32 +181,29 @@ describe('how much may wait', () => {
       assert.deepEqual(await told(beyond.slice(1), RECHECK), ['ok']);
     }));
 
-  test('in all is limited, but for what takes rights away', () =>
-    withPatient(async ({ consensus, chain, patient, told }) => {
+  test('of one group is limited, and leaves the others of its organisation, its revocations and other organisations their share', () =>
+    withPatient(async ({ consensus, chain, other, patient, told }) => {
       const signers = Array.from({ length: 7 }, (_, at) => sampleSigner(1, `signer ${at}`));
-      const other = sampleSigner(1, 'another');
-      await consensus.block([...signers, other].map((signer) => enrolment(chain, signer)));
+      const [filler, late] = [sampleSigner(1, 'filler'), sampleSigner(1, 'late')];
+      await consensus.block([...signers, filler, late].map((signer) => enrolment(chain, signer)));
       const large = signers.flatMap((signer) =>
-        Array.from({ length: 7 }, () => largeTransaction(chain, signer)),
+        Array.from({ length: 5 }, () => largeTransaction(chain, signer)),
       );
-      const waiting = (await told(large)).filter(isOk).length;
-      const length = large[0]?.length ?? 0;
-      const left = MAX_MEMPOOL_BYTES * 0.75 - waiting * length;
-      assert(left >= 0 && left < length);
-      // One that leaves room for no other.
-      const [one, two] = [1, 2].map((size) => largeTransaction(chain, { ...other }, size).length) as [
-        number,
-        number,
-      ];
-      const size = 1 + Math.floor((left - one) / (two - one));
-      assert.deepEqual(await told([largeTransaction(chain, other, size)]), ['ok']);
-      const late = consentGrant(chain, { ...patient });
-      assert.deepEqual(await told([late]), ['busy']);
-      const payload = encodeRevokeConsent({ consentId: patient.accountId, expectedVersion: 1 });
-      assert.deepEqual(await told([signedAction(chain, { ...patient }, 'revoke-consent', [payload])]), [
-        'ok',
-      ]);
+      assert((await told(large)).includes('busy'));
+      // Each is as long as fits beside what waits, until the shortest finds no room.
+      for (let size = MAX_BATCH_ENTRIES; size > 0; size = Math.floor(size / 2)) {
+        const next = { ...filler };
+        for (; isOk((await told([largeTransaction(chain, next, size)]))[0]); ) filler.nextSequence += 1;
+      }
+      const grant = consentGrant(chain, { ...late });
+      assert.deepEqual(await told([grant]), ['busy']);
+      const revocations = [late, patient].map((one) =>
+        consentRevocation(chain, { ...one }, sampleBytes(1, 'consent')),
+      );
+      assert.deepEqual(await told(revocations), ['ok', 'ok']);
+      assert.deepEqual(await told([accessAnchor(chain), accessAnchor(other)]), ['ok', 'ok']);
+      assert.deepEqual(await told([largeTransaction(chain, other.custodian)]), ['ok']);
       await consensus.block([]);
-      assert.deepEqual(await told([late]), ['ok']);
+      assert.deepEqual(await told([grant]), ['ok']);
     }));
 });

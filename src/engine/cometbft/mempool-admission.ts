@@ -1,3 +1,4 @@
+import { readMembers } from '../../contracts/index.ts';
 import {
   type Account,
   admit,
@@ -15,8 +16,9 @@ import {
 import { equalBytes } from '../../shared/index.ts';
 import { mapKey } from '../state-values.ts';
 import type { ConsensusChain } from './consensus-chain.ts';
-import { MempoolLoad } from './mempool-load.ts';
-import { URGENT } from './urgent-actions.ts';
+import { type CountedTransaction, MempoolLoad } from './mempool-load.ts';
+import { shareHolderOf } from './share-holder.ts';
+import { isUrgent } from './urgent-actions.ts';
 
 const SIGNATURE_BYTES = 64;
 
@@ -42,7 +44,7 @@ export class MempoolAdmission {
   /** What waits, by its signature; and what waited before the last block, so that to ask again about it costs little. */
   #waiting = new Map<string, Waiting>();
   #waited = new Map<string, Waiting>();
-  #load = new MempoolLoad();
+  #load: MempoolLoad;
   #commits = 0;
   /** Settles when every transaction that came before has its verdict. */
   #before: Promise<unknown> = Promise.resolve();
@@ -50,6 +52,11 @@ export class MempoolAdmission {
 
   constructor(chain: ConsensusChain) {
     this.#chain = chain;
+    this.#load = this.#emptyLoad();
+  }
+
+  #emptyLoad(): MempoolLoad {
+    return new MempoolLoad(readMembers(this.#chain.parts.state.values).length);
   }
 
   /** After a block the consensus engine asks again about all that waits, so it is forgotten here. */
@@ -59,7 +66,7 @@ export class MempoolAdmission {
     this.#accounts = new Map();
     this.#waited = this.#waiting;
     this.#waiting = new Map();
-    this.#load = new MempoolLoad();
+    this.#load = this.#emptyLoad();
   }
 
   /**
@@ -129,8 +136,7 @@ export class MempoolAdmission {
     const { header } = transaction;
     const signer = mapKey(header.signer);
     // First, so that what comes behind one that found no room is told to try again too, and not that it came too early.
-    if (isValid && !isRecheck && !this.#load.hasRoomFor(signer, bytes.length, isUrgent(transaction)))
-      return 'busy';
+    if (isValid && !isRecheck && !this.#load.hasRoomFor(this.#countedAs(bytes, transaction))) return 'busy';
     const behindWaiting = createOverlay(state.values);
     const account = this.#accounts.get(signer);
     if (account !== undefined) writeAccount(behindWaiting, header.signer, account);
@@ -149,17 +155,22 @@ export class MempoolAdmission {
     const { signer, transaction, account } = waiting;
     this.#accounts.set(signer, { ...account, nextSequence: transaction.header.sequence + 1 });
     this.#waiting.set(name, waiting);
-    this.#load.add(signer, waiting.bytes.length);
+    this.#load.add(this.#countedAs(waiting.bytes, transaction));
+  }
+
+  #countedAs(bytes: Uint8Array, { header }: Transaction): CountedTransaction {
+    return {
+      signer: mapKey(header.signer),
+      holder: shareHolderOf(this.#chain.parts.state.values, header.signer),
+      length: bytes.length,
+      isUrgent: isUrgent(bytes),
+    };
   }
 }
 
 /** A transaction is found by its signature, which stands behind its header; its bytes are compared all the same. */
 function nameOf(bytes: Uint8Array): string {
   return mapKey(bytes.subarray(HEADER_BYTES, HEADER_BYTES + SIGNATURE_BYTES));
-}
-
-function isUrgent({ header }: Transaction): boolean {
-  return URGENT.some(({ contract, action }) => header.contract === contract && header.action === action);
 }
 
 function isSame(waiting: Waiting | undefined, bytes: Uint8Array): boolean {

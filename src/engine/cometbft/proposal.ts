@@ -1,15 +1,13 @@
-import {
-  decodeTransaction,
-  MAX_BLOCK_TRANSACTIONS,
-  MAX_TRANSACTION_BYTES,
-  type Transaction,
-} from '../../ledger/index.ts';
+import { MAX_BLOCK_TRANSACTIONS, MAX_TRANSACTION_BYTES, RESULT_CODES } from '../../ledger/index.ts';
 import { mapKey } from '../state-values.ts';
 import { isAdmissionRefusal } from '../transaction-refused.ts';
 import type { ConsensusChain, Executed } from './consensus-chain.ts';
-import { isOneOf, keyChecksOf, MAX_KEY_CHECKS } from './key-checks.ts';
+import { type Amount, FairOrder, type Offered } from './fair-order.ts';
+import { signerIn } from './header-bytes.ts';
+import { keyChecksOf, MAX_KEY_CHECKS } from './key-checks.ts';
 import { transactionsAtPace } from './proposal-pace.ts';
-import { URGENT } from './urgent-actions.ts';
+import { shareHolderOf } from './share-holder.ts';
+import { isUrgent } from './urgent-actions.ts';
 
 /** What a block of the consortium holds at most, so that it can be passed on, checked and executed within a second. */
 export const MAX_PROPOSAL_BYTES = 4 * 1024 * 1024;
@@ -17,27 +15,32 @@ export const MAX_PROPOSAL_TRANSACTIONS = MAX_BLOCK_TRANSACTIONS;
 /** Field number and length before each transaction in CometBFT's block, which count towards its limit (types.ComputeProtoSizeForTxs). */
 const TRANSACTION_OVERHEAD_BYTES = 6;
 
-type Limits = { readonly bytes: number; readonly transactions: number };
-type Offered = { readonly bytes: Uint8Array; readonly transaction: Transaction };
+/** How much of a block goes first of all to what is urgent. */
+const URGENT_PART = 0.5;
 
-/** The transactions for a block: urgent ones first, every signer's in its own order, and only what may enter. */
+/**
+ * The transactions for a block: first urgent ones, each with what its signer sent before it, then the others in the order in which they
+ * came. Which of them, if not all fit, is shared out among organisations. What a contract would refuse takes nobody's right away, so
+ * it is not urgent: the urgent ones are tried on their own beforehand.
+ */
 export function packProposal(
   chain: ConsensusChain,
   timeMs: number,
-  offered: readonly Uint8Array[],
+  transactions: readonly Uint8Array[],
   maxBytes: number,
 ): readonly Uint8Array[] {
-  const limits = {
-    bytes: Math.min(maxBytes, MAX_PROPOSAL_BYTES),
+  const whole = {
     transactions: Math.min(MAX_PROPOSAL_TRANSACTIONS, transactionsAtPace(chain.recentBlocks, timeMs)),
+    bytes: Math.min(maxBytes, MAX_PROPOSAL_BYTES),
+    keyChecks: MAX_KEY_CHECKS,
   };
-  let transactions = withinLimits(withinKeyChecks(inPriorityOrder(offered)), limits);
-  while (transactions.length > 0) {
-    const { output, isAdmissible } = chain.execute(timeMs, transactions);
-    if (isAdmissible) return transactions;
-    transactions = transactions.filter((_, index) => !isAdmissionRefusal(output.results[index]?.code ?? 0));
-  }
-  return [];
+  const offered = transactions.map((bytes) => offeredFrom(chain, bytes));
+  const tried = new FairOrder(whole).choose(upToUrgent(offered, new Set()), URGENT_PART);
+  const packed = packedOf(offered, whole, signersInVain(chain, timeMs, [...tried]));
+  if (packed.length === 0) return [];
+  const { output } = chain.execute(timeMs, packed);
+  // What admission refuses changes nothing, so without it the others fare as they did with it.
+  return packed.filter((_, index) => !isAdmissionRefusal(output.results[index]?.code ?? 0));
 }
 
 /** Why a proposed block is refused; undefined where it may be decided. */
@@ -63,53 +66,50 @@ function objectionToOne({ output }: Executed): string {
   return `transaction ${index} may not enter a block (result code ${output.results[index]?.code})`;
 }
 
-/** What cannot be decoded is left out by admission; so only where something is urgent is everything decoded here. */
-function inPriorityOrder(offered: readonly Uint8Array[]): readonly Uint8Array[] {
-  return offered.some(mayBeUrgent) ? urgentFirst(offered) : offered;
+function offeredFrom(chain: ConsensusChain, bytes: Uint8Array): Offered {
+  const signer = signerIn(bytes);
+  const amount = {
+    transactions: 1,
+    bytes: bytes.length + TRANSACTION_OVERHEAD_BYTES,
+    keyChecks: keyChecksOf(bytes),
+  };
+  return { bytes, signer: mapKey(signer), holder: shareHolderOf(chain.parts.state.values, signer), amount };
+}
+
+/** The signers of whom something urgent would be refused. */
+function signersInVain(
+  chain: ConsensusChain,
+  timeMs: number,
+  urgent: readonly Offered[],
+): ReadonlySet<string> {
+  if (urgent.length === 0) return new Set();
+  const { results } = chain.execute(timeMs, bytesOf(urgent)).output;
+  const inVain = urgent.filter(
+    ({ bytes }, index) => isUrgent(bytes) && results[index]?.code !== RESULT_CODES.ok,
+  );
+  return new Set(inVain.map(({ signer }) => signer));
+}
+
+function packedOf(
+  offered: readonly Offered[],
+  whole: Amount,
+  inVain: ReadonlySet<string>,
+): readonly Uint8Array[] {
+  const order = new FairOrder(whole);
+  const first = order.choose(upToUrgent(offered, inVain), URGENT_PART);
+  const others = order.choose(offered.filter((one) => !first.has(one)));
+  return bytesOf([...first, ...offered.filter((one) => others.has(one))]);
 }
 
 /** An urgent transaction brings what its signer sent before it to the front, or its sequence number would not be the next. */
-function urgentFirst(offered: readonly Uint8Array[]): readonly Uint8Array[] {
-  const decoded = offered.flatMap(decodedOrNone);
+function upToUrgent(offered: readonly Offered[], inVain: ReadonlySet<string>): readonly Offered[] {
   const lastUrgent = new Map<string, number>();
-  for (const [index, { transaction }] of decoded.entries())
-    if (isUrgent(transaction)) lastUrgent.set(mapKey(transaction.header.signer), index);
-  const isFirst = ({ transaction }: Offered, index: number): boolean =>
-    index <= (lastUrgent.get(mapKey(transaction.header.signer)) ?? -1);
-  const first = decoded.filter((one, index) => isFirst(one, index));
-  const others = decoded.filter((one, index) => !isFirst(one, index));
-  return [...first, ...others].map(({ bytes }) => bytes);
+  for (const [index, { bytes, signer }] of offered.entries())
+    if (isUrgent(bytes) && !inVain.has(signer)) lastUrgent.set(signer, index);
+  if (lastUrgent.size === 0) return [];
+  return offered.filter(({ signer }, index) => index <= (lastUrgent.get(signer) ?? -1));
 }
 
-/** What would be one key too many waits for the next block; what its signer sent after it is then left out by admission. */
-function withinKeyChecks(transactions: readonly Uint8Array[]): readonly Uint8Array[] {
-  let keys = 0;
-  return transactions.filter((bytes) => {
-    const more = keyChecksOf(bytes);
-    if (keys + more > MAX_KEY_CHECKS) return false;
-    keys += more;
-    return true;
-  });
-}
-
-function withinLimits(transactions: readonly Uint8Array[], limits: Limits): readonly Uint8Array[] {
-  let bytes = 0;
-  const end = transactions.findIndex(({ length }, index) => {
-    bytes += length + TRANSACTION_OVERHEAD_BYTES;
-    return bytes > limits.bytes || index === limits.transactions;
-  });
-  return end === -1 ? transactions : transactions.slice(0, end);
-}
-
-function decodedOrNone(bytes: Uint8Array): Offered[] {
-  const decoded = decodeTransaction(bytes);
-  return decoded.ok ? [{ bytes, transaction: decoded.value }] : [];
-}
-
-function mayBeUrgent(bytes: Uint8Array): boolean {
-  return isOneOf(bytes, URGENT);
-}
-
-function isUrgent({ header }: Transaction): boolean {
-  return URGENT.some(({ contract, action }) => header.contract === contract && header.action === action);
+function bytesOf(offered: readonly Offered[]): readonly Uint8Array[] {
+  return offered.map(({ bytes }) => bytes);
 }

@@ -1,9 +1,14 @@
 import { ACTIONS } from '../../contracts/index.ts';
+import { isOneOf } from './header-bytes.ts';
 
 /** What takes rights away does not wait behind what adds records. */
-export const URGENT = [
+const URGENT = [
   ACTIONS['revoke-consent'],
   ACTIONS['dismiss-delegate'],
   ACTIONS['suspend-party'],
   ACTIONS['rotate-key'],
 ];
+
+export function isUrgent(bytes: Uint8Array): boolean {
+  return isOneOf(bytes, URGENT);
+}

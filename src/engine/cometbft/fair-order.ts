@@ -1,0 +1,129 @@
+import type { ShareHolder } from './share-holder.ts';
+
+/** What a block has of each thing that is scarce, or a transaction takes of it. */
+export type Amount = { readonly transactions: number; readonly bytes: number; readonly keyChecks: number };
+
+/** A transaction that waits, as the packing of a block sees it. */
+export type Offered = {
+  readonly bytes: Uint8Array;
+  readonly signer: string;
+  readonly holder: ShareHolder;
+  readonly amount: Amount;
+};
+
+/** Those of one group that wait: a line for each signer, the one whose turn it is first. */
+type Group = { readonly holder: ShareHolder; readonly lines: Offered[][] };
+
+/** Fills one block. Who got how much of it is kept from one choice to the next. */
+export class FairOrder {
+  readonly #whole: Amount;
+  readonly #served = new Map<string, number>();
+  #left: Amount;
+
+  constructor(whole: Amount) {
+    this.#whole = whole;
+    this.#left = whole;
+  }
+
+  /**
+   * Chooses what fits into this part of the block and what is left of it. The next is always of the organisation that got least
+   * of the block, within it of the group that got least, and within that of the next signer. So everybody who waits gets a turn
+   * before anybody gets a much larger share than others. What is offered of one signer is chosen in its order, from the first on.
+   */
+  choose(offered: readonly Offered[], part = 1): Set<Offered> {
+    const chosen = new Set<Offered>();
+    const groups = groupsOf(offered);
+    const kept = atLeastNothing(minus(this.#left, partOf(this.#whole, part)));
+    for (let group = this.#leastServed(groups); group !== undefined; group = this.#leastServed(groups)) {
+      if (this.#left.transactions <= kept.transactions) break;
+      const line = group.lines.shift() as Offered[];
+      const next = line.pop() as Offered;
+      const left = minus(this.#left, next.amount);
+      // Where it does not fit, what its signer sent after it waits with it, or it would come before its turn.
+      if (isWithin(kept, left)) {
+        chosen.add(next);
+        this.#left = left;
+        this.#serve(next);
+        if (line.length > 0) group.lines.push(line);
+      }
+      if (group.lines.length === 0) groups.delete(group);
+    }
+    return chosen;
+  }
+
+  #leastServed(groups: ReadonlySet<Group>): Group | undefined {
+    let least: Group | undefined;
+    for (const group of groups)
+      if (least === undefined || this.#isLess(group.holder, least.holder)) least = group;
+    return least;
+  }
+
+  #isLess(one: ShareHolder, other: ShareHolder): boolean {
+    const difference = this.#servedTo(one.organisation) - this.#servedTo(other.organisation);
+    return difference < 0 || (difference === 0 && this.#servedTo(one.group) < this.#servedTo(other.group));
+  }
+
+  #servedTo(name: string): number {
+    return this.#served.get(name) ?? 0;
+  }
+
+  /** A transaction counts by what it takes most of. */
+  #serve({ holder, amount }: Offered): void {
+    const { transactions, bytes, keyChecks } = this.#whole;
+    const share = Math.max(
+      amount.transactions / transactions,
+      amount.bytes / bytes,
+      amount.keyChecks / keyChecks,
+    );
+    for (const name of [holder.organisation, holder.group])
+      this.#served.set(name, this.#servedTo(name) + share);
+  }
+}
+
+/** In the order in which the first of each came; a line is turned round, so that its first is taken from the end. */
+function groupsOf(offered: readonly Offered[]): Set<Group> {
+  const lines = new Map<string, Offered[]>();
+  const groups = new Map<string, Group>();
+  for (const one of offered) {
+    const line = lines.get(one.signer);
+    line?.push(one);
+    if (line !== undefined) continue;
+    const first = [one];
+    lines.set(one.signer, first);
+    const group = groups.get(one.holder.group);
+    if (group === undefined) groups.set(one.holder.group, { holder: one.holder, lines: [first] });
+    else group.lines.push(first);
+  }
+  for (const line of lines.values()) line.reverse();
+  return new Set(groups.values());
+}
+
+function minus(one: Amount, other: Amount): Amount {
+  return {
+    transactions: one.transactions - other.transactions,
+    bytes: one.bytes - other.bytes,
+    keyChecks: one.keyChecks - other.keyChecks,
+  };
+}
+
+function partOf({ transactions, bytes, keyChecks }: Amount, part: number): Amount {
+  return {
+    transactions: Math.ceil(transactions * part),
+    bytes: Math.ceil(bytes * part),
+    keyChecks: Math.ceil(keyChecks * part),
+  };
+}
+
+function atLeastNothing({ transactions, bytes, keyChecks }: Amount): Amount {
+  return {
+    transactions: Math.max(0, transactions),
+    bytes: Math.max(0, bytes),
+    keyChecks: Math.max(0, keyChecks),
+  };
+}
+
+function isWithin(one: Amount, other: Amount): boolean {
+  return (
+    one.transactions <= other.transactions && one.bytes <= other.bytes && one.keyChecks <= other.keyChecks
+  );
+}

@@ -1,0 +1,162 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, mock, test } from 'node:test';
+import fc from 'fast-check';
+import { encodeRotateKey } from '../../contracts/index.ts';
+import { decodeTransaction } from '../../ledger/index.ts';
+import { toHex } from '../../shared/index.ts';
+import {
+  consentGrant,
+  enrolment,
+  SAMPLE_TIME_MS,
+  type SampleSigner,
+  sampleBytes,
+  sampleSigner,
+  signedAction,
+} from '../sample-chain.ts';
+import { type CometBftEngine, openCometBftEngine } from './cometbft-engine.ts';
+import { ConsensusChain } from './consensus-chain.ts';
+import { AbciClient } from './testing/abci-client.ts';
+import { PlayedConsensus } from './testing/played-consensus.ts';
+import {
+  accessAnchor,
+  consentRevocation,
+  deviceRegistration,
+  twoOrganisations,
+} from './testing/two-organisations.ts';
+
+const ACCEPT = 1;
+const DEVICES = 40;
+/** What a block may have after blocks that tell nothing about the pace. */
+const SMALLEST_BLOCK = 64;
+const { chain, other } = twoOrganisations();
+const devices = Array.from({ length: DEVICES }, (_, at) => sampleSigner(1, `device ${at}`));
+/** Of the organisation whose devices flood, and of the other one; each has granted a consent. */
+const [patient, elsewhere] = [sampleSigner(1, 'patient'), sampleSigner(1, 'patient elsewhere')];
+const root = mkdtempSync(join(tmpdir(), 'careledger-proposal-'));
+let engine: CometBftEngine;
+let consensus: PlayedConsensus;
+
+before(async () => {
+  const { genesis, operatorSeed: nodeSeed } = chain;
+  const log = (): void => undefined;
+  const rpcUrl = 'http://127.0.0.1:1';
+  engine = await openCometBftEngine({ folder: root, genesis, nodeSeed, rpcUrl, log, verifyWorkers: 0 });
+  consensus = new PlayedConsensus(await AbciClient.open(join(root, 'abci.sock')), chain);
+  await consensus.initChain();
+  const registrations = devices.map((_, at) => deviceRegistration(other, 1, `device ${at}`));
+  await consensus.block([...registrations, enrolment(other, patient), enrolment(chain, elsewhere)]);
+  const grants = [consentGrant(other, patient), consentGrant(chain, elsewhere)];
+  const { codes } = await consensus.block(grants);
+  assert.deepEqual(codes, [0, 0]);
+});
+after(async () => {
+  consensus.client.close();
+  await engine.close();
+  rmSync(root, { recursive: true, force: true });
+});
+
+/** Signers as they are now: what is signed for a proposal is in no block. */
+const now = (signer: SampleSigner): SampleSigner => ({ ...signer });
+
+/** Admission lets all of it in, and the contract nothing. */
+function junkRevocations(each: number): Uint8Array[] {
+  const signers = devices.map(now);
+  return Array.from({ length: each }, (_, at) =>
+    signers.map((device) => consentRevocation(chain, device, sampleBytes(at, 'no consent'))),
+  ).flat();
+}
+
+function firstConsentOf(signer: SampleSigner): Uint8Array {
+  return sampleBytes(1, `consent 0 ${toHex(signer.accountId)}`);
+}
+
+function holds(packed: readonly Uint8Array[], one: Uint8Array): boolean {
+  return packed.some((bytes) => Buffer.compare(bytes, one) === 0);
+}
+
+test('a flood of one organisation keeps neither another’s anchor nor anybody’s revocation out of the next block', async () => {
+  const flood = junkRevocations(20);
+  const anchor = accessAnchor({ ...chain, custodian: now(chain.custodian) });
+  const revocations = [patient, elsewhere].map((one) =>
+    consentRevocation(chain, now(one), firstConsentOf(one)),
+  );
+  const grant = consentGrant(chain, { ...elsewhere, nextSequence: elsewhere.nextSequence + 1 });
+  const packed = await consensus.prepare([...flood, anchor, ...revocations, grant]);
+  assert.equal(packed.length, SMALLEST_BLOCK);
+  for (const one of [anchor, ...revocations, grant]) assert(holds(packed, one));
+  assert.equal(await consensus.process(packed), ACCEPT);
+});
+
+test('what a contract would refuse does not come first, and keeps its place among the others', async () => {
+  const junk = devices.slice(0, 3).map((one) => consentRevocation(chain, now(one), sampleBytes(1, 'none')));
+  const revocation = consentRevocation(chain, now(patient), firstConsentOf(patient));
+  const anchor = accessAnchor({ ...chain, custodian: now(chain.custodian) });
+  const packed = await consensus.prepare([anchor, ...junk, revocation]);
+  assert.deepEqual(packed.map(toHex), [revocation, anchor, ...junk].map(toHex));
+});
+
+test('rotations that are refused, or many that are not, leave key checks for enrolments', async () => {
+  const newcomer = sampleSigner(2, 'newcomer');
+  // So soon after the last one that the pace allows more than there are key checks.
+  const soon = SAMPLE_TIME_MS + consensus.height * 1000 + 1;
+  for (const [rotating, own] of [
+    [elsewhere, { ...chain, custodian: now(chain.custodian) }],
+    [devices[0] as SampleSigner, { ...other, custodian: now(other.custodian) }],
+  ] as const) {
+    const signer = now(rotating);
+    const rotation = encodeRotateKey({ newKey: newcomer.publicKey, possessionProof: new Uint8Array(64) });
+    const rotations = Array.from({ length: 256 }, () =>
+      signedAction(chain, signer, 'rotate-key', [rotation]),
+    );
+    const last = enrolment(own, newcomer);
+    const packed = await consensus.prepare([...rotations, last], 20_000_000, soon);
+    assert(holds(packed, last));
+    assert.equal(await consensus.process(packed, soon), ACCEPT);
+  }
+});
+
+/** What a signer sends next: a revocation in vain, a real one, a grant, or something that admission refuses. */
+const kinds = fc.array(fc.tuple(fc.nat(5), fc.constantFrom('junk', 'revoke', 'grant', 'gap', 'noise')), {
+  minLength: 70,
+  maxLength: 120,
+});
+
+test('whatever waits, a proposal is accepted, has each signer’s in order, is the same each time, and is tried twice at most', async () => {
+  const signing = [...devices.slice(0, 4), patient, elsewhere];
+  await fc.assert(
+    fc.asyncProperty(kinds, async (wanted) => {
+      const signers = signing.map(now);
+      const offered = wanted.map(([at, kind]) => {
+        const signer = signers[at] as SampleSigner;
+        if (kind === 'noise') return sampleBytes(at, 'noise');
+        if (kind === 'grant') return consentGrant(at === 4 ? other : chain, signer);
+        if (kind === 'gap') return consentGrant(chain, { ...signer, nextSequence: 1000 });
+        const consent = kind === 'revoke' ? firstConsentOf(signer) : sampleBytes(at, 'none');
+        return consentRevocation(chain, signer, consent);
+      });
+      const executing = mock.method(ConsensusChain.prototype, 'execute');
+      const packed = await consensus.prepare(offered);
+      assert(executing.mock.callCount() <= 2);
+      executing.mock.restore();
+      assert.equal(await consensus.process(packed), ACCEPT);
+      assert.deepEqual((await consensus.prepare(offered)).map(toHex), packed.map(toHex));
+      assert(packed.length <= SMALLEST_BLOCK && packed.length > 0);
+      for (const { accountId, nextSequence } of signing) {
+        const sequences = packed.map((bytes) => {
+          const decoded = decodeTransaction(bytes);
+          assert(decoded.ok);
+          return decoded.value.header;
+        });
+        const own = sequences.filter(({ signer }) => Buffer.compare(signer, accountId) === 0);
+        assert.deepEqual(
+          own.map(({ sequence }) => sequence),
+          own.map((_, index) => nextSequence + index),
+        );
+      }
+    }),
+    { numRuns: 12, seed: 1 },
+  );
+});
