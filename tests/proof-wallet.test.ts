@@ -72,6 +72,20 @@ test('with a passphrase the seed is nowhere in the file, and only the passphrase
   await assert.rejects(openWallet(file), { code: 'passphrase-missing' });
 });
 
+test('one passphrase composed in two ways is one; what was sealed under it as it was typed opens', async () => {
+  const file = join(folder, 'composed.json');
+  const { seed } = await createWallet(file, { passphrase: 'cafe\u0301 horse' });
+  assert.deepEqual((await openWallet(file, { passphrase: 'caf\u00e9 horse' })).seed, seed);
+  const secret = {
+    salt: 'Poj6TcEHEBdqUry0/qCTtA==',
+    nonce: 'KiBNY3xB+2OguQnk',
+    sealed: 'xqSG6k2P7/0r6OmkwAK04ScNh/KDVtknvzeKlMm3r4nG/S3XW4mTBU2FD5QfW48j',
+  };
+  writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), secret }));
+  const opened = await openWallet(file, { passphrase: 'cafe\u0301 horse' });
+  assert.deepEqual(opened.seed, new Uint8Array(32).fill(3));
+});
+
 test('a missing, foreign or damaged file is told apart, and no error shows a key', async () => {
   const file = join(folder, 'damaged.json');
   await assert.rejects(openWallet(file), { code: 'not-found' });

@@ -1,5 +1,14 @@
 import { createCipheriv, createDecipheriv, randomBytes, scryptSync } from 'node:crypto';
-import { AppError, fromBase64, fromHex, toBase64, toHex, utf8 } from '../../shared/index.ts';
+import {
+  AppError,
+  fromBase64,
+  fromHex,
+  normalPassphrase,
+  passphraseForms,
+  toBase64,
+  toHex,
+  utf8,
+} from '../../shared/index.ts';
 
 /** OWASP's minimum for scrypt: 32 MiB, about a tenth of a second. */
 const SCRYPT = { N: 2 ** 15, r: 8, p: 3, maxmem: 64 << 20 };
@@ -18,7 +27,8 @@ export function storeSeed(seed: Uint8Array, passphrase: string | undefined): Sto
   if (passphrase === undefined) return { seed: toHex(seed) };
   const salt = randomBytes(SALT_BYTES);
   const nonce = randomBytes(NONCE_BYTES);
-  const cipher = createCipheriv('aes-256-gcm', scryptSync(passphrase, salt, SEED_BYTES, SCRYPT), nonce);
+  const key = scryptSync(normalPassphrase(passphrase), salt, SEED_BYTES, SCRYPT);
+  const cipher = createCipheriv('aes-256-gcm', key, nonce);
   cipher.setAAD(AAD);
   const sealed = Buffer.concat([cipher.update(seed), cipher.final(), cipher.getAuthTag()]);
   return { salt: toBase64(salt), nonce: toBase64(nonce), sealed: toBase64(sealed) };
@@ -44,20 +54,25 @@ export function recoverSeed(stored: StoredSeed, passphrase: string | undefined):
       'passphrase-missing',
       'This wallet is protected by a passphrase: set CARELEDGER_WALLET_PASSPHRASE.',
     );
-  return unseal(sealed, nonce, scryptSync(passphrase, salt, SEED_BYTES, SCRYPT));
+  for (const form of passphraseForms(passphrase)) {
+    const seed = unseal(sealed, nonce, scryptSync(form, salt, SEED_BYTES, SCRYPT));
+    if (seed !== undefined) return seed;
+  }
+  throw new AppError(
+    'wrong-passphrase',
+    'The passphrase does not open this wallet, or its file is damaged. Nothing was changed.',
+  );
 }
 
-function unseal(sealed: Uint8Array, nonce: Uint8Array, key: Uint8Array): Uint8Array {
+function unseal(sealed: Uint8Array, nonce: Uint8Array, key: Uint8Array): Uint8Array | undefined {
   const decipher = createDecipheriv('aes-256-gcm', key, nonce);
   decipher.setAAD(AAD);
   decipher.setAuthTag(sealed.subarray(SEED_BYTES));
+  const seed = decipher.update(sealed.subarray(0, SEED_BYTES));
   try {
-    return new Uint8Array(Buffer.concat([decipher.update(sealed.subarray(0, SEED_BYTES)), decipher.final()]));
-  } catch (cause) {
-    throw new AppError(
-      'wrong-passphrase',
-      'The passphrase does not open this wallet, or its file is damaged. Nothing was changed.',
-      { cause },
-    );
+    decipher.final();
+    return new Uint8Array(seed);
+  } catch {
+    return undefined;
   }
 }

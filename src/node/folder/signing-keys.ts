@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes, scryptSync } from 'node:crypto';
-import { AppError } from '../../shared/index.ts';
+import { AppError, normalPassphrase, passphraseForms } from '../../shared/index.ts';
 import { readFileIfThere, writePrivateFile } from './files.ts';
 
 const FORMAT = 'careledger-signing-keys/v1';
@@ -17,7 +17,8 @@ export interface SigningKeys {
 export function writeSigningKeys(path: string, keys: SigningKeys, passphrase: string): void {
   const salt = randomBytes(16);
   const nonce = randomBytes(12);
-  const cipher = createCipheriv('aes-256-gcm', scryptSync(passphrase, salt, 32, SCRYPT), nonce);
+  const key = scryptSync(normalPassphrase(passphrase), salt, 32, SCRYPT);
+  const cipher = createCipheriv('aes-256-gcm', key, nonce);
   cipher.setAAD(Buffer.from(FORMAT));
   const sealed = Buffer.concat([
     cipher.update(keys.operatorSeed),
@@ -36,26 +37,40 @@ export function writeSigningKeys(path: string, keys: SigningKeys, passphrase: st
 
 /** Opens the seeds; a wrong passphrase is told from a missing or unreadable file. */
 export function readSigningKeys(path: string, passphrase: string): SigningKeys {
-  const { salt, nonce, sealed } = parseFile(path);
+  const file = parseFile(path);
+  for (const form of passphraseForms(passphrase)) {
+    const keys = unseal(file, form);
+    if (keys !== undefined) return keys;
+  }
+  throw new AppError(
+    'wrong-passphrase',
+    'The passphrase does not open the keys of this data folder, or the key file is damaged. Nothing was changed.',
+  );
+}
+
+function unseal({ salt, nonce, sealed }: SealedKeys, passphrase: string): SigningKeys | undefined {
   const decipher = createDecipheriv('aes-256-gcm', scryptSync(passphrase, salt, 32, SCRYPT), nonce);
   decipher.setAAD(Buffer.from(FORMAT));
   decipher.setAuthTag(sealed.subarray(2 * SEED_BYTES));
+  const seeds = decipher.update(sealed.subarray(0, 2 * SEED_BYTES));
   try {
-    const seeds = Buffer.concat([decipher.update(sealed.subarray(0, 2 * SEED_BYTES)), decipher.final()]);
-    return {
-      operatorSeed: new Uint8Array(seeds.subarray(0, SEED_BYTES)),
-      custodianSeed: new Uint8Array(seeds.subarray(SEED_BYTES)),
-    };
-  } catch (cause) {
-    throw new AppError(
-      'wrong-passphrase',
-      'The passphrase does not open the keys of this data folder, or the key file is damaged. Nothing was changed.',
-      { cause },
-    );
+    decipher.final();
+  } catch {
+    return undefined;
   }
+  return {
+    operatorSeed: new Uint8Array(seeds.subarray(0, SEED_BYTES)),
+    custodianSeed: new Uint8Array(seeds.subarray(SEED_BYTES)),
+  };
 }
 
-function parseFile(path: string): { salt: Buffer; nonce: Buffer; sealed: Buffer } {
+interface SealedKeys {
+  salt: Buffer;
+  nonce: Buffer;
+  sealed: Buffer;
+}
+
+function parseFile(path: string): SealedKeys {
   const bytes = readFileIfThere(path);
   if (bytes === undefined)
     throw new AppError('damaged', `The key file ${path} is missing. Restore it from a backup.`);

@@ -6,6 +6,7 @@ import {
   CanonicalWriter,
   DecodeError,
   equalBytes,
+  normalPassphrase,
   sha256,
   utf8,
 } from '../../shared/index.ts';
@@ -219,9 +220,8 @@ function associatedWith(key: ProtectedKey, context: string): Uint8Array {
 function deriveKey(passphrase: string, salt: Uint8Array, costLog2: number): Promise<Uint8Array> {
   const N = 2 ** costLog2;
   const cost = { N, r: SCRYPT_BLOCK_SIZE, p: 1, maxmem: 256 * N * SCRYPT_BLOCK_SIZE };
-  // NFKC: one passphrase whatever keyboard composed its accents (RFC 8265 section 4.2).
   return new Promise((resolve, reject) => {
-    scrypt(passphrase.normalize('NFKC'), salt, KEY_BYTES, cost, (error, key) =>
+    scrypt(normalPassphrase(passphrase), salt, KEY_BYTES, cost, (error, key) =>
       error === null ? resolve(key) : reject(error),
     );
   });
