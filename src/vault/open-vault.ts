@@ -91,6 +91,8 @@ async function openStore(url: string): Promise<SqlStore> {
 
 async function openContext(store: SqlStore, options: VaultOptions): Promise<VaultContext> {
   const wrapped = await loadKeyring(store.reader);
+  if (wrapped?.length === 0)
+    throw new AppError('damaged', 'The vault’s keyring is damaged. Restore the last backup to a new folder.');
   if (wrapped !== undefined)
     return createVaultContext(store, await unwrapKeyring(options.keys, wrapped), options);
   const keyring = newKeyring(options.random);

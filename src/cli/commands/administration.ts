@@ -129,11 +129,18 @@ function readBundle(file: string): unknown {
   }
 }
 
+function describeFinding({ severity, where, what }: NodeFinding): string {
+  return `${severity === 'damage' ? 'DAMAGED' : 'note'}  ${where}: ${what}`;
+}
+
 async function audit(options: { data: string; vault?: string }, terminal: Terminal): Promise<void> {
   const findings: NodeFinding[] = [];
   const onLine = (line: Record<string, unknown>): void => {
-    if (line.finding !== undefined) findings.push(line.finding as NodeFinding);
-    else tellProgress(line, terminal);
+    if (line.finding === undefined) return void tellProgress(line, terminal);
+    const finding = line.finding as NodeFinding;
+    findings.push(finding);
+    // At once: what comes later may be too damaged to be walked to its end.
+    if (!terminal.json) terminal.answer(finding, describeFinding(finding));
   };
   const summary = await clientOf(options.data)
     .stream('/admin/audit', {}, onLine)
@@ -145,15 +152,12 @@ async function audit(options: { data: string; vault?: string }, terminal: Termin
         onLine,
       );
     });
-  const lines = findings.map(
-    ({ severity, where, what }) => `  ${severity === 'damage' ? 'DAMAGED' : 'note'}  ${where}: ${what}`,
-  );
   const damaged = Number(summary.damaged);
-  const heading =
+  const verdict =
     damaged === 0
       ? 'Ledger and vault are whole.'
-      : `${damaged} damaged or missing ${damaged === 1 ? 'piece' : 'pieces'}:`;
-  terminal.answer({ ok: damaged === 0, findings }, [heading, ...lines].join('\n'));
+      : `${damaged} damaged or missing ${damaged === 1 ? 'piece' : 'pieces'}.`;
+  terminal.answer({ ok: damaged === 0, findings }, verdict);
   if (damaged > 0)
     throw new AppError(
       'damaged',

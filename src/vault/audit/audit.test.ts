@@ -217,6 +217,69 @@ test('the audit names what was changed in the database while it was not sealed',
   await world.remove();
 });
 
+/** Of what type each column is read; one bit of a row says so. */
+const COLUMNS: Readonly<Record<string, readonly string[]>> = {
+  records: ['rkey', 'subject', 'meta', 'wrapped', 'content', 'tokens', 'resource_type'],
+  category_keys: ['subject', 'wrapped'],
+  grants: ['subject', 'grantee', 'info'],
+  entries: ['tab', 'name', 'subject', 'value'],
+  tokens: ['token'],
+};
+
+/** As a flipped bit does: the same bytes under another type, or none. The table itself would refuse it, and is told nothing. */
+function retype(path: string, table: string, column: string, sqlType: string): void {
+  const withSchema = (work: (database: DatabaseSync) => void): void => {
+    const database = new DatabaseSync(path, { defensive: false });
+    database.exec('PRAGMA writable_schema = ON');
+    work(database);
+    database.close();
+  };
+  let strict = '';
+  withSchema((database) => {
+    strict = String(database.prepare('SELECT sql FROM sqlite_schema WHERE name = ?').get(table)?.sql);
+    const loose = strict.replace(/,? STRICT$/, '').replaceAll('NOT NULL', '');
+    database.prepare('UPDATE sqlite_schema SET sql = ? WHERE name = ?').run(loose, table);
+  });
+  const database = new DatabaseSync(path);
+  const row = `(SELECT MAX(${column}) FROM ${table})`;
+  const change = `UPDATE ${table} SET ${column} = CAST(${column} AS ${sqlType}) WHERE ${column} = ${row}`;
+  assert.ok(database.prepare(change).run().changes > 0);
+  database.close();
+  withSchema((again) => again.prepare('UPDATE sqlite_schema SET sql = ? WHERE name = ?').run(strict, table));
+}
+
+test('a value that has another type than its column is named, whichever it is', async () => {
+  const world = await filledWorld('types');
+  await world.vault.close();
+  const path = join(world.folder, 'vault.db');
+  const original = readFileSync(path);
+  for (const [table, columns] of Object.entries(COLUMNS)) {
+    writeFileSync(path, original);
+    rmSync(`${path}.seal`, { force: true });
+    for (const column of columns) {
+      const isText = column === 'tab' || column === 'resource_type';
+      retype(path, table, column, isText ? 'BLOB' : 'TEXT');
+    }
+    const vault = await openVault({ ...world.options, tolerateDamage: true });
+    const findings = await findingsOf(vault);
+    await vault.close();
+    for (const column of columns)
+      assert.ok(
+        findings.some(({ kind, what }) => kind === 'database' && what.includes(`${table}.${column}`)),
+        `${table}.${column}: ${JSON.stringify(findings)}`,
+      );
+    assert.ok(
+      findings.some(({ kind }) => kind !== 'database'),
+      table,
+    );
+  }
+  writeFileSync(path, original);
+  rmSync(`${path}.seal`, { force: true });
+  retype(path, 'keyring', 'wrapped', 'TEXT');
+  await assert.rejects(openVault(world.options), { code: 'damaged' });
+  await world.remove();
+});
+
 test('each flipped byte of a backup is found and named', async () => {
   const world = await filledWorld('backup flips');
   const folder = join(world.folder, 'backup');

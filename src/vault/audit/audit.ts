@@ -321,7 +321,7 @@ async function faultOf(action: () => Promise<unknown>): Promise<string | undefin
     await action();
     return undefined;
   } catch (error) {
-    if (error instanceof AppError) return error.message;
-    throw error;
+    // Nothing that was never damaged fails here; what it fails with may be anything, and the walk goes on.
+    return error instanceof AppError ? error.message : `It cannot be read (${(error as Error).name}).`;
   }
 }

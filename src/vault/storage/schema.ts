@@ -73,14 +73,14 @@ export const BACKED_UP: readonly {
   },
 ];
 
+/** Columns of bytes that may hold nothing. */
+export const NULLABLE_BLOBS: ReadonlySet<string> = new Set(['category_keys.wrapped', 'entries.subject']);
+
+/** STRICT, so that the database's own check finds a value of another type, also one that nothing else is read from. */
 export const SQLITE_SCHEMA: readonly string[] = [
-  ...TABLES.map((sql) =>
-    sql
-      .replace('rid BIGINT PRIMARY KEY', 'rid INTEGER PRIMARY KEY')
-      .replace('key_id BIGINT PRIMARY KEY', 'key_id INTEGER PRIMARY KEY'),
-  ),
-  `${TOKENS} WITHOUT ROWID`,
-];
+  ...TABLES.map((sql) => (sql.startsWith('CREATE TABLE') ? `${sql} STRICT` : sql)),
+  `${TOKENS} WITHOUT ROWID, STRICT`,
+].map((sql) => sql.replaceAll('BIGINT', 'INTEGER'));
 
 export const POSTGRES_SCHEMA: readonly string[] = [
   ...TABLES.map((sql) => sql.replaceAll('BLOB', 'BYTEA')),

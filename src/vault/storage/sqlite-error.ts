@@ -18,7 +18,7 @@ export function failureOf(cause: unknown): SqliteFailure {
 
 export function isSqliteError(cause: unknown): boolean {
   const { code } = (cause ?? {}) as { code?: unknown };
-  return code === 'ERR_SQLITE_ERROR' || code === 'ERR_INVALID_STATE';
+  return ['ERR_SQLITE_ERROR', 'ERR_INVALID_STATE', 'ERR_OUT_OF_RANGE'].includes(String(code));
 }
 
 /** Another process has the file locked. */
@@ -35,6 +35,7 @@ export function sqliteError(path: string, cause: unknown): AppError {
   if (cause instanceof AppError) return cause;
   if ((cause as { code?: unknown }).code === 'ERR_INVALID_STATE')
     return new AppError('closed', 'The vault is closed.', { cause });
+  if ((cause as { code?: unknown }).code === 'ERR_OUT_OF_RANGE') return damagedDatabase(path, cause);
   switch (errorNumber(cause)) {
     case SQLITE_FULL:
       return new AppError(
@@ -51,11 +52,7 @@ export function sqliteError(path: string, cause: unknown): AppError {
       );
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-      return new AppError(
-        'damaged',
-        `The database ${path} is damaged. Run the audit, and restore the last backup to a new folder.`,
-        { cause },
-      );
+      return damagedDatabase(path, cause);
     case SQLITE_BUSY:
       return new AppError('busy', `The database ${path} is busy. Try again.`, { cause });
     case SQLITE_CONSTRAINT:
@@ -69,4 +66,13 @@ export function sqliteError(path: string, cause: unknown): AppError {
         { cause },
       );
   }
+}
+
+/** Also of a number that no code of ours can have written. */
+function damagedDatabase(path: string, cause: unknown): AppError {
+  return new AppError(
+    'damaged',
+    `The database ${path} is damaged. Run the audit, and restore the last backup to a new folder.`,
+    { cause },
+  );
 }

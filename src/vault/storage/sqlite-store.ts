@@ -3,9 +3,9 @@ import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { AppError } from '../../shared/index.ts';
 import { fileError } from '../keys/replace-file.ts';
-import type { SqlReader, SqlRow, SqlSession, SqlStore } from './sql-store.ts';
+import type { SqlReader, SqlSession, SqlStore } from './sql-store.ts';
 import { isBusy, isSqliteError, sqliteError } from './sqlite-error.ts';
-import { preparing } from './sqlite-statements.ts';
+import { allRows, preparing } from './sqlite-statements.ts';
 import { openSqliteWriter, type SqliteWriter } from './sqlite-writer.ts';
 import { createWalSync, type WalSync } from './wal-sync.ts';
 import { createWriteLock } from './write-lock.ts';
@@ -117,7 +117,7 @@ function opened<T>(path: string, open: () => T): T {
 function readingSession(database: DatabaseSync, path: string): SqlReader {
   const prepare = preparing(database);
   return {
-    all: async (sql, parameters = []) => opened(path, () => prepare(sql).all(...parameters) as SqlRow[]),
+    all: async (sql, parameters = []) => opened(path, () => allRows(prepare(sql), parameters)),
   };
 }
 

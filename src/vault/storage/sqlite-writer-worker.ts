@@ -3,7 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { SQLITE_SCHEMA } from './schema.ts';
 import type { SqlRow, SqlValue } from './sql-store.ts';
 import { failureOf } from './sqlite-error.ts';
-import { preparing } from './sqlite-statements.ts';
+import { allRows, preparing } from './sqlite-statements.ts';
 import type { WriterAnswer, WriterStep } from './sqlite-writer.ts';
 import { splitTokens } from './token-rows.ts';
 
@@ -39,7 +39,7 @@ function perform(step: WriterStep): SqlRow[] | number {
     case 'execute':
       return execute(step.sql);
     case 'all':
-      return prepare(step.sql).all(...step.parameters) as SqlRow[];
+      return allRows(prepare(step.sql), step.parameters);
     case 'run':
       return runEach(step.sql, step.lists);
     case 'index':
