@@ -5,8 +5,11 @@ import { crowdedProposal } from './crowded-proposal.ts';
 import { DelimitedReader, delimit } from './delimited.ts';
 import { type AbciMethods, answer, type MethodName, methodOf } from './methods.ts';
 
-/** Requests that may wait for their answers before no more are read from the socket. */
-const MAX_WAITING = 20_000;
+/**
+ * Requests that may wait for their answers before no more are read from the socket. CometBFT flushes its mempool connection before each
+ * Commit, so a block waits for as many signatures as are being checked then; any peer can send forged ones.
+ */
+const MAX_WAITING = 1000;
 /** Requests of these methods need not wait for one another; their answers keep their order all the same. */
 const OVERLAPPING: ReadonlySet<MethodName> = new Set(['checkTx', 'flush', 'echo'] as const);
 
