@@ -26,14 +26,14 @@ export class FairOrder {
   }
 
   /**
-   * Chooses what fits into this part of the block and what is left of it. The next is always of the organisation that got least
+   * Chooses what fits into what is left of the block, and takes no more than this much. The next is always of the organisation that got least
    * of the block, within it of the group that got least, and within that of the next signer. So everybody who waits gets a turn
    * before anybody gets a much larger share than others. What is offered of one signer is chosen in its order, from the first on.
    */
-  choose(offered: readonly Offered[], part = 1): Set<Offered> {
+  choose(offered: readonly Offered[], most = this.#whole): Set<Offered> {
     const chosen = new Set<Offered>();
     const groups = groupsOf(offered);
-    const kept = atLeastNothing(minus(this.#left, partOf(this.#whole, part)));
+    const kept = atLeastNothing(minus(this.#left, most));
     for (let group = this.#leastServed(groups); group !== undefined; group = this.#leastServed(groups)) {
       if (this.#left.transactions <= kept.transactions) break;
       const line = group.lines.shift() as Offered[];
@@ -103,14 +103,6 @@ function minus(one: Amount, other: Amount): Amount {
     transactions: one.transactions - other.transactions,
     bytes: one.bytes - other.bytes,
     keyChecks: one.keyChecks - other.keyChecks,
-  };
-}
-
-function partOf({ transactions, bytes, keyChecks }: Amount, part: number): Amount {
-  return {
-    transactions: Math.ceil(transactions * part),
-    bytes: Math.ceil(bytes * part),
-    keyChecks: Math.ceil(keyChecks * part),
   };
 }
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, mock, test } from 'node:test';
 import fc from 'fast-check';
-import { encodeRotateKey } from '../../contracts/index.ts';
+import { encodeOpenProposal, encodeRotateKey, provePossession } from '../../contracts/index.ts';
 import { decodeTransaction } from '../../ledger/index.ts';
 import { toHex } from '../../shared/index.ts';
 import {
@@ -98,22 +98,41 @@ test('what a contract would refuse does not come first, and keeps its place amon
   assert.deepEqual(packed.map(toHex), [revocation, anchor, ...junk].map(toHex));
 });
 
-test('rotations that are refused, or many that are not, leave key checks for enrolments', async () => {
-  const newcomer = sampleSigner(2, 'newcomer');
+/** To the key that the signer has already: the contract lets it in with the proof, and not without. */
+function rotation(name: string, signer: SampleSigner, isProven: boolean): Uint8Array {
+  const { accountId, publicKey } = signer;
+  const proof = provePossession(chain.chainId, accountId, publicKey, sampleBytes(1, name));
+  const possessionProof = isProven ? proof : new Uint8Array(64);
+  return signedAction(chain, signer, 'rotate-key', [encodeRotateKey({ newKey: publicKey, possessionProof })]);
+}
+
+/** As many as there can be. */
+function changeOfValidators(signer: SampleSigner): Uint8Array {
+  const validators = Array.from({ length: 200 }, (_, at) => ({
+    consensusKey: new Uint8Array(32).fill(at),
+    organisation: signer.accountId,
+    power: 1,
+  }));
+  const change = { kind: 'set-validators', validators } as const;
+  return signedAction(chain, signer, 'open-proposal', [encodeOpenProposal({ lastHeight: 90, change })]);
+}
+
+test('rotations, refused or not, leave key checks for enrolments and for a change of all validators', async () => {
   // So soon after the last one that the pace allows more than there are key checks.
   const soon = SAMPLE_TIME_MS + consensus.height * 1000 + 1;
-  for (const [rotating, own] of [
-    [elsewhere, { ...chain, custodian: now(chain.custodian) }],
-    [devices[0] as SampleSigner, { ...other, custodian: now(other.custodian) }],
+  for (const [isProven, member] of [
+    [false, chain],
+    [true, other],
   ] as const) {
-    const signer = now(rotating);
-    const rotation = encodeRotateKey({ newKey: newcomer.publicKey, possessionProof: new Uint8Array(64) });
-    const rotations = Array.from({ length: 256 }, () =>
-      signedAction(chain, signer, 'rotate-key', [rotation]),
-    );
-    const last = enrolment(own, newcomer);
-    const packed = await consensus.prepare([...rotations, last], 20_000_000, soon);
-    assert(holds(packed, last));
+    const device = now(devices[0] as SampleSigner);
+    const custodian = now(member.custodian);
+    const rotations = Array.from({ length: 256 }, () => rotation('device 0', device, isProven));
+    const wanted = [
+      enrolment({ ...member, custodian }, sampleSigner(2, 'newcomer')),
+      changeOfValidators(custodian),
+    ];
+    const packed = await consensus.prepare([...rotations, ...wanted], 20_000_000, soon);
+    for (const one of wanted) assert(holds(packed, one));
     assert.equal(await consensus.process(packed, soon), ACCEPT);
   }
 });

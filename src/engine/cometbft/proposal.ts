@@ -15,8 +15,11 @@ export const MAX_PROPOSAL_TRANSACTIONS = MAX_BLOCK_TRANSACTIONS;
 /** Field number and length before each transaction in CometBFT's block, which count towards its limit (types.ComputeProtoSizeForTxs). */
 const TRANSACTION_OVERHEAD_BYTES = 6;
 
-/** How much of a block goes first of all to what is urgent. */
-const URGENT_PART = 0.5;
+/**
+ * How much of a block goes first of all to what is urgent. Few key checks, because the urgent ones are tried beforehand, and so that a
+ * proposal to change all validators finds room behind them.
+ */
+const [URGENT_PART, URGENT_KEY_CHECKS] = [0.5, MAX_KEY_CHECKS / 8];
 
 /**
  * The transactions for a block: first urgent ones, each with what its signer sent before it, then the others in the order in which they
@@ -35,7 +38,7 @@ export function packProposal(
     keyChecks: MAX_KEY_CHECKS,
   };
   const offered = transactions.map((bytes) => offeredFrom(chain, bytes));
-  const tried = new FairOrder(whole).choose(upToUrgent(offered, new Set()), URGENT_PART);
+  const tried = new FairOrder(whole).choose(upToUrgent(offered, new Set()), mostForUrgent(whole));
   const packed = packedOf(offered, whole, signersInVain(chain, timeMs, [...tried]));
   if (packed.length === 0) return [];
   const { output } = chain.execute(timeMs, packed);
@@ -96,9 +99,17 @@ function packedOf(
   inVain: ReadonlySet<string>,
 ): readonly Uint8Array[] {
   const order = new FairOrder(whole);
-  const first = order.choose(upToUrgent(offered, inVain), URGENT_PART);
+  const first = order.choose(upToUrgent(offered, inVain), mostForUrgent(whole));
   const others = order.choose(offered.filter((one) => !first.has(one)));
   return bytesOf([...first, ...offered.filter((one) => others.has(one))]);
+}
+
+function mostForUrgent({ transactions, bytes }: Amount): Amount {
+  return {
+    transactions: Math.ceil(transactions * URGENT_PART),
+    bytes: Math.ceil(bytes * URGENT_PART),
+    keyChecks: URGENT_KEY_CHECKS,
+  };
 }
 
 /** An urgent transaction brings what its signer sent before it to the front, or its sequence number would not be the next. */
