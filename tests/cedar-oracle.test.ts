@@ -140,6 +140,12 @@ const requestArb: fc.Arbitrary<AccessRequest> = fc
     authors: fc.subarray(['Practitioner/x']),
     references: fc.subarray(['Encounter/e1']),
     referredBy: fc.subarray(['Encounter/e2']),
+    within: fc.record({
+      types: fc.subarray(['Observation', 'Claim', 'Patient']),
+      resources: fc.subarray(['Observation/o1', 'Condition/c1']),
+      authors: fc.subarray(['Practitioner/x']),
+      referredBy: fc.subarray(['Encounter/e2']),
+    }),
   })
   .map(({ actor: requester, action, purpose, labels, ownCount, codes, isDelegate, ...rest }) => ({
     actor: requester,
@@ -245,6 +251,10 @@ function knownAttributes({ resource }: AccessRequest): Record<string, unknown> {
     authors: [...(resource.authors ?? [])],
     references: [...(resource.references ?? [])],
     referredBy: [...(resource.referredBy ?? [])],
+    withinTypes: [...(resource.within?.types ?? [])],
+    withinResources: [...(resource.within?.resources ?? [])],
+    withinAuthors: [...(resource.within?.authors ?? [])],
+    withinReferredBy: [...(resource.within?.referredBy ?? [])],
   };
 }
 

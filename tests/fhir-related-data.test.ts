@@ -92,6 +92,69 @@ test('a reference is to the record that it names, however it is spelt', async ()
     }
 });
 
+test('a denial reaches a copy in a Bundle and what is contained; a permission for them does not', async () => {
+  const observation = { resourceType: 'Observation', id: 'in', status: 'final', code, subject };
+  const fullUrl = 'http://test/fhir/R4/Observation/in';
+  const written = { ...observation, performer: [{ reference: 'Practitioner/x' }] };
+  await put({
+    resourceType: 'Bundle',
+    id: 'copy',
+    type: 'collection',
+    entry: [{ fullUrl, resource: written }],
+  });
+  const contained = [{ ...written, id: 'c', subject: undefined }];
+  await put(report('contained', [], { contained, result: [{ reference: '#c' }] }));
+  const held = ['/Bundle/copy', '/DiagnosticReport/contained'];
+  const shown = async (who: Session) => {
+    const seenOf = [];
+    for (const url of held) if ((await world.send(who, 'GET', url)).status === 200) seenOf.push(url);
+    return seenOf;
+  };
+  const ofClass = { class: [{ system: SYSTEM.resourceType, code: 'Observation' }] };
+  const sayClass = (rule: 'OPTIN' | 'OPTOUT', { accountId }: Session) =>
+    world.consents.set('p1', [
+      activeConsent(1, fhirConsent(rule, { actor: [actor(accountId)], ...ofClass })),
+    ]);
+  sayClass('OPTOUT', CLINICIAN);
+  assert.deepEqual(await shown(CLINICIAN), []);
+  sayClass('OPTIN', OUTSIDER);
+  assert.deepEqual(await shown(OUTSIDER), []);
+  say('OPTOUT', CLINICIAN, 'instance', 'Observation/in');
+  assert.deepEqual(await shown(CLINICIAN), ['/DiagnosticReport/contained']);
+  for (const [meaning, reference] of [
+    ['authoredby', 'Practitioner/x'],
+    ['related', 'DiagnosticReport/r1'],
+  ] as const) {
+    say('OPTOUT', CLINICIAN, meaning, reference);
+    assert.ok(!(await shown(CLINICIAN)).includes('/Bundle/copy'), meaning);
+    say('OPTIN', OUTSIDER, meaning, reference);
+    assert.deepEqual(await shown(OUTSIDER), [], meaning);
+  }
+});
+
+test('what somebody authored in a role is authored by who has it', async () => {
+  const performer = [{ reference: 'PractitionerRole/r' }];
+  const practitioner = { reference: 'http://test/fhir/R4/Practitioner/y' };
+  await put({ resourceType: 'Observation', id: 'role', status: 'final', code, subject, performer });
+  await put({ resourceType: 'PractitionerRole', id: 'r', practitioner });
+  say('OPTOUT', CLINICIAN, 'authoredby', 'Practitioner/y');
+  assert.equal((await world.send(CLINICIAN, 'GET', '/Observation/role')).status, 404);
+  assert.equal((await world.send(CLINICIAN, 'GET', '/Observation/in')).status, 200);
+});
+
+test('an encounter that goes on is not from before its end', async () => {
+  const klass = { code: 'AMB' };
+  const period = { start: '2019-06-01' };
+  await put({ resourceType: 'Encounter', id: 'open', status: 'in-progress', class: klass, subject, period });
+  const dataPeriod = { start: '2020-01-01' };
+  const provision = [{ type: 'deny' as const, dataPeriod }];
+  world.consents.set('p1', [activeConsent(1, fhirConsent('OPTIN', { provision }))]);
+  assert.equal((await world.send(CLINICIAN, 'GET', '/Encounter/open')).status, 404);
+  const until = { actor: [actor(OUTSIDER.accountId)], dataPeriod: { end: '2019-12-31' } };
+  world.consents.set('p1', [activeConsent(1, fhirConsent('OPTIN', until))]);
+  assert.equal((await world.send(OUTSIDER, 'GET', '/Encounter/open')).status, 404);
+});
+
 test('a reference to another server is to no record here', async () => {
   await put(report('elsewhere', [], { result: [{ reference: 'http://other/fhir/R4/Observation/in' }] }));
   say('OPTIN', OUTSIDER, 'dependents', 'Observation/in');

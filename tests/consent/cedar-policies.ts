@@ -20,8 +20,11 @@ const LABEL_OF: Readonly<Record<string, string>> = {
 };
 const LEVEL_OF: Readonly<Record<string, number>> = { N: 4, R: 5, V: 6 };
 
+type Effect = 'permit' | 'deny';
+
 interface Chain {
-  readonly conditions: readonly string[];
+  /** When a permission on the chain applies, and when a denial does, which also reaches what a record holds. */
+  readonly conditions: Readonly<Record<Effect, readonly string[]>>;
   readonly labels: readonly string[];
   readonly level: number;
   readonly namesActor: boolean;
@@ -32,7 +35,7 @@ interface Chain {
 export function policiesOf(consent: FhirConsent): string[] {
   const rule = consent.policyRule.coding[0]?.code === 'OPTIN' ? 'permit' : 'deny';
   return policiesOfProvision(consent.provision, rule, {
-    conditions: [],
+    conditions: { permit: [], deny: [] },
     labels: [],
     level: 0,
     namesActor: false,
@@ -40,23 +43,51 @@ export function policiesOf(consent: FhirConsent): string[] {
   });
 }
 
-function policiesOfProvision(provision: FhirProvision, effect: 'permit' | 'deny', outer: Chain): string[] {
+function policiesOfProvision(provision: FhirProvision, effect: Effect, outer: Chain): string[] {
   const { labels, level } = labelsOf(provision);
   const chain: Chain = {
-    conditions: [...outer.conditions, conditionOf(provision)],
+    conditions: {
+      permit: [...outer.conditions.permit, conditionOf(provision, 'permit')],
+      deny: [...outer.conditions.deny, conditionOf(provision, 'deny')],
+    },
     labels: [...outer.labels, ...labels],
     level: Math.max(outer.level, level),
     namesActor: outer.namesActor || provision.actor !== undefined,
     namesAction: outer.namesAction || provision.action !== undefined,
   };
-  const nested = provision.provision ?? [];
-  const applies = [...chain.conditions, ...nested.map((exception) => `!(${conditionOf(exception)})`)];
+  const nested = exceptionsOf(provision, effect);
+  const applies = [
+    ...chain.conditions[effect],
+    ...nested.map(([exception, itsEffect]) => not(outcomesOf(exception, itsEffect).applies)),
+  ];
   const own = effect === 'permit' ? permitPolicy(applies, chain) : forbidPolicy(applies);
-  const other = effect === 'permit' ? 'deny' : 'permit';
   return [
     own,
-    ...nested.flatMap((exception) => policiesOfProvision(exception, exception.type ?? other, chain)),
+    ...nested.flatMap(([exception, itsEffect]) => policiesOfProvision(exception, itsEffect, chain)),
   ];
+}
+
+const exceptionsOf = (provision: FhirProvision, effect: Effect): [FhirProvision, Effect][] =>
+  (provision.provision ?? []).map((exception) => [
+    exception,
+    exception.type ?? (effect === 'permit' ? 'deny' : 'permit'),
+  ]);
+
+const not = (condition: string): string => `!(${condition})`;
+const both = (...conditions: string[]): string => `(${conditions.join(' && ')})`;
+const either = (...conditions: string[]): string => `(${['false', ...conditions].join(' || ')})`;
+
+/** When a provision comes to a denial, to a permission, and to either: its exceptions may turn it into the other. */
+function outcomesOf(provision: FhirProvision, effect: Effect): Record<Effect | 'applies', string> {
+  const exceptions = exceptionsOf(provision, effect).map(([one, itsEffect]) => outcomesOf(one, itsEffect));
+  const [narrow, wide] = [conditionOf(provision, 'permit'), conditionOf(provision, 'deny')];
+  const untouched = not(either(...exceptions.map(({ applies }) => applies)));
+  const denied = either(...exceptions.map(({ deny }) => deny));
+  const permitted = both(not(denied), either(...exceptions.map(({ permit }) => permit)));
+  const deny = both(wide, either(denied, effect === 'deny' ? untouched : 'false'));
+  const permit = both(narrow, either(permitted, effect === 'permit' ? untouched : 'false'));
+  // Where both reach as far, one of them holds whenever the condition does.
+  return { deny, permit, applies: narrow === wide ? wide : either(deny, permit) };
 }
 
 function permitPolicy(applies: readonly string[], chain: Chain): string {
@@ -87,7 +118,8 @@ function labelsOf({ securityLabel = [] }: FhirProvision): { labels: string[]; le
   return { labels, level: Math.max(0, ...levels) };
 }
 
-function conditionOf(provision: FhirProvision): string {
+/** Where the provision applies; what is denied is denied inside of other records, too. */
+function conditionOf(provision: FhirProvision, effect: Effect): string {
   const { labels, level } = labelsOf(provision);
   const conditions: string[] = [];
   const add = (values: readonly unknown[] | undefined, condition: () => string): void => {
@@ -103,17 +135,18 @@ function conditionOf(provision: FhirProvision): string {
     provision.securityLabel,
     () => `(${level} > 0 && resource.level <= ${level}) || resource.labels.containsAny(${set(labels)})`,
   );
-  add(
-    provision.class,
-    () => `${set((provision.class ?? []).map(({ code }) => code))}.contains(resource.type)`,
-  );
+  add(provision.class, () => {
+    const types = set((provision.class ?? []).map(({ code }) => code));
+    const within = effect === 'deny' ? ` || resource.withinTypes.containsAny(${types})` : '';
+    return `${types}.contains(resource.type)${within}`;
+  });
   add(
     provision.code,
     () =>
       `resource.codes.containsAny(${set((provision.code ?? []).flatMap(({ coding }) => coding.map(({ system, code }) => `${system}|${code}`)))})`,
   );
   if (provision.dataPeriod !== undefined) conditions.push(within('resource.time', provision.dataPeriod));
-  add(provision.data, () => (provision.data ?? []).map(dataCondition).join(' || '));
+  add(provision.data, () => (provision.data ?? []).map((one) => dataCondition(one, effect)).join(' || '));
   return conditions.length === 0 ? 'true' : `(${conditions.join(' && ')})`;
 }
 
@@ -134,12 +167,20 @@ function actorCondition({ role, reference }: NonNullable<FhirProvision['actor']>
   return `(principal in Account::${text(account)} && ${holds})`;
 }
 
-function dataCondition({ meaning, reference }: NonNullable<FhirProvision['data']>[number]): string {
-  const itself = `resource.reference == ${text(reference.reference)}`;
+function dataCondition(
+  { meaning, reference: { reference } }: NonNullable<FhirProvision['data']>[number],
+  effect: Effect,
+): string {
+  const names = (...facts: string[]): string =>
+    facts
+      .filter((fact) => effect === 'deny' || !fact.startsWith('within'))
+      .map((fact) => `resource.${fact}.contains(${text(reference)})`)
+      .join(' || ');
+  if (meaning === 'authoredby') return `(${names('authors', 'withinAuthors')})`;
+  const itself = either(`resource.reference == ${text(reference)}`, names('withinResources') || 'false');
   if (meaning === 'instance') return itself;
-  if (meaning === 'authoredby') return `resource.authors.contains(${text(reference.reference)})`;
-  const links = meaning === 'dependents' ? 'resource.references' : 'resource.referredBy';
-  return `(${itself} || ${links}.contains(${text(reference.reference)}))`;
+  const links = meaning === 'dependents' ? names('references') : names('referredBy', 'withinReferredBy');
+  return `(${itself} || ${links})`;
 }
 
 /** The custodian's default policy. */

@@ -13,6 +13,7 @@ import {
   type FhirHttpReply,
   type Session,
   storedReferences,
+  storedRoles,
 } from '../../src/fhir/index.ts';
 import { publicKeyOf, signMessage } from '../../src/identity/index.ts';
 import { utf8 } from '../../src/shared/index.ts';
@@ -92,6 +93,7 @@ export async function createFhirWorld(): Promise<FhirWorld> {
     now: Date.now,
     accessLog: vault.accessLog,
     referencesFrom: storedReferences(vault, ownBase),
+    rolesOf: storedRoles(vault),
     promiseOf: () => 'promise',
   });
   const anchor = async (versions: readonly { key: Parameters<Vault['markAnchored']>[0][number] }[]) =>

@@ -22,7 +22,7 @@ const ENTRY: AccessLogEntry = {
   reason: 'own-clinician',
   matched: ['default:own-clinician'],
   obligations: [],
-  engineVersion: 'careledger-decision/1',
+  engineVersion: 'careledger-decision/2',
   consents: [{ id: '01'.repeat(32), version: 3 }],
   patient: 'p1',
   records: [{ type: 'Observation', id: 'o1', version: 2 }],

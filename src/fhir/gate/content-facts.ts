@@ -1,6 +1,14 @@
-import { ACCOUNT_URN, parseDateTime, type RequestResource } from '../../contracts/index.ts';
+import {
+  ACCOUNT_URN,
+  END_OF_TIME_MS,
+  parseDateTime,
+  type RequestResource,
+  START_OF_DATA_MS,
+} from '../../contracts/index.ts';
+import { type InnerResource, innerResourcesOf } from '../labels/inner-resources.ts';
 import {
   codingsOf,
+  forEachObject,
   isObject,
   type Json,
   type JsonObject,
@@ -10,27 +18,25 @@ import {
 /** The facts of a decision that only the content tells. */
 export type ContentFacts = Pick<
   RequestResource,
-  'codes' | 'references' | 'authors' | 'dataTimeMs' | 'dataEndMs'
+  'codes' | 'references' | 'authors' | 'dataTimeMs' | 'dataEndMs' | 'within'
 >;
 
 /** Elements that say who is behind the content, over all types. */
-const AUTHOR_ELEMENTS = [
-  'asserter',
-  'attester',
-  'author',
-  'authority',
-  'informationSource',
-  'performer',
-  'recorder',
-  'requester',
-  'sender',
-  'source',
-];
+const AUTHOR_ELEMENTS: ReadonlySet<string> = new Set([
+  'assessor', 'asserter', 'attester', 'author', 'authority', 'enterer', 'expressedBy', 'informationSource', 'insurer', 'interpreter',
+  'operator', 'orderer', 'payor', 'performer', 'prescriber', 'recorder', 'requester', 'resultsInterpreter', 'sender', 'source',
+]); // biome-ignore format: a list of names
 
-/** Elements that say when the content is from, the clinically most relevant first. */
+/** At any depth, who had a hand in a part: what R4 maps to FiveWs.author, source, actor or witness, but for who only received it. */
+const HAND_ELEMENTS: ReadonlySet<string> = new Set([
+  ...AUTHOR_ELEMENTS,
+  'agent', 'authenticator', 'careTeam', 'collector', 'contributor', 'observer', 'owner', 'paymentIssuer', 'practitioner',
+  'principalInvestigator', 'provider', 'reporter', 'requestor', 'responsible', 'signer',
+]); // biome-ignore format: a list of names
+
+/** Elements that say when the content is from, the clinically most relevant first; `[x]` stands for a type. */
 const TIME_ELEMENTS = [
-  'effectivePeriod', 'effectiveDateTime', 'effectiveInstant', 'occurrencePeriod', 'occurrenceDateTime', 'performedPeriod',
-  'performedDateTime', 'onsetPeriod', 'onsetDateTime', 'period', 'billablePeriod', 'servicedPeriod', 'servicedDate', 'started', 'start',
+  'effective[x]', 'occurrence[x]', 'performed[x]', 'onset[x]', 'period', 'billablePeriod', 'serviced[x]', 'started', 'start',
   'whenHandedOver', 'authoredOn', 'recordedDate', 'dateAsserted', 'date', 'created', 'issued', 'dateTime', 'recorded', 'sent',
 ]; // biome-ignore format: a list of names
 
@@ -39,25 +45,58 @@ const TIME_ELEMENTS = [
  * address, which references may begin with.
  */
 export function contentFacts(resource: JsonObject, author: string | null, ownBase: string): ContentFacts {
-  const authors = AUTHOR_ELEMENTS.flatMap((element) => localReferencesOf(resource[element], ownBase));
+  const authors = [...AUTHOR_ELEMENTS].flatMap((element) => localReferencesOf(resource[element], ownBase));
   if (author !== null) authors.push(ACCOUNT_URN + author);
   const references = localReferencesOf(resource, ownBase);
-  return { codes: codingsOf(resource), references, authors, ...dataTime(resource) };
+  const within = heldContent(resource, ownBase);
+  return { codes: codingsOf(resource), references, authors, within, ...dataTime(resource) };
 }
 
+function heldContent(resource: JsonObject, ownBase: string): NonNullable<ContentFacts['within']> {
+  const inner = innerResourcesOf(resource, ownBase);
+  return {
+    types: [...new Set(inner.map(typeOf))],
+    resources: inner.flatMap(({ name }) => name ?? []),
+    authors: handsIn(resource, ownBase),
+    referredBy: [],
+  };
+}
+
+const typeOf = ({ resource }: InnerResource): string => String(resource.resourceType);
+
+function handsIn(resource: JsonObject, ownBase: string): string[] {
+  const hands = new Set<string>();
+  forEachObject(resource, (object) => {
+    for (const [element, value] of Object.entries(object))
+      if (HAND_ELEMENTS.has(element))
+        for (const reference of localReferencesOf(value, ownBase)) hands.add(reference);
+  });
+  return [...hands];
+}
+
+/** By the first element that is there. What it says and nobody can read might be any time: a less relevant one is no answer. */
 function dataTime(resource: JsonObject): Pick<RequestResource, 'dataTimeMs' | 'dataEndMs'> {
+  const present = new Set(Object.keys(resource).map((name) => name.replace(/^_/, '')));
   for (const element of TIME_ELEMENTS) {
-    const time = timeOf(resource[element]);
-    if (time !== undefined) return time;
+    const names = namesOf(element, present);
+    if (names.length > 0)
+      return (names.length === 1 ? timeOf(resource[names[0] as string]) : undefined) ?? {};
   }
   return {};
 }
 
-/** From the first to the last millisecond that the value covers; a period still open ends where it starts to be unknown. */
+function namesOf(element: string, present: ReadonlySet<string>): string[] {
+  if (!element.endsWith('[x]')) return present.has(element) ? [element] : [];
+  const stem = element.slice(0, -'[x]'.length);
+  return [...present].filter((name) => name.startsWith(stem) && /^[A-Z]/.test(name.slice(stem.length)));
+}
+
+/** From the first to the last millisecond that the value covers. A period without a start or an end is open there. */
 function timeOf(value: Json | undefined): { dataTimeMs: number; dataEndMs: number } | undefined {
   const [start, end] = isObject(value) ? [value.start, value.end] : [value, value];
-  const first = parseDateTime(start);
-  const last = parseDateTime(end) ?? first;
-  if (first === undefined || last === undefined) return undefined;
-  return { dataTimeMs: first.startMs, dataEndMs: Math.max(first.startMs, last.endMs - 1) };
+  if (start === undefined && end === undefined) return undefined;
+  const first = start === undefined ? START_OF_DATA_MS : parseDateTime(start)?.startMs;
+  const afterLast = end === undefined ? END_OF_TIME_MS : parseDateTime(end)?.endMs;
+  if (first === undefined || afterLast === undefined) return undefined;
+  return { dataTimeMs: first, dataEndMs: Math.max(first, afterLast - 1) };
 }

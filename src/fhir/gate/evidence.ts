@@ -54,6 +54,8 @@ export interface EvidencePorts {
    * when that cannot be told.
    */
   referencesFrom?(reference: string): Promise<readonly string[] | undefined>;
+  /** The PractitionerRoles (`PractitionerRole/1`) of a Practitioner: what is authored in a role is authored by who has it. */
+  rolesOf?(practitioner: string): Promise<readonly string[]>;
 }
 
 /** What is known about a patient's wishes at one moment. */
@@ -66,6 +68,8 @@ export interface Evidence {
   readonly timeMs: number;
   /** What each record named by a consent's `data` as `related` refers to, where that is known. */
   readonly related: ReadonlyMap<string, readonly string[] | undefined>;
+  /** The roles of each Practitioner whom a consent names as an author. */
+  readonly roles: ReadonlyMap<string, readonly string[]>;
   /** The same of every other patient whom the record names. */
   readonly others: readonly Evidence[];
   readonly isSubjectsOwn: boolean;
@@ -84,6 +88,7 @@ export async function gatherEvidence(
   const isDelegate = patientId !== null && (await ports.isDelegate(patientId, session.accountId));
   const consents = patientId === null ? [] : await ports.activeConsents(patientId);
   const related = await gatherRelated(ports, consents);
+  const roles = await gatherRoles(ports, consents);
   const head = ports.head();
   return {
     patientId,
@@ -94,6 +99,7 @@ export async function gatherEvidence(
     // A ledger without traffic must not keep an expired consent alive, nor a slow clock.
     timeMs: Math.max(head.timeMs, ports.now()),
     related,
+    roles,
     others,
     isSubjectsOwn: named.isSubjectsOwn,
   };
@@ -111,10 +117,36 @@ async function gatherRelated(
 }
 
 function relatedReferences(consents: readonly ActiveConsent[]): ReadonlySet<string> {
+  return namedBy(consents, ({ data }) =>
+    data.flatMap(({ meaning, reference }) => (meaning === 'related' ? reference : [])),
+  );
+}
+
+async function gatherRoles(
+  ports: EvidencePorts,
+  consents: readonly ActiveConsent[],
+): Promise<Map<string, readonly string[]>> {
+  const roles = new Map<string, readonly string[]>();
+  if (ports.rolesOf === undefined) return roles;
+  const named = namedBy(consents, ({ data, authors }) => [
+    ...authors,
+    ...data.flatMap(({ meaning, reference }) => (meaning === 'authoredby' ? reference : [])),
+  ]);
+  for (const author of named)
+    if (author.startsWith('Practitioner/')) roles.set(author, await ports.rolesOf(author));
+  return roles;
+}
+
+type Provision = NonNullable<ActiveConsent['terms']>['root'];
+
+/** What the provisions of these consents name, at any depth. */
+function namedBy(
+  consents: readonly ActiveConsent[],
+  namesOf: (provision: Provision) => readonly string[],
+): ReadonlySet<string> {
   const found = new Set<string>();
-  type Root = NonNullable<ActiveConsent['terms']>['root'];
-  const walk = (provision: Root): void => {
-    for (const { meaning, reference } of provision.data) if (meaning === 'related') found.add(reference);
+  const walk = (provision: Provision): void => {
+    for (const name of namesOf(provision)) found.add(name);
     provision.provisions.forEach(walk);
   };
   for (const { terms } of consents) if (terms !== null) walk(terms.root);
@@ -287,10 +319,6 @@ function decideFor(
 
 function toRequestResource(session: Session, evidence: Evidence, candidate: Candidate): RequestResource {
   const { type, id, patientId, labels } = candidate;
-  const reference = `${type}/${id}`;
-  const referredBy = [...evidence.related]
-    .filter(([, targets]) => targets?.includes(reference))
-    .map(([from]) => from);
   const isKnown = evidence.related.size > 0 && ![...evidence.related.values()].includes(undefined);
   return {
     type,
@@ -300,7 +328,34 @@ function toRequestResource(session: Session, evidence: Evidence, candidate: Cand
     labels: [...labels.own, ...labels.parts],
     ownLabels: labels.own,
     // The custodian's own rules never ask what the content says: only a consent does.
-    ...(evidence.consents.length > 0 && candidate.facts()),
-    ...(isKnown && { referredBy }),
+    ...(evidence.consents.length > 0 && withRelations(evidence, candidate.facts())),
+    ...(isKnown && { referredBy: referringTo(evidence, [`${type}/${id}`]) }),
   };
+}
+
+/** Which of the records that a consent names as `related` refer to one of these. */
+function referringTo({ related }: Evidence, references: readonly string[]): string[] {
+  return [...related].flatMap(([from, targets]) =>
+    references.some((reference) => targets?.includes(reference)) ? from : [],
+  );
+}
+
+function withRelations(evidence: Evidence, facts: ContentFacts): ContentFacts {
+  const { authors, within } = facts;
+  return {
+    ...facts,
+    ...(authors !== undefined && { authors: withRoleHolders(evidence, authors) }),
+    ...(within !== undefined && {
+      within: {
+        ...within,
+        authors: withRoleHolders(evidence, within.authors),
+        referredBy: referringTo(evidence, within.resources),
+      },
+    }),
+  };
+}
+
+function withRoleHolders({ roles }: Evidence, authors: readonly string[]): readonly string[] {
+  const holders = [...roles].filter(([, held]) => held.some((role) => authors.includes(role)));
+  return holders.length === 0 ? authors : [...authors, ...holders.map(([holder]) => holder)];
 }

@@ -54,7 +54,7 @@ test('a permitted read is logged durably before the content leaves, with all tha
     effect: 'permit',
     reason: 'consent-permits',
     matched: [`consent:${'01'.repeat(32)}#1:root`],
-    engineVersion: 'careledger-decision/1',
+    engineVersion: 'careledger-decision/2',
     consents: [{ id: '01'.repeat(32), version: 1 }],
     patient: 'p1',
     records: [{ type: 'Observation', id: 'o1', version: 1 }],

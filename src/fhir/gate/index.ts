@@ -21,4 +21,4 @@ export type {
   WriteRequest,
 } from './gate-port.ts';
 export { isRedactedView } from './redact.ts';
-export { storedReferences } from './stored-references.ts';
+export { storedReferences, storedRoles } from './stored-references.ts';

@@ -1,5 +1,5 @@
 import { fromUtf8 } from '../../shared/index.ts';
-import type { Vault } from '../../vault/index.ts';
+import { exactToken, MAX_FIND_LIMIT, type Vault } from '../../vault/index.ts';
 import { isObject, type JsonObject, localReferencesOf } from '../labels/resource-walk.ts';
 
 const NEWEST_VERSIONS = 20;
@@ -22,5 +22,14 @@ export function storedReferences(vault: Pick<Vault, 'history'>, ownBase: () => s
       // Sealed to the patient, erased or damaged. The audit names what is damaged.
       return undefined;
     }
+  };
+}
+
+/** The PractitionerRoles stored for a Practitioner, by the index alone. */
+export function storedRoles(vault: Pick<Vault, 'find'>) {
+  return async (practitioner: string): Promise<readonly string[]> => {
+    const where = { token: exactToken('practitioner', 'reference', practitioner) };
+    const found = await vault.find({ types: ['PractitionerRole'], where, limit: MAX_FIND_LIMIT });
+    return found.map(({ key }) => `${key.resourceType}/${key.id}`);
   };
 }

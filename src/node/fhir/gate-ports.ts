@@ -5,6 +5,7 @@ import {
   type EvidencePorts,
   labelTableWith,
   storedReferences,
+  storedRoles,
 } from '../../fhir/index.ts';
 import type { Vault } from '../../vault/index.ts';
 import { bytesOfHex } from '../account-hex.ts';
@@ -36,7 +37,7 @@ export function defaultPolicy(custodian: string): CustodianPolicy {
 export function gatePorts(deps: {
   engine: Engine;
   consents: ConsentView;
-  vault: Pick<Vault, 'history'>;
+  vault: Pick<Vault, 'find' | 'history'>;
   registry: RegistryView;
   custodian: string;
   nowMs: () => number;
@@ -60,5 +61,6 @@ export function gatePorts(deps: {
     head: () => engine.head(),
     now: deps.nowMs,
     referencesFrom: storedReferences(deps.vault, ownBase),
+    rolesOf: storedRoles(deps.vault),
   };
 }

@@ -84,6 +84,8 @@ const patient: AccessRequest['actor'] = {
   patientId: 'p1',
 };
 
+const NOTHING_WITHIN = { types: [], resources: [], authors: [], referredBy: [] };
+
 type RequestPart = Partial<Omit<AccessRequest, 'resource'>> & {
   resource?: Partial<AccessRequest['resource']>;
 };
@@ -104,6 +106,7 @@ function request(over: RequestPart = {}): AccessRequest {
       codes: [],
       authors: [],
       references: [],
+      within: NOTHING_WITHIN,
       ...resource,
     },
   };
@@ -306,6 +309,58 @@ test('codes, class, data period, author and data references each narrow', () => 
   assert.ok(
     !permits({ data: [{ meaning: 'related', reference: 'Encounter/1' }] }, { references: ['Encounter/1'] }),
   );
+});
+
+test('a denial reaches what a record holds; a permission for that does not open the record', () => {
+  const bundle = (within: object) =>
+    request({
+      actor: insurer,
+      resource: { type: 'Bundle', referredBy: [], within: { ...NOTHING_WITHIN, ...within } },
+    });
+  const everything = consent({});
+  const cases: [Partial<ProvisionTerms>, object][] = [
+    [{ resourceTypes: ['Observation'] }, { types: ['Observation'] }],
+    [{ data: [{ meaning: 'instance', reference: 'Observation/a' }] }, { resources: ['Observation/a'] }],
+    [{ data: [{ meaning: 'dependents', reference: 'Observation/a' }] }, { resources: ['Observation/a'] }],
+    [{ data: [{ meaning: 'related', reference: 'Encounter/e' }] }, { referredBy: ['Encounter/e'] }],
+    [{ data: [{ meaning: 'authoredby', reference: 'Practitioner/p' }] }, { authors: ['Practitioner/p'] }],
+    [{ authors: ['Practitioner/p'] }, { authors: ['Practitioner/p'] }],
+  ];
+  for (const [criterion, within] of cases) {
+    const denied = [everything, consent({ ...criterion, effect: 'deny' }, {}, '02'.repeat(32))];
+    const name = JSON.stringify(criterion);
+    assert.equal(run(denied, bundle(within)).effect, 'deny', name);
+    assert.equal(run(denied, bundle({})).effect, 'permit', name);
+    assert.equal(run([consent(criterion)], bundle(within)).effect, 'deny', name);
+  }
+});
+
+test('whom an exception to a denial lets through sees what a record holds of it, too', () => {
+  const rule = consent({
+    provisions: [
+      provision({
+        effect: 'deny',
+        resourceTypes: ['Observation'],
+        provisions: [provision({ actors: [{ account: INSURER, role: '' }] })],
+      }),
+    ],
+  });
+  const within = { ...NOTHING_WITHIN, types: ['Observation'] };
+  const of = (actor: AccessRequest['actor']) => request({ actor, resource: { type: 'Bundle', within } });
+  assert.equal(run([rule], of(insurer)).effect, 'permit');
+  assert.equal(run([rule], of(clinician)).effect, 'deny');
+});
+
+test('what a record holds is not known before it is open: a permission by class does not have to wait for it', () => {
+  const { within: _within, ...resource } = request({ resource: { type: 'Condition' } }).resource;
+  const asked = { ...request({ actor: insurer }), resource };
+  const permit = run([consent({ resourceTypes: ['Observation'] })], asked);
+  assert.deepEqual([permit.effect, permit.certain], ['deny', true]);
+  const deny = run(
+    [consent({}), consent({ effect: 'deny', resourceTypes: ['Observation'] }, {}, '02'.repeat(32))],
+    asked,
+  );
+  assert.deepEqual([deny.effect, deny.certain], ['deny', false]);
 });
 
 test('an unknown fact never helps: a permit needs it, a deny does not', () => {

@@ -3,7 +3,7 @@
  * Read at its `worst`, an unknown never helps the requester; read at its `best`, it always does. Where both readings
  * agree, the missing facts do not matter.
  */
-import type { AccessRequest, RequestActor, RequestResource } from './request.ts';
+import type { AccessRequest, HeldContent, RequestActor, RequestResource } from './request.ts';
 import { isDocumentType } from './resource-types.ts';
 import { CONFIDENTIALITY, confidentialityOf, purposeWithin, SEALED } from './terminology.ts';
 import {
@@ -65,10 +65,7 @@ export function evaluateTerms(
 ): ConsentOutcome {
   if (blockTimeMs < terms.validFromMs || blockTimeMs >= terms.validUntilMs) return SILENT;
   const scope: Scope = { request, labels, blockTimeMs, reading };
-  const match = matchProvision(terms.root, scope);
-  if (match === UNMET) return SILENT;
-  const inner = evaluateMatched(terms.root, 'root', NO_COVERAGE, scope);
-  return counts(match, inner.outcome as Effect, reading) ? inner : SILENT;
+  return evaluateProvision(terms.root, 'root', NO_COVERAGE, scope) ?? SILENT;
 }
 
 interface Scope {
@@ -84,6 +81,19 @@ function counts(match: Match, effect: Effect, reading: Reading): boolean {
   return reading === 'worst' ? effect === 'deny' : effect === 'permit';
 }
 
+/** What a provision comes to, if it applies: a denial reaches further than a permission (`matchWithin`). */
+function evaluateProvision(
+  provision: ProvisionTerms,
+  path: string,
+  outer: Coverage,
+  scope: Scope,
+): ConsentOutcome | undefined {
+  if (matchProvision(provision, scope, 'deny') === UNMET) return undefined;
+  const inner = evaluateMatched(provision, path, outer, scope);
+  const effect = inner.outcome as Effect;
+  return counts(matchProvision(provision, scope, effect), effect, scope.reading) ? inner : undefined;
+}
+
 /** A provision that applies: its exceptions decide where any applies, deny first; else its own effect. */
 function evaluateMatched(
   provision: ProvisionTerms,
@@ -92,12 +102,9 @@ function evaluateMatched(
   scope: Scope,
 ): ConsentOutcome {
   const coverage = widen(outer, provision, scope);
-  const exceptions = provision.provisions.flatMap((nested, index): ConsentOutcome[] => {
-    const match = matchProvision(nested, scope);
-    if (match === UNMET) return [];
-    const inner = evaluateMatched(nested, `${path}.${index}`, coverage, scope);
-    return counts(match, inner.outcome as Effect, scope.reading) ? [inner] : [];
-  });
+  const exceptions = provision.provisions.flatMap(
+    (nested, index) => evaluateProvision(nested, `${path}.${index}`, coverage, scope) ?? [],
+  );
   if (exceptions.length === 0) return { outcome: provision.effect, paths: [path], coverage };
   const denying = exceptions.filter(({ outcome }) => outcome === 'deny');
   return denying.length > 0 ? merge('deny', denying) : merge('permit', exceptions);
@@ -140,7 +147,8 @@ function widen(outer: Coverage, provision: ProvisionTerms, { request }: Scope): 
   };
 }
 
-function matchProvision(provision: ProvisionTerms, scope: Scope): Match {
+/** How a provision matches whose outcome is this effect. */
+function matchProvision(provision: ProvisionTerms, scope: Scope, effect: Effect): Match {
   const { request, labels, blockTimeMs } = scope;
   const { resource } = request;
   return all(
@@ -152,11 +160,11 @@ function matchProvision(provision: ProvisionTerms, scope: Scope): Match {
         provision.purposes.some((purpose) => purposeWithin(request.purpose, purpose)),
     ),
     matchLabels(provision, labels),
-    matchClass(provision, resource),
+    matchClass(provision, resource, effect),
     matchCodes(provision.codes, resource),
     matchDataPeriod(provision, resource),
-    matchAuthors(provision.authors, resource),
-    matchData(provision.data, resource),
+    matchAuthors(provision.authors, resource, effect),
+    matchData(provision.data, resource, effect),
   );
 }
 
@@ -177,11 +185,37 @@ function matchLabels({ confidentiality, labels: named }: ProvisionTerms, labels:
   return met(confidentialityOf(labels) <= confidentiality || named.some((label) => labels.includes(label)));
 }
 
+/**
+ * What a record holds of what a denial names is denied with it; a permission for what it holds does not open the rest of it. Where
+ * the content is not known, it may hold anything.
+ */
+function matchWithin(
+  outer: Match,
+  effect: Effect,
+  { within }: RequestResource,
+  names: (held: HeldContent) => boolean,
+): Match {
+  if (effect === 'permit' || outer === MET) return outer;
+  if (within === undefined) return UNKNOWN;
+  return names(within) ? MET : outer;
+}
+
+function matchClass(provision: ProvisionTerms, resource: RequestResource, effect: Effect): Match {
+  if (provision.resourceTypes.length === 0 && provision.documentCodes.length === 0) return MET;
+  const outer = matchType(provision, resource.type, resource);
+  return matchWithin(outer, effect, resource, ({ types }) =>
+    types.some((type) => matchType(provision, type, resource) === MET),
+  );
+}
+
 /** R4: several classes are alternatives. A document code applies to documents only. */
-function matchClass({ resourceTypes, documentCodes }: ProvisionTerms, resource: RequestResource): Match {
-  if (resourceTypes.length === 0 && documentCodes.length === 0) return MET;
-  if (resourceTypes.includes(resource.type)) return MET;
-  if (documentCodes.length === 0 || !isDocumentType(resource.type)) return UNMET;
+function matchType(
+  { resourceTypes, documentCodes }: ProvisionTerms,
+  type: string,
+  resource: RequestResource,
+): Match {
+  if (resourceTypes.includes(type)) return MET;
+  if (documentCodes.length === 0 || !isDocumentType(type)) return UNMET;
   return matchCodes(documentCodes, resource);
 }
 
@@ -202,21 +236,30 @@ function matchDataPeriod(provision: ProvisionTerms, { dataTimeMs, dataEndMs }: R
   return lastMs < dataFromMs || dataTimeMs >= dataUntilMs ? UNMET : UNKNOWN;
 }
 
-function matchAuthors(authors: readonly string[], { authors: found }: RequestResource): Match {
+function matchAuthors(authors: readonly string[], resource: RequestResource, effect: Effect): Match {
   if (authors.length === 0) return MET;
-  return found === undefined ? UNKNOWN : met(found.some((author) => authors.includes(author)));
+  const isNamed = (found: readonly string[]): boolean => found.some((author) => authors.includes(author));
+  const outer = resource.authors === undefined ? UNKNOWN : met(isNamed(resource.authors));
+  return matchWithin(outer, effect, resource, (held) => isNamed(held.authors));
 }
 
-function matchData(data: readonly DataTerm[], resource: RequestResource): Match {
+function matchData(data: readonly DataTerm[], resource: RequestResource, effect: Effect): Match {
   if (data.length === 0) return MET;
-  return Math.max(...data.map((term) => matchDatum(term, resource))) as Match;
+  return Math.max(...data.map((term) => matchDatum(term, resource, effect))) as Match;
 }
 
 /** R4 consent-data-meaning: the instance; with what it refers to; with what refers to it; what somebody authored. */
-function matchDatum({ meaning, reference }: DataTerm, resource: RequestResource): Match {
-  if (meaning !== 'authoredby' && reference === `${resource.type}/${resource.id}`) return MET;
-  if (meaning === 'authoredby') return matchAuthors([reference], resource);
-  if (meaning === 'instance') return UNMET;
+function matchDatum({ meaning, reference }: DataTerm, resource: RequestResource, effect: Effect): Match {
+  if (meaning === 'authoredby') return matchAuthors([reference], resource, effect);
+  if (reference === `${resource.type}/${resource.id}`) return MET;
   const links = meaning === 'related' ? resource.referredBy : resource.references;
-  return links === undefined ? UNKNOWN : met(links.includes(reference));
+  const linked = links === undefined ? UNKNOWN : met(links.includes(reference));
+  const outer = meaning === 'instance' ? UNMET : linked;
+  return matchWithin(
+    outer,
+    effect,
+    resource,
+    ({ resources, referredBy }) =>
+      resources.includes(reference) || (meaning === 'related' && referredBy.includes(reference)),
+  );
 }

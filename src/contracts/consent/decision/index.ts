@@ -12,6 +12,7 @@ export {
   type Decision,
   type DecisionReason,
   ENGINE_VERSION,
+  type HeldContent,
   type Obligation,
   type RequestActor,
   type RequestCoding,

@@ -42,6 +42,19 @@ export interface RequestResource {
   readonly references?: readonly string[];
   /** Records named in a consent's `data` that refer to this record. */
   readonly referredBy?: readonly string[];
+  /** What it holds beside itself, which only a denial can turn on. Left out before the content is open. */
+  readonly within?: HeldContent;
+}
+
+/** Of the resources in a record (contained, in a Bundle) and of its parts. */
+export interface HeldContent {
+  readonly types: readonly string[];
+  /** Addresses (`Observation/1`) of the records that it holds a copy of. */
+  readonly resources: readonly string[];
+  /** Whoever had a hand in any part of it. */
+  readonly authors: readonly string[];
+  /** Records named in a consent's `data` that refer to any of `resources`. */
+  readonly referredBy: readonly string[];
 }
 
 export interface AccessRequest {
@@ -99,7 +112,7 @@ export interface Decision {
 }
 
 /** Part of every decision and of its log entry. Changes whenever any input could give another answer than before. */
-export const ENGINE_VERSION = 'careledger-decision/1';
+export const ENGINE_VERSION = 'careledger-decision/2';
 
 const ACCOUNT = /^[0-9a-f]{64}$/;
 const KINDS: ReadonlySet<string> = new Set(['organisation', 'practitioner', 'device', 'patient']);
