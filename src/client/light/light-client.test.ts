@@ -305,6 +305,29 @@ describe('a fork', () => {
     assert.deepEqual(verifyForkEvidence(cut ?? ''), { ok: false, error: 'trusted-power-missing' });
   });
 
+  test('is told where it began, although other validators decide each side of it since', async () => {
+    const rivals = (height: number): readonly SigningValidator[] =>
+      height < 18
+        ? changing(height)
+        : changing(height).map((one) =>
+            NEWCOMERS.slice(1).some(({ publicKey }) => toHex(publicKey) === toHex(one.publicKey))
+              ? signingValidator(`rival of ${toHex(one.publicKey)}`, 10)
+              : one,
+          );
+    const other = makeChain({
+      genesis: GENESIS,
+      validatorsAt: rivals,
+      length: LENGTH,
+      after: moving.slice(0, 10),
+      dataHash,
+    });
+    const error = await refusal(verify([sourceOf('a', moving), sourceOf('b', other)]));
+    const verdict = verifyForkEvidence(formatForkEvidence(GENESIS, error.cause as ForkFound) ?? '');
+    assert.ok(verdict.ok);
+    const { height, signedBoth, signedBothPower, totalPower } = verdict.value.fork;
+    assert.deepEqual([height, signedBoth.length, signedBothPower, totalPower], [11, 4, 40, 40]);
+  });
+
   test('is not made by whoever has only keys of their own', () => {
     const own = { chainName: consensusChainName(GENESIS), height: LENGTH, timeMs: NOW_MS };
     const mine = [signingValidator('mallory', 40)];

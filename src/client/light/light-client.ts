@@ -17,8 +17,8 @@ import { AppError, AssertionError, equalBytes } from '../../shared/index.ts';
 import { type VerifyStep, verifyByHalving } from './bisection.ts';
 import { type Comparison, compareSources } from './compare-sources.ts';
 import { forkError } from './fork-evidence.ts';
-import { withPath } from './fork-path.ts';
 import { blockAt, type Liar, type LightSource, SourceLied } from './light-source.ts';
+import { provable } from './provable-fork.ts';
 
 /** Shorter than the time for which CometBFT takes evidence would be needless; longer, and who left could sign anything. */
 const DEFAULT_TRUSTING_PERIOD_MS = 7 * 24 * 3_600_000;
@@ -107,7 +107,7 @@ async function verifyHead(options: LightClientOptions, height: number | 'newest'
     const trace = answer.trace.length > 0 || start.block === undefined ? answer.trace : [start.block];
     const compared = await compareSources(start.trusted, trace, source.name, others, verify);
     if (compared.fork !== undefined)
-      throw forkError(options.genesis, await withPath(options.genesis, compared.fork, options.sources));
+      throw forkError(options.genesis, await provable(options.genesis, compared.fork, options.sources));
     if (options.sources.length > 1) refuseAlone(compared, liars);
     const head = answer.trace.at(-1) ?? start.block;
     if (head === undefined) throw nothingProven([], silent);
@@ -199,7 +199,7 @@ async function comparedStart(options: LightClientOptions, start: VerifiedBlock):
   );
   const { fork } = compared;
   if (fork !== undefined && isRealFork(fork.fork))
-    throw forkError(options.genesis, await withPath(options.genesis, fork, options.sources));
+    throw forkError(options.genesis, await provable(options.genesis, fork, options.sources));
   const made =
     fork === undefined
       ? []
