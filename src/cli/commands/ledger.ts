@@ -4,6 +4,7 @@ import { type FileTrust, verifyFile, verifyForkFile } from '../../client/index.t
 import { inspectBackup, witnessKey } from '../../node/index.ts';
 import { AppError, equalBytes, fromHex, toHex } from '../../shared/index.ts';
 import { connect } from '../connect.ts';
+import { printable } from '../printable.ts';
 import type { Terminal } from '../terminal.ts';
 import { findingsText, verdictJson, verdictText } from '../verdict-text.ts';
 import { addCompareCommand } from './compare.ts';
@@ -148,7 +149,7 @@ async function verifyBackupFolder(
   const { findings, ...claimed } = await inspectBackup(folder);
   if (wanted !== undefined && claimed.chainId !== toHex(wanted))
     findings.unshift({ where: 'genesis.bin', what: 'It is not of the chain that --chain names.' });
-  const lines = findings.map(({ where, what }) => `  ${where}: ${what}`);
+  const lines = findings.map(({ where, what }) => printable(`  ${where}: ${what}`));
   terminal.answer(
     { ok: findings.length === 0, ...claimed, findings },
     findings.length === 0
