@@ -1,5 +1,6 @@
 import pg from 'pg';
-import { AppError } from '../../shared/index.ts';
+import { guarded } from './postgres-error.ts';
+import { DatabaseHolder } from './postgres-holder.ts';
 import { POSTGRES_SCHEMA } from './schema.ts';
 import { insertStatement, type SqlRow, type SqlSession, type SqlStore, type SqlValue } from './sql-store.ts';
 import { type IndexedRecord, splitTokens, TOKEN_COLUMNS } from './token-rows.ts';
@@ -10,8 +11,6 @@ const POOL_SIZE = 8;
 /** Rows in one statement: many for few round trips, few sizes for few statements. */
 const INSERTED_AT_ONCE = [128, 16, 1];
 const CONNECT_TIMEOUT_MS = 10_000;
-/** One vault, one node: the lock is held by a connection of its own and ends with it. */
-const LOCK_NUMBER = 0x0ca1_ed6e;
 const TABLES = ['keyring', 'category_keys', 'grants', 'records', 'tokens', 'entries'];
 
 const integers = { getTypeParser: typeParser } as pg.CustomTypesConfig;
@@ -23,45 +22,55 @@ export async function openPostgresStore(url: string): Promise<SqlStore> {
     max: POOL_SIZE,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     types: integers,
+    keepAlive: true,
   });
   // A connection that breaks while idle is replaced on next use; its error must not end the process.
   pool.on('error', () => undefined);
-  const lock = await guarded(() => pool.connect());
-  lock.on('error', () => undefined);
-  try {
-    await prepareDatabase(lock);
-  } catch (cause) {
-    lock.release(true);
+  const holder = await DatabaseHolder.open(pool, prepareDatabase).catch(async (cause: unknown) => {
     await pool.end();
     throw cause;
-  }
+  });
   const inTurn = createWriteLock();
+  const everywhere = sessionOn(pool);
   return {
     dialect: 'postgres',
-    reader: sessionOn(pool),
+    reader: {
+      all: async (sql, parameters) => {
+        await holder.ensure();
+        return everywhere.all(sql, parameters);
+      },
+    },
     write: (work, committed) =>
       inTurn(async () => {
-        const result = await inTransaction(pool, 'BEGIN', work);
+        await holder.ensure();
+        const result = await inTransaction(pool, (client) => holder.begin(client), work);
         committed?.();
         return result;
       }),
-    snapshot: (work) => inTransaction(pool, 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', work),
-    scrub: () => inTurn(() => scrub(pool)),
+    snapshot: async (work) => {
+      await holder.ensure();
+      return inTransaction(pool, beginSnapshot, work);
+    },
+    scrub: () =>
+      inTurn(async () => {
+        await holder.ensure();
+        await scrub(pool);
+      }),
     integrity: async () => [],
     close: () =>
       inTurn(async () => {
-        lock.release(true);
+        holder.release();
         await pool.end();
       }),
   };
 }
 
 async function prepareDatabase(client: pg.PoolClient): Promise<void> {
-  const session = sessionOn(client);
-  const [row] = await session.all('SELECT pg_try_advisory_lock(?::bigint) AS held', [LOCK_NUMBER]);
-  if (!row?.held)
-    throw new AppError('folder-in-use', 'Another node has this PostgreSQL vault open. Stop it first.');
-  for (const statement of POSTGRES_SCHEMA) await session.run(statement);
+  for (const statement of POSTGRES_SCHEMA) await client.query(statement);
+}
+
+async function beginSnapshot(client: pg.PoolClient): Promise<void> {
+  await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
 }
 
 function typeParser(oid: number, format?: 'text' | 'binary'): (value: string) => unknown {
@@ -95,13 +104,13 @@ function tokenRows({ rid, tokens }: IndexedRecord): SqlValue[][] {
 
 async function inTransaction<T>(
   pool: pg.Pool,
-  begin: string,
+  begin: (client: pg.PoolClient) => Promise<void>,
   work: (session: SqlSession) => Promise<T>,
 ): Promise<T> {
   const client = await guarded(() => pool.connect());
   let broken = false;
   try {
-    await guarded(() => client.query(begin));
+    await guarded(() => begin(client));
     const result = await work(sessionOn(client));
     await guarded(() => client.query('COMMIT'));
     return result;
@@ -131,44 +140,4 @@ function numbered(sql: string): string {
     numberedStatements.set(sql, known);
   }
   return known;
-}
-
-async function guarded<T>(action: () => Promise<T>): Promise<T> {
-  try {
-    return await action();
-  } catch (cause) {
-    throw postgresError(cause);
-  }
-}
-
-function postgresError(cause: unknown): AppError {
-  if (cause instanceof AppError) return cause;
-  const code = String((cause as { code?: unknown } | undefined)?.code ?? '');
-  if (code === '23505')
-    return new AppError('conflict', 'Something else was written there first. Read it again, then retry.', {
-      cause,
-    });
-  if (code === '53100')
-    return new AppError('disk-full', 'PostgreSQL has no space left. Free some, then try again.', { cause });
-  if (code === 'XX001' || code === 'XX002')
-    return new AppError('damaged', 'PostgreSQL reports damaged data. Restore the last backup.', { cause });
-  if (code.startsWith('28') || code === '3D000') {
-    return new AppError(
-      'unavailable',
-      'PostgreSQL refused the connection. Check user, password and database in --vault.',
-      { cause },
-    );
-  }
-  if (code.startsWith('E') || code.startsWith('08') || code.startsWith('57') || code === '') {
-    return new AppError(
-      'unavailable',
-      'PostgreSQL cannot be reached. Check that it runs and the address in --vault.',
-      { cause },
-    );
-  }
-  return new AppError(
-    'storage-failed',
-    'PostgreSQL refused a statement. See its log, then restart the node.',
-    { cause },
-  );
 }
