@@ -74,11 +74,13 @@ export async function sessionToken(
   return body.access_token;
 }
 
-export function postAssertion(url: string, assertion: string): Promise<Response> {
+/** `forwardedFor`: the header of a proxy. */
+export function postAssertion(url: string, assertion: string, forwardedFor?: string): Promise<Response> {
   const form = new URLSearchParams({
     grant_type: 'client_credentials',
     client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
     client_assertion: assertion,
   });
-  return fetch(`${url}/auth/token`, { method: 'POST', body: form });
+  const headers = forwardedFor === undefined ? {} : { 'x-forwarded-for': forwardedFor };
+  return fetch(`${url}/auth/token`, { method: 'POST', body: form, headers });
 }

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { importJWK, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose';
-import { createAssertion } from '../src/client/index.ts';
+import { createAssertion, enrolmentRequest } from '../src/client/index.ts';
 import { publicKeyOf } from '../src/identity/index.ts';
+import { importBundle } from '../src/node/admin/import.ts';
 import { createKey } from '../src/node/index.ts';
 import { fromHex } from '../src/shared/index.ts';
 import { postAssertion, sessionToken, startTestNode, type TestNode } from './node-fixture.ts';
+import { bundleOf } from './support/reference-node.ts';
 
 let node: TestNode;
 before(async () => {
@@ -182,8 +184,12 @@ test('a rotated key opens no more sessions', async () => {
   await sessionToken(node.url, next, 'HPAYMT');
 });
 
-test('too many refusals from one address are asked to wait', async () => {
-  const limited = await startTestNode({ withSamples: false, maxFailuresPerMinute: 3 });
+test('too many refusals from one address are asked to wait, and keep nobody there from what is valid', async () => {
+  const limited = await startTestNode({
+    withSamples: false,
+    maxFailuresPerMinute: 3,
+    trustedProxies: ['127.0.0.1'],
+  });
   try {
     const seed = createKey('x').seed;
     const accountId = fromHex(createKey('y').accountId) as Uint8Array;
@@ -196,7 +202,30 @@ test('too many refusals from one address are asked to wait', async () => {
     for (let attempt = 0; attempt < 5; attempt++)
       statuses.push((await postAssertion(limited.url, jwt)).status);
     assert.deepEqual(statuses, [401, 401, 401, 429, 429]);
+    const { custodian, opened } = limited.node.runtime;
+    const key = { accountId: custodian.accountHex, seed: opened.keys.custodianSeed };
+    await sessionToken(limited.url, key, 'HOPERAT');
+    assert.deepEqual(await enrolPatientAndGuess(limited), [201, 429]);
+    // The address that the proxy saw has its own count, whatever the caller says to have come through.
+    assert.equal((await postAssertion(limited.url, jwt, '203.0.113.9')).status, 401);
+    assert.equal((await postAssertion(limited.url, jwt, '203.0.113.9, 127.0.0.1')).status, 401);
+    assert.equal((await postAssertion(limited.url, jwt, '198.51.100.1, 203.0.113.9')).status, 401);
+    assert.equal((await postAssertion(limited.url, jwt, '198.51.100.2, 203.0.113.9')).status, 429);
   } finally {
     await limited.close();
   }
 });
+
+/** What the code of a patient gets, and one that was made up. */
+async function enrolPatientAndGuess({ node, url }: TestNode): Promise<number[]> {
+  const { enrolment, custodian, chainId } = node.runtime;
+  await importBundle(node.runtime, bundleOf([{ resourceType: 'Patient', id: 'eve' }]));
+  const { code } = await enrolment.issueCode('eve');
+  const statuses: number[] = [];
+  for (const tried of [code, 'AAAA-AAAA-AAAA-AAAA']) {
+    const request = enrolmentRequest(new Uint8Array(32).fill(4), custodian.accountId, chainId, tried);
+    const body = JSON.stringify(request);
+    statuses.push((await fetch(`${url}/wallet/enrol`, { method: 'POST', body })).status);
+  }
+  return statuses;
+}

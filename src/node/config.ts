@@ -32,7 +32,9 @@ export interface NodeConfig {
   retainBlocks?: number;
   /** Largest body of a FHIR request. */
   maxFhirBodyBytes?: number;
-  /** Refused tokens and codes from one address in a minute before it has to wait. */
+  /** Addresses or networks of proxies whose `X-Forwarded-For` is believed; of nobody when absent. */
+  trustedProxies?: readonly string[];
+  /** Refused tokens and codes from one address in a minute before its further ones are told to wait, and checked one by one. */
   maxFailuresPerMinute?: number;
   now?: () => number;
   /** What a person may see of the first start. */

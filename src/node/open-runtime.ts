@@ -9,7 +9,7 @@ import { openPassphraseKeys, openVault, type Vault } from '../vault/index.ts';
 import { recordErasures } from './admin/erasure.ts';
 import { type AccessAnchorTimer, startAccessAnchor } from './anchoring/access-anchor.ts';
 import { createRecordAnchor, type RecordAnchor } from './anchoring/record-anchor.ts';
-import { createFailureLimit, type FailureLimit } from './auth/failure-limit.ts';
+import { type Attempts, createAttempts } from './auth/attempts.ts';
 import { createRegistryView, type RegistryView } from './auth/registry-view.ts';
 import { createSessionStore } from './auth/sessions.ts';
 import type { NodeSession } from './auth/token-endpoint.ts';
@@ -33,6 +33,7 @@ import { openFhir } from './fhir/open-fhir.ts';
 import type { OpenedFolder } from './folder/init-folder.ts';
 import { type Log, openLog } from './http/log.ts';
 import { createMetrics, type Metrics } from './http/metrics.ts';
+import { type RequestOrigin, requestOrigin } from './http/request-origin.ts';
 import { type AccountSigner, createAccountSigner } from './ledger/account-signer.ts';
 import { changesOf } from './ledger/commit-watch.ts';
 import { type ConsensusProver, createConsensusProver } from './ledger/consensus-prover.ts';
@@ -48,6 +49,7 @@ import { createEnrolment } from './wallet/enrolment.ts';
 export async function openRuntime(opened: OpenedFolder, config: NodeConfig): Promise<NodeRuntime> {
   const nowMs = config.now ?? Date.now;
   const { genesis, keys } = opened;
+  const originOf = requestOrigin(config.trustedProxies ?? []);
   const log = openLog({
     level: config.logLevel ?? 'info',
     nowMs,
@@ -65,7 +67,8 @@ export async function openRuntime(opened: OpenedFolder, config: NodeConfig): Pro
     vault = await openNodeVault(opened, config, custodian);
     refuseAnotherAccessLog(engine, custodian, vault);
     tellOfTornEntry(vault, log);
-    const runtime = wire({ opened, config, engine, consortium, vault, custodian, chainId, nowMs, log });
+    const parts = { opened, config, originOf, engine, consortium, vault, custodian, chainId, nowMs, log };
+    const runtime = wire(parts);
     await runtime.granted.bringUp();
     await refuseLostPatients(engine.state, vault);
     await anchorLeftOvers(runtime);
@@ -180,6 +183,7 @@ function isStillGood(session: NodeSession, registry: RegistryView): boolean {
 interface Opened {
   opened: OpenedFolder;
   config: NodeConfig;
+  originOf: RequestOrigin;
   engine: Engine;
   vault: Vault;
   custodian: AccountSigner;
@@ -215,7 +219,8 @@ function wire(parts: Opened): NodeRuntime {
     custodian,
     registry,
     sessions,
-    failures: failuresOf(parts),
+    attempts: attemptsOf(parts),
+    originOf: parts.originOf,
     consents,
     consentDesk,
     epochs,
@@ -328,9 +333,9 @@ function cosignerOf({ engine, config, nowMs, log }: Opened, metrics: Metrics): C
   });
 }
 
-function failuresOf({ config, nowMs }: Opened): FailureLimit {
+function attemptsOf({ config, nowMs }: Opened): Attempts {
   const limit = config.maxFailuresPerMinute ?? DEFAULT_MAX_FAILURES_PER_MINUTE;
-  return createFailureLimit({ limit, windowMs: 60_000, nowMs });
+  return createAttempts({ limit, windowMs: 60_000, nowMs });
 }
 
 function proverOf({ opened, consortium }: Opened): ConsensusProver | undefined {

@@ -26,6 +26,7 @@ export interface StartOptions {
   port: string;
   host: string;
   baseUrl?: string;
+  trustedProxy: string[];
   vault?: string;
   name?: string;
   empty?: boolean;
@@ -81,6 +82,12 @@ export function withServing(command: Command): Command {
     )
     .option('--host <address>', 'address to listen on', DEFAULT_HOST)
     .option('--base-url <url>', 'what callers reach the node as, behind a proxy')
+    .option(
+      '--trusted-proxy <address>',
+      'address or network of a proxy whose X-Forwarded-For is believed (repeat)',
+      collect,
+      [],
+    )
     .addOption(vaultOption())
     .addOption(
       new Option('--labels <file>', 'more codes that make a record sensitive, as JSON').env(
@@ -108,6 +115,7 @@ export async function start(options: StartOptions, terminal: Terminal): Promise<
     dataPath: options.data,
     port: portOf(options.port),
     host: options.host,
+    trustedProxies: options.trustedProxy,
     withSamples: options.empty !== true,
     witnesses,
     ...(options.name !== undefined && { organisationName: options.name }),

@@ -1,8 +1,9 @@
-/** Counts failed attempts by origin and says when to stop listening to one for a while. */
+/** Counts failed attempts by origin. */
 export interface FailureLimit {
-  /** Milliseconds until `origin` may try again; 0 when it may now. */
-  waitMs(origin: string): number;
-  failed(origin: string): void;
+  /** Counts one more; answers whether it is within the limit. */
+  count(origin: string): boolean;
+  /** Whether the next failure would be beyond the limit. */
+  isBeyond(origin: string): boolean;
 }
 
 const MAX_ORIGINS = 10_000;
@@ -14,24 +15,21 @@ export function createFailureLimit(options: {
   nowMs: () => number;
 }): FailureLimit {
   const origins = new Map<string, { count: number; endsAtMs: number }>();
-  const current = (origin: string): { count: number; endsAtMs: number } | undefined => {
+  const countOf = (origin: string): number => {
     const entry = origins.get(origin);
-    if (entry === undefined || entry.endsAtMs > options.nowMs()) return entry;
+    if (entry === undefined || entry.endsAtMs > options.nowMs()) return entry?.count ?? 0;
     origins.delete(origin);
-    return undefined;
+    return 0;
   };
   return {
-    waitMs(origin) {
-      const entry = current(origin);
-      if (entry === undefined || entry.count < options.limit) return 0;
-      return entry.endsAtMs - options.nowMs();
-    },
-    failed(origin) {
-      const entry = current(origin);
-      if (entry !== undefined) return void entry.count++;
+    count(origin) {
+      const count = countOf(origin) + 1;
+      const endsAtMs = origins.get(origin)?.endsAtMs ?? options.nowMs() + options.windowMs;
       const oldest = origins.keys().next().value;
-      if (origins.size >= MAX_ORIGINS && oldest !== undefined) origins.delete(oldest);
-      origins.set(origin, { count: 1, endsAtMs: options.nowMs() + options.windowMs });
+      if (count === 1 && origins.size >= MAX_ORIGINS && oldest !== undefined) origins.delete(oldest);
+      origins.set(origin, { count, endsAtMs });
+      return count <= options.limit;
     },
+    isBeyond: (origin) => countOf(origin) >= options.limit,
   };
 }

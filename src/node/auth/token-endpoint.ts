@@ -1,7 +1,7 @@
 import { AppError, toHex } from '../../shared/index.ts';
 import { type ProvenAssertion, verifyAssertion } from './assertion.ts';
+import type { Attempts } from './attempts.ts';
 import { believedClaims } from './claims.ts';
-import type { FailureLimit } from './failure-limit.ts';
 import type { RegisteredParty } from './registry-view.ts';
 import { SESSION_LIFETIME_MS, type SessionStore } from './sessions.ts';
 
@@ -28,7 +28,7 @@ export interface TokenEndpointDeps {
   /** Durably true once for each id. */
   useOnce: (id: string, expiresAtMs: number) => Promise<boolean>;
   sessions: SessionStore<NodeSession>;
-  failures: FailureLimit;
+  attempts: Attempts;
 }
 
 export interface TokenAnswer {
@@ -43,22 +43,26 @@ export async function grantToken(
   origin: string,
   deps: TokenEndpointDeps,
 ): Promise<TokenAnswer> {
-  if (deps.failures.waitMs(origin) > 0)
-    throw new AppError('too-many-requests', 'Too many refused token requests from here. Wait a minute.');
-  try {
-    const proven = await verifyAssertion(assertionOf(form), {
-      audience: deps.audience(),
-      nowMs: deps.nowMs(),
-      lookUp: deps.lookUp,
-    });
+  return deps.attempts.counted(origin, async () => {
+    const assertion = assertionOf(form);
+    const facts = { audience: deps.audience(), nowMs: deps.nowMs(), lookUp: deps.lookUp };
+    const proven = await deps.attempts.inTurn(origin, () => verifyAssertion(assertion, facts));
     const session = await sessionOf(proven, deps);
     await refuseReplay(proven, deps);
     const { token } = deps.sessions.open(session);
+    await endIfChanged(session, deps);
     return { access_token: token, token_type: 'Bearer', expires_in: SESSION_LIFETIME_MS / 1000 };
-  } catch (error) {
-    if (error instanceof AppError && error.code !== 'busy') deps.failures.failed(origin);
-    throw error;
-  }
+  });
+}
+
+/** What ended sessions while this one was about to be opened did not find it. */
+async function endIfChanged(session: NodeSession, deps: TokenEndpointDeps): Promise<void> {
+  const patientId = session.kind === 'patient' ? await deps.patientOf(session.accountId) : undefined;
+  const party = deps.lookUp(session.accountId);
+  const isSame = party?.status === 'active' && toHex(party.publicKey) === session.publicKey;
+  if (isSame && patientId === session.patientId) return;
+  deps.sessions.end((other) => other === session);
+  throw new AppError('token-refused', 'The account changed while it asked. Ask again.');
 }
 
 function assertionOf(form: URLSearchParams): string {

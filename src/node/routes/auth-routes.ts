@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import { AppError } from '../../shared/index.ts';
 import { grantToken, oauthErrorCode } from '../auth/token-endpoint.ts';
 import { bodyBytes, json, type NodeApp, reply } from '../http/app.ts';
@@ -7,7 +8,7 @@ import type { PartsOfNode } from '../runtime.ts';
 const MAX_TOKEN_REQUEST_BYTES = 16 * 1024;
 
 type AuthParts = PartsOfNode<
-  'baseUrl' | 'nowMs' | 'registry' | 'vault' | 'sessions' | 'failures' | 'metrics'
+  'baseUrl' | 'nowMs' | 'registry' | 'vault' | 'sessions' | 'attempts' | 'originOf' | 'metrics'
 >;
 
 /** The token endpoint; its errors are those of RFC 6749 section 5.2. */
@@ -18,7 +19,7 @@ export function addAuthRoutes(app: NodeApp, runtime: AuthParts): void {
         context.req.header('content-type'),
         await bodyBytes(context, MAX_TOKEN_REQUEST_BYTES),
       );
-      const origin = context.env.incoming.socket.remoteAddress ?? 'unknown';
+      const origin = runtime.originOf(context.env.incoming as IncomingMessage);
       const answer = await grantToken(form, origin, {
         audience: () => `${runtime.baseUrl}/auth/token`,
         nowMs: runtime.nowMs,
@@ -26,7 +27,7 @@ export function addAuthRoutes(app: NodeApp, runtime: AuthParts): void {
         patientOf: async (accountId) => (await runtime.vault.bindings.byAccount(accountId))?.patientId,
         useOnce: (id, expiresAtMs) => runtime.vault.usedIdentifiers.useOnce(id, expiresAtMs, runtime.nowMs()),
         sessions: runtime.sessions,
-        failures: runtime.failures,
+        attempts: runtime.attempts,
       });
       return json(answer);
     } catch (error) {

@@ -12,15 +12,22 @@ const MAX_CONSENT_BYTES = 512 * 1024;
 const MAX_TRANSACTION_CHARS = 128 * 1024;
 
 type WalletParts = PartsOfNode<
-  'failures' | 'enrolment' | 'consentDesk' | 'registry' | 'sessions' | 'vault' | 'receipts' | 'baseUrl'
+  | 'attempts'
+  | 'originOf'
+  | 'metrics'
+  | 'enrolment'
+  | 'consentDesk'
+  | 'registry'
+  | 'sessions'
+  | 'vault'
+  | 'receipts'
+  | 'baseUrl'
 >;
 
 /** What a patient's wallet talks to. */
 export function addWalletRoutes(app: NodeApp, runtime: WalletParts): void {
   app.post('/wallet/enrol', async (context) => {
-    const origin = context.env.incoming.socket.remoteAddress ?? 'unknown';
-    if (runtime.failures.waitMs(origin) > 0)
-      throw new AppError('too-many-requests', 'Too many refused attempts from here. Wait a minute.');
+    const origin = runtime.originOf(context.env.incoming as IncomingMessage);
     const body = await bodyObject(context, MAX_ENROL_BYTES);
     const request = {
       code: textField(body, 'code', 64),
@@ -29,9 +36,9 @@ export function addWalletRoutes(app: NodeApp, runtime: WalletParts): void {
       sealingKey: hexField(body, 'sealingKey', 32),
     };
     try {
-      return json(await runtime.enrolment.enrol(request), 201);
+      return json(await runtime.attempts.counted(origin, () => runtime.enrolment.enrol(request)), 201);
     } catch (error) {
-      if (error instanceof AppError && error.code === 'enrolment-refused') runtime.failures.failed(origin);
+      runtime.metrics.count('careledger_enrolments_refused_total');
       throw error;
     }
   });
