@@ -11,7 +11,7 @@ import {
   MAX_BATCH_ENTRIES,
   proposalIdOf,
 } from '../../contracts/index.ts';
-import { type ResultName, resultName } from '../../ledger/index.ts';
+import { HEADER_BYTES, type ResultName, resultName } from '../../ledger/index.ts';
 import {
   consentGrant,
   enrolment,
@@ -32,6 +32,7 @@ import {
   deviceRegistration,
   twoOrganisations,
 } from './testing/two-organisations.ts';
+import { VerifiedSignatures } from './verified-signatures.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'careledger-mempool-'));
 after(() => rmSync(root, { recursive: true, force: true }));
@@ -140,6 +141,22 @@ describe('what waits in the mempool, asked about again after a block', () => {
       assert.deepEqual(await ask(waiting, behind), ['sequence-replayed', 'ok']);
       await consensus.block([behind]);
       assert.deepEqual(await ask(waiting, behind), ['sequence-replayed', 'sequence-replayed']);
+    }));
+
+  test('comes back without a signature being checked where it was decided, expired, or is of another chain', (t) =>
+    withPatient(async ({ consensus, chain, patient, ask }) => {
+      const grants = [1, 2].map(() => consentGrant(chain, patient));
+      await consensus.block(grants);
+      const payload = encodeSuspension({ accountId: patient.accountId });
+      const hopeless = [
+        signedAction(chain, patient, 'suspend-party', [payload], 1 - FAR_AHEAD),
+        consentGrant({ ...chain, chainId: sampleBytes(1, 'another chain') }, patient),
+        ...grants,
+      ].map((bytes) => bytes.with(HEADER_BYTES, (bytes[HEADER_BYTES] as number) ^ 1));
+      const { mock } = t.mock.method(VerifiedSignatures.prototype, 'verifyLater');
+      const codes = ['expired', 'wrong-chain', 'sequence-replayed', 'sequence-replayed'];
+      assert.deepEqual(await ask(...hopeless), codes);
+      assert.equal(mock.callCount(), 0);
     }));
 
   test('does not speak for other bytes under its signature', () =>

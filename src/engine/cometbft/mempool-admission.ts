@@ -82,6 +82,8 @@ export class MempoolAdmission {
     const transaction = decoded.value;
     const account = this.#accountOf(mapKey(transaction.header.signer), transaction);
     if (account === undefined) return RESULT_CODES['unknown-signer'];
+    const refusal = this.#refusalByHeader(transaction);
+    if (refusal !== undefined) return refusal;
     const { signature, header } = transaction;
     const check = { publicKey: account.publicKey, message: signingBytes(header), signature };
     const { signatures } = this.#chain.parts;
@@ -110,6 +112,20 @@ export class MempoolAdmission {
   #accountOf(signer: string, { header }: Transaction): Account | undefined {
     const { state, rules } = this.#chain.parts;
     return this.#accounts.get(signer) ?? readSigner(state.values, header.signer, rules.contracts);
+  }
+
+  /**
+   * What is wrong with it by the state alone, whatever its signature is and whatever waits before it. To check a signature takes many
+   * times as long, and blocks that everybody has are full of valid ones which anybody can send again.
+   */
+  #refusalByHeader(transaction: Transaction): ResultCode | undefined {
+    const { state, rules } = this.#chain.parts;
+    // Without actions, admission ends where the header is right.
+    const contracts = { ...rules.contracts, find: () => undefined };
+    const onlyHeader = { chainId: rules.chainId, contracts, verify: () => false };
+    const { code } = admit(state.values, this.#chain.nextHeight, transaction, onlyHeader);
+    const isOpen = code === RESULT_CODES['unknown-action'] || code === RESULT_CODES['sequence-gap'];
+    return isOpen ? undefined : code;
   }
 
   #inOrder(
