@@ -251,21 +251,25 @@ test('an erasure that a crash kept from the ledger is put there by the next star
   assert.match(left[0] ?? '', /is not on the ledger yet/);
 });
 
-test('a consent whose rows were dropped denies after the next start', async () => {
+test('a consent whose rows were dropped is missed, and denies after the next start', async () => {
   const drop = (data: string): void =>
     sql(data, "DELETE FROM entries WHERE tab IN ('consent', 'consent-version', 'granted-consents')");
+  const found = await damageAfter(drop);
+  assert.equal(found.length, 1, found.join('\n'));
+  assert.match(found[0] ?? '', /The consent [0-9a-f]{64}, granted on the ledger at height \d+, is missing/);
   const terms = await afterStart(drop, async ({ runtime }) =>
     (await runtime.consents.activeConsents('ref')).map((consent) => consent.terms),
   );
   assert.deepEqual(terms, [null]);
 });
 
-test('a node that lost whose consents those on the ledger are does not start', async () => {
+test('a node that lost whose consents those on the ledger are does not start, and the audit names them', async () => {
   for (const tab of ['binding-by-patient', 'binding-by-account']) {
     const drop = (data: string): void => sql(data, `DELETE FROM entries WHERE tab = '${tab}'`);
-    await damageAfter(async (data) => {
+    const found = await damageAfter(async (data) => {
       drop(data);
       assert.equal(await startRefusal(data), 'damaged', tab);
     });
+    assert.match(found.join('\n'), /The pseudonym [0-9a-f]{64} was enrolled .* lost whose it is/);
   }
 });

@@ -19,7 +19,13 @@ import { type DataFolder, dataFolder } from '../folder/layout.ts';
 import { headKeyOf } from '../network/head-key.ts';
 import { openNodeVault } from '../open-runtime.ts';
 import type { PartsOfNode } from '../runtime.ts';
-import { accessLogDiscrepancies, erasureDiscrepancies, WalkedRecords } from './compare-with-ledger.ts';
+import { patientDiscrepancies } from './compare-patients.ts';
+import {
+  accessLogDiscrepancies,
+  type Discrepancy,
+  erasureDiscrepancies,
+  WalkedRecords,
+} from './compare-with-ledger.ts';
 import { commitmentKey, LedgerFactsGatherer } from './ledger-facts.ts';
 
 /** One thing an audit found: in which part, where, and what is wrong with it. */
@@ -201,13 +207,14 @@ async function auditVault(
   const discrepancies = [
     ...records.unknownToLedger(),
     ...records.notAnchored(),
-    ...records.notAnchored(),
     ...records.missingFromVault(erasedKeys, height),
     ...erasureDiscrepancies(facts, erased),
     ...accessLogDiscrepancies(facts, vault.accessLog),
   ];
-  for (const { severity, where, what } of discrepancies)
+  const tell = ({ severity, where, what }: Discrepancy): void =>
     found({ part: 'vault', severity, where: `vault: ${where}`, what });
+  for (const discrepancy of discrepancies) tell(discrepancy);
+  for await (const discrepancy of patientDiscrepancies(facts, vault)) tell(discrepancy);
 }
 
 const NOT_COMPARED: NodeFinding = {

@@ -1,14 +1,21 @@
 import {
   type AccessAnchor,
   actionName,
+  CONTRACT,
+  type ConsentChange,
   decodeCommitVersions,
   decodeSinglePart,
   type RecordErasure,
   readAnchor,
+  readGrantConsent,
   readRecordErasure,
+  readRegistration,
+  readReplaceConsent,
+  readRevokeConsent,
 } from '../../contracts/index.ts';
+import { accountIdOf } from '../../identity/index.ts';
 import { RESULT_CODES, type ResultCode, type Transaction } from '../../ledger/index.ts';
-import { equalBytes } from '../../shared/index.ts';
+import { equalBytes, toHex } from '../../shared/index.ts';
 
 /** What the ledger says that a custodian's vault must have. */
 export interface LedgerFacts {
@@ -17,6 +24,19 @@ export interface LedgerFacts {
   readonly erasures: readonly (RecordErasure & { readonly height: number })[];
   /** Every anchor of the access log, oldest first. */
   readonly anchors: readonly (AccessAnchor & { readonly height: number })[];
+  /** Height by account id in hex, for every patient that the custodian enrolled. */
+  readonly pseudonyms: ReadonlyMap<string, number>;
+  /** Every consent that was granted to the custodian, by its id in hex. */
+  readonly consents: ReadonlyMap<string, Readonly<RecordedConsent>>;
+}
+
+interface RecordedConsent {
+  /** Of the patient, in hex. */
+  account: string;
+  /** Of the grant. */
+  height: number;
+  version: number;
+  isActive: boolean;
 }
 
 /** Gathers the facts from the ledger's blocks, in their order. */
@@ -24,6 +44,8 @@ export class LedgerFactsGatherer implements LedgerFacts {
   readonly commitments = new Map<string, number>();
   readonly erasures: (RecordErasure & { height: number })[] = [];
   readonly anchors: (AccessAnchor & { height: number })[] = [];
+  readonly pseudonyms = new Map<string, number>();
+  readonly consents = new Map<string, RecordedConsent>();
   readonly #custodian: Uint8Array;
   /** The last block that was taken in. */
   height = 0;
@@ -38,9 +60,31 @@ export class LedgerFactsGatherer implements LedgerFacts {
   ): void {
     this.height = height;
     for (const { transaction, code } of transactions) {
-      const isOurs = equalBytes(transaction.header.signer, this.#custodian);
-      if (isOurs && code === RESULT_CODES.ok) this.#takeAction(height, transaction);
+      if (code !== RESULT_CODES.ok) continue;
+      if (transaction.header.contract === CONTRACT.consent) this.#takeConsent(height, transaction);
+      if (equalBytes(transaction.header.signer, this.#custodian)) this.#takeAction(height, transaction);
     }
+  }
+
+  /** A patient signs it, or a delegate. */
+  #takeConsent(height: number, { header, parts }: Transaction): void {
+    const name = actionName(header.contract, header.action);
+    if (name === 'grant-consent') {
+      const grant = decodeSinglePart(parts, readGrantConsent);
+      if (!grant.ok || !equalBytes(grant.value.custodian, this.#custodian)) return;
+      const account = toHex(grant.value.patient);
+      this.consents.set(toHex(grant.value.consentId), { account, height, version: 1, isActive: true });
+    }
+    const isReplacement = name === 'replace-consent';
+    if (!isReplacement && name !== 'revoke-consent') return;
+    const change = decodeSinglePart<ConsentChange>(
+      parts,
+      isReplacement ? readReplaceConsent : readRevokeConsent,
+    );
+    const consent = change.ok ? this.consents.get(toHex(change.value.consentId)) : undefined;
+    if (consent === undefined) return;
+    consent.version += 1;
+    consent.isActive = isReplacement;
   }
 
   #takeAction(height: number, { header, parts }: Transaction): void {
@@ -49,6 +93,10 @@ export class LedgerFactsGatherer implements LedgerFacts {
       const batch = decodeCommitVersions(parts);
       for (const { commitment } of batch.ok ? batch.value.entries : [])
         this.commitments.set(commitmentKey(commitment), height);
+    }
+    if (name === 'enrol-patient') {
+      const registration = decodeSinglePart(parts, readRegistration);
+      if (registration.ok) this.pseudonyms.set(toHex(accountIdOf(registration.value.publicKey)), height);
     }
     if (name === 'record-erasure') {
       const erasure = decodeSinglePart(parts, readRecordErasure);

@@ -55,9 +55,9 @@ function world() {
         of: async (account) =>
           vault.grants.filter((one) => one.account === account).map(({ consentId }) => consentId),
         height: async () => vault.height,
-        async isWhole() {
-          if (!vault.isWhole) vault.height = 0;
-          return vault.isWhole;
+        isWhole: async () => vault.isWhole,
+        async beginAnew() {
+          vault.height = 0;
         },
       },
       custodian: CUSTODIAN,

@@ -25,7 +25,7 @@ export interface GrantWatch {
 
 interface Deps {
   engine: Pick<Engine, 'blocks' | 'head'>;
-  noted: Pick<GrantedConsents, 'add' | 'of' | 'height' | 'isWhole'>;
+  noted: Pick<GrantedConsents, 'add' | 'of' | 'height' | 'isWhole' | 'beginAnew'>;
   custodian: Uint8Array;
   onFailure: () => void;
   /** Rows were missing in the vault; all blocks are read again. */
@@ -50,7 +50,10 @@ export function createGrantWatch(deps: Deps): GrantWatch {
     unwritten = unwritten.slice(writing.length);
   };
   const readMissed = async (): Promise<void> => {
-    if (!(await noted.isWhole())) deps.onLoss();
+    if (!(await noted.isWhole())) {
+      deps.onLoss();
+      await noted.beginAnew();
+    }
     const head = engine.head().height;
     // A vault that was saved after the ledger knows blocks that come otherwise now.
     const stored = await noted.height();

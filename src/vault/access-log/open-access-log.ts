@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { AppError, equalBytes, leafHash } from '../../shared/index.ts';
+import { isDestroyed } from '../erasure/destroyed-keys.ts';
 import { openBox } from '../keys/sealed-box.ts';
 import { subjectName, type VaultContext } from '../vault-context.ts';
 import type { AccessEntry, AccessLog, SignBatch } from './access-log.ts';
@@ -144,19 +145,29 @@ async function readEntry(
   return { leafIndex, leafHash: leaf, frame, bytes: await openFrame(context, frame) };
 }
 
-/** undefined when the patient's audit key was erased; throws AppError `damaged` when the key is there and does not fit. */
+/** undefined when an erasure destroyed the patient's audit key; throws AppError `damaged` when the key is there and does not fit, or was taken away. */
 export async function openFrame(context: VaultContext, frame: Uint8Array): Promise<Uint8Array | undefined> {
   if (frame.length < FRAME_HEADER_BYTES)
     throw new AppError('damaged', 'An entry of the access log is cut short. Run the audit.');
   const header = frame.subarray(0, FRAME_HEADER_BYTES);
-  const keyId = Number(new DataView(frame.buffer, frame.byteOffset).getBigUint64(24));
-  const owner = await context.keys.byId(context.store.reader, keyId).catch((error: unknown) => {
-    if (error instanceof AppError && error.code === 'erased') return undefined;
-    throw error;
-  });
-  if (owner?.key === undefined) return undefined;
-  const bytes = openBox(owner.key, frame.subarray(FRAME_HEADER_BYTES), header);
+  const key = await auditKey(context, Number(new DataView(frame.buffer, frame.byteOffset).getBigUint64(24)));
+  if (key === undefined) return undefined;
+  const bytes = openBox(key, frame.subarray(FRAME_HEADER_BYTES), header);
   if (bytes === undefined)
     throw new AppError('damaged', 'An entry of the access log does not open. Run the audit.');
   return bytes;
+}
+
+async function auditKey(context: VaultContext, keyId: number): Promise<Uint8Array | undefined> {
+  const { reader } = context.store;
+  const owner = await context.keys.byId(reader, keyId).catch((error: unknown) => {
+    if (error instanceof AppError && error.code === 'erased') return undefined;
+    throw error;
+  });
+  if (owner?.key !== undefined) return owner.key;
+  if (owner === undefined && (await isDestroyed(context, reader, keyId))) return undefined;
+  throw new AppError(
+    'damaged',
+    'The key of an entry of the access log is missing, and no erasure destroyed it. Run the audit.',
+  );
 }

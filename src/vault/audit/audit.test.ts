@@ -19,6 +19,9 @@ async function filledWorld(seed: string): Promise<VaultWorld> {
   const world = await createVaultWorld(seed);
   const { vault } = world;
   for (let at = 0; at < 12; at++) await vault.put(sampleWrite(`r${at}`, { labels: at % 2 ? ['HIV'] : [] }));
+  const sealingPublicKey = new Uint8Array(32).fill(9);
+  await vault.bindings.put({ patientId: 'patient-1', accountId: 'a', sealingPublicKey });
+  await vault.put(sampleWrite('sealed', { category: 'sealed' }));
   await vault.put(sampleWrite('r0', {}, 2));
   await vault.enrolmentCodes.issue({ code: 'c', patientId: 'patient-1', expiresAtMs: NOW_MS + 10 });
   await vault.settings.set('s', utf8('value'));
@@ -192,6 +195,20 @@ const TAMPERING: readonly (readonly [name: string, sql: string, kind: string, wo
     /damaged/,
   ],
   ['grant', 'UPDATE grants SET info = zeroblob(length(info))', 'key', /damaged/],
+  ['audit key', 'DELETE FROM category_keys WHERE category = 100', 'access-log', /no erasure destroyed it/],
+  [
+    'wrapping of an audit key',
+    'UPDATE category_keys SET wrapped = NULL WHERE category = 100',
+    'key',
+    /wrapping is missing/,
+  ],
+  [
+    'key of a record',
+    'DELETE FROM category_keys WHERE key_id = (SELECT MIN(key_id) FROM records)',
+    'record',
+    /key that it is under is missing/,
+  ],
+  ['key of a sealed record', 'DELETE FROM grants WHERE category = 6', 'record', /copy of its key is missing/],
 ];
 
 test('the audit names what was changed in the database while it was not sealed', async () => {

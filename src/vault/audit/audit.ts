@@ -4,6 +4,7 @@ import { scanFrames, tornPath } from '../access-log/log-file.ts';
 import type { OpenAccessLog } from '../access-log/open-access-log.ts';
 import { openFrame } from '../access-log/open-access-log.ts';
 import { describeGrant, openInfo } from '../grants/grant-rows.ts';
+import type { CategoryKey } from '../keys/category-keys.ts';
 import { columnsAgree } from '../records/record-handle.ts';
 import { describePlace, openCommitted, openMeta, placeOf, type RecordMeta } from '../records/record-row.ts';
 import { LIVE, SUPERSEDED } from '../storage/schema.ts';
@@ -51,7 +52,7 @@ async function* auditDatabase(
 ): AsyncIterable<AuditFinding> {
   const describeKey = (row: SqlRow) => `category_keys ${Number(row.key_id)}`;
   yield* auditRows(session, 'category_keys', ['key_id'], 'key', describeKey, async (row) =>
-    context.keys.decode(row),
+    requireWrapping(context.keys.decode(row)),
   );
   yield* auditRecords(context, session, onProgress, onRecord);
   yield* auditIndex(session, onProgress);
@@ -60,6 +61,11 @@ async function* auditDatabase(
   );
   const grantKey = ['subject', 'grantee', 'category', 'key_id'];
   yield* auditRows(session, 'grants', grantKey, 'key', describeGrant, (row) => openInfo(context, row));
+}
+
+/** Only the key of a sealed record is nowhere here. */
+function requireWrapping({ key, keyClass }: CategoryKey): void {
+  if (key === undefined && keyClass !== 'sealed') throw new AppError('damaged', 'Its wrapping is missing.');
 }
 
 /** Every row of a small table must open. */
@@ -126,7 +132,7 @@ async function auditRecord(
   let meta: RecordMeta | undefined;
   const what = await faultOf(async () => {
     meta = await openedMeta(context, row);
-    await openContent(context, row, meta);
+    await openContent(context, session, row, meta);
   });
   if (what !== undefined) faults.push(what);
   if (meta !== undefined) faults.push(...(await columnFaults(context, session, row, meta)));
@@ -143,16 +149,28 @@ async function openedMeta(context: VaultContext, row: SqlRow): Promise<RecordMet
   return meta;
 }
 
-/** What is sealed to the patient cannot be opened here; its key row must be there all the same. */
-async function openContent(context: VaultContext, row: SqlRow, meta: RecordMeta): Promise<void> {
+/** What is sealed to the patient cannot be opened here; the patient's copy of its key must be there all the same. */
+async function openContent(
+  context: VaultContext,
+  session: SqlReader,
+  row: SqlRow,
+  meta: RecordMeta,
+): Promise<void> {
   const key = await context.keys.byId(context.store.reader, Number(row.key_id));
-  if (meta.category === 'sealed' && key.key === undefined) return;
+  if (meta.category === 'sealed' && key.key === undefined) return requirePatientsKey(session, row);
   openCommitted(
     { wrapped: row.wrapped as Uint8Array, content: row.content as Uint8Array },
     placeOf(row),
     meta,
     key,
   );
+}
+
+async function requirePatientsKey(session: SqlReader, row: SqlRow): Promise<void> {
+  const sql = 'SELECT COUNT(*) AS copies FROM grants WHERE subject = ? AND key_id = ?';
+  const [count] = await session.all(sql, [row.subject as Uint8Array, Number(row.key_id)]);
+  if (Number(count?.copies) === 0)
+    throw new AppError('damaged', 'It is sealed, and the patient’s copy of its key is missing.');
 }
 
 async function columnFaults(
@@ -322,6 +340,7 @@ async function faultOf(action: () => Promise<unknown>): Promise<string | undefin
     return undefined;
   } catch (error) {
     // Nothing that was never damaged fails here; what it fails with may be anything, and the walk goes on.
-    return error instanceof AppError ? error.message : `It cannot be read (${(error as Error).name}).`;
+    if (!(error instanceof AppError)) return `It cannot be read (${(error as Error).name}).`;
+    return error.code === 'erased' ? 'The key that it is under is missing.' : error.message;
   }
 }

@@ -31,17 +31,19 @@ export function createGrantedConsents(context: VaultContext): GrantedConsents {
     list: async function* () {
       for await (const { account, ids } of allPages(context)) yield { account, consentIds: ids };
     },
-    isWhole: () => isWhole(context),
+    isWhole: async () => (await sumOfRows(context)) === (await readState(context, reader)).sum,
+    beginAnew: async () => {
+      const sum = await sumOfRows(context);
+      await writeWithKeys(context, (session) => writeState(context, session, { height: 0, sum }));
+    },
   };
 }
 
-async function isWhole(context: VaultContext): Promise<boolean> {
+async function sumOfRows(context: VaultContext): Promise<bigint> {
   let sum = 0n;
   for await (const { account, ids } of allPages(context))
     for (const consentId of ids) sum = plus(sum, weightOf(context, { account, consentId }));
-  if ((await readState(context, context.store.reader)).sum === sum) return true;
-  await writeWithKeys(context, (session) => writeState(context, session, { height: 0, sum }));
-  return false;
+  return sum;
 }
 
 /** A keyed hash: nobody without the vault's keys finds other grants with the same sum. */

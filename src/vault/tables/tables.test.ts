@@ -159,6 +159,7 @@ test('granted consents of which a row is missing or an older one are begun anew'
     database.close();
     world.vault = await openVault(world.options);
     assert.equal(await world.vault.grantedConsents.isWhole(), false, sql);
+    await world.vault.grantedConsents.beginAnew();
     assert.equal(await world.vault.grantedConsents.height(), 0, 'all blocks are to be taken in anew');
   }
 });

@@ -75,8 +75,10 @@ export type GrantedConsents = {
   height(): Promise<number>;
   /** Everything, by pseudonym; one with many comes in several pieces. */
   list(): AsyncIterable<{ readonly account: string; readonly consentIds: readonly string[] }>;
-  /** False when a row is missing or older than the others. Then `height` is 0 again, so that all blocks are taken in anew. */
+  /** False when a row is missing or older than the others. Ask while nothing is added. */
   isWhole(): Promise<boolean>;
+  /** What there is stays, and all blocks are to be taken in once more. */
+  beginAnew(): Promise<void>;
 };
 
 /** Identifiers that may be used once (the jti of an assertion). */
