@@ -262,8 +262,23 @@ const KINDS: readonly Kind[] = [
     part: 'hiv',
   },
   {
+    name: 'report with a reading in it',
+    resource: coded('DiagnosticReport', 'urn:x', '4', {
+      contained: [{ resourceType: 'Observation', id: 'c', performer: [{ reference: 'Practitioner/psy' }] }],
+      result: [{ reference: '#c' }],
+    }),
+    labels: [],
+  },
+  {
+    name: 'stay that goes on',
+    resource: coded('Encounter', 'urn:x', '5', { period: { start: '2019-02-03' } }),
+    labels: [],
+  },
+  {
     name: 'tombstone',
-    resource: coded('Observation', SYSTEM.loinc, '8867-4'),
+    resource: coded('Observation', SYSTEM.loinc, '8867-4', {
+      performer: [{ reference: 'Practitioner/psy' }],
+    }),
     labels: [],
     over: { deleted: true },
   },
@@ -353,6 +368,23 @@ const STATES: readonly State[] = [
     { purpose: purpose('HRESCH'), class: [{ system: SYSTEM.resourceType, code: 'Observation' }] },
     (who, action, kind) =>
       yes(who === 'researcher' && isRead(action) && kind.resource.resourceType === 'Observation', 'permit'),
+  ),
+  state(
+    'no observations',
+    'OPTOUT',
+    { class: [{ system: SYSTEM.resourceType, code: 'Observation' }] },
+    (_who, _action, { name, resource }) =>
+      yes(resource.resourceType === 'Observation' || name === 'report with a reading in it', 'deny'),
+  ),
+  state(
+    'nothing of one author',
+    'OPTOUT',
+    { data: [{ meaning: 'authoredby', reference: { reference: 'Practitioner/psy' } }] },
+    // Of what is deleted nobody can tell any more who wrote it.
+    (_who, _action, { name }) => yes(['report with a reading in it', 'tombstone'].includes(name), 'deny'),
+  ),
+  state('what is older than 2020', 'OPTIN', { dataPeriod: { end: '2019' } }, (_who, action, { name }) =>
+    yes(isRead(action) && name === 'old weight', 'permit'),
   ),
   state(
     'nobody but the clinician who treats',
