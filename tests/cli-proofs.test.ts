@@ -1,10 +1,12 @@
 /** What patients, clinicians and witnesses do about proofs on the command line: real processes, real files. */
 import assert from 'node:assert/strict';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer as createHttpServer } from 'node:http';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { toHex } from '../src/shared/index.ts';
 import { PASSPHRASE, startTestNode, type TestNode } from './node-fixture.ts';
 import { type Run, runCli, runHere, startCli } from './support/run-cli.ts';
 
@@ -96,6 +98,32 @@ test('a wallet talks to no other chain than that of its enrolment, and takes no 
   const read = ['read', 'Patient/ana', '--as', at('moved.json'), '--purpose', 'PATRQT'];
   assert.match((await careledger(node, read)).stderr, /wrong-genesis/);
   await json(forgetful, ['log', '--wallet', at('ana.json')], 4);
+});
+
+test('who has a key file notices that the chain of a node was replaced, before anything is signed for it', async () => {
+  let target = node.url;
+  const door = createHttpServer((request, response) => {
+    void fetch(target + request.url, { method: request.method ?? 'GET' }).then(async (answer) =>
+      response.writeHead(answer.status).end(Buffer.from(await answer.arrayBuffer())),
+    );
+  });
+  await new Promise<void>((resolve) => door.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(door.address() as AddressInfo).port}`;
+  const read = async (env: Record<string, string> = {}): Promise<string> => {
+    const words = ['read', 'Patient/ana', '--as', keyFile(node, 'clinician'), '--node', url];
+    return (await runHere(words, { ...envOf(node), ...env })).stderr;
+  };
+  try {
+    assert.doesNotMatch(await read(), /wrong-genesis/);
+    target = forgetful.url;
+    assert.match(await read(), /its ledger was replaced.*\[wrong-genesis\]/);
+    const chain = { CARELEDGER_CHAIN: toHex(forgetful.node.runtime.chainId) };
+    assert.doesNotMatch(await read(chain), /wrong-genesis/);
+    assert.doesNotMatch(await read(), /wrong-genesis/);
+  } finally {
+    door.close();
+    door.closeAllConnections();
+  }
 });
 
 test('a promise that was kept; a denial that looks like an absence makes none', async () => {

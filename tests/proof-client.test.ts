@@ -12,6 +12,8 @@ import {
   signRevocation,
 } from '../src/client/index.ts';
 import { consentKey } from '../src/contracts/index.ts';
+import { TestChain } from '../src/contracts/testing/test-chain.ts';
+import { consortiumGenesis, founders } from '../src/ledger/consensus/testing/consortium-chain.ts';
 import { AppError, toHex, utf8 } from '../src/shared/index.ts';
 import { ProofChain } from './support/proof-chain.ts';
 import { sampleReceipts } from './support/sample-receipts.ts';
@@ -120,6 +122,25 @@ test('a head that goes back or forks is refused in the next run too, and both he
   await assert.rejects(clientOf().head(), isConflict(/contradicts/));
   chain = chainOf(9, 'honest');
   assert.equal((await clientOf().head()).checkpoint.height, 9);
+});
+
+test('a node whose chain was replaced is refused in the next run, unless the new one is named', async () => {
+  const file = newFile();
+  const [before, later] = [new ProofChain(), new ProofChain(new TestChain(consortiumGenesis(founders(1))))];
+  const clientOf = (chain: ProofChain, baseUrl = BASE_URL, trust = {}) =>
+    createNodeClient({
+      baseUrl,
+      trust,
+      fetch: standInNode(() => chain).fetch,
+      pinnedHeads: openPinnedHeads(file),
+    });
+  await clientOf(before).genesis();
+  await clientOf(before, `${BASE_URL}/`).genesis();
+  await assert.rejects(clientOf(later).genesis(), { code: 'wrong-genesis', message: /was replaced/ });
+  await clientOf(later, 'http://another.example').genesis();
+  await clientOf(later, BASE_URL, { chainId: later.chain.chainId }).genesis();
+  await clientOf(later).genesis();
+  await assert.rejects(clientOf(before).genesis(), { code: 'wrong-genesis' });
 });
 
 test('a receipt under a head that goes back is refused although it verifies', async () => {

@@ -20,12 +20,24 @@ export interface Identity {
   seed: Uint8Array;
 }
 
-/** A client of a node that notices when the node's ledger goes back or is replaced; with a chain id it takes no other chain. */
-export function connect(nodeUrl: string, chainId?: Uint8Array): NodeClient {
+/**
+ * A client of a node that notices when the node's ledger goes back or is replaced; with a chain id, or the one in CARELEDGER_CHAIN, it
+ * takes no other chain.
+ */
+export function connect(nodeUrl: string, wanted?: Uint8Array): NodeClient {
   const file = join(homeFolder(), 'heads.json');
   makeFolderOf(file);
+  const chainId = wanted ?? chainOfEnvironment();
   const trust = chainId === undefined ? {} : { trust: { chainId } };
   return createNodeClient({ baseUrl: nodeUrl, pinnedHeads: openPinnedHeads(file), ...trust });
+}
+
+function chainOfEnvironment(): Uint8Array | undefined {
+  const text = process.env.CARELEDGER_CHAIN ?? '';
+  if (text === '') return undefined;
+  const chainId = fromHex(text);
+  if (chainId?.length === 32) return chainId;
+  throw new AppError('usage', 'CARELEDGER_CHAIN is the id of a chain, 64 hexadecimal digits.');
 }
 
 /** A patient at a node: the client takes only the chain that the wallet was enrolled on. */
@@ -68,14 +80,16 @@ export async function custodianOf(client: NodeClient): Promise<Uint8Array> {
   );
 }
 
-/** Connects the holder of a key file or, told by its format, of a wallet. */
+/** Connects the holder of a key file or, told by its format, of a wallet; refuses a node whose chain was replaced before a word is signed. */
 export async function connectAs(
   nodeUrl: string,
   file: string,
 ): Promise<{ client: NodeClient; identity: Identity }> {
   if (formatOf(file).startsWith('careledger-wallet/')) return connectPatient(nodeUrl, await readWallet(file));
   const { accountId, seed } = readKeyFile(file);
-  return { client: connect(nodeUrl), identity: { accountId: fromHex(accountId) as Uint8Array, seed } };
+  const client = connect(nodeUrl);
+  await client.genesis();
+  return { client, identity: { accountId: fromHex(accountId) as Uint8Array, seed } };
 }
 
 /** Proves possession of the key and returns a session token. */

@@ -5,7 +5,7 @@ import { openSealedJson, sealJson } from '../sealed-json.ts';
 
 const FORMAT = 'careledger-heads/v1';
 const MAX_FILE_BYTES = 1 << 20;
-const MAX_CHAINS = 256;
+const MAX_PINS = 256;
 
 /** Two heads that one honest operator cannot both have signed, or an older one in place of a newer: keep it, it is evidence. */
 export type HeadConflict = { readonly pinned: string; readonly offered: string };
@@ -21,36 +21,65 @@ export type PinnedHeads = {
    */
   accept(note: string, consistency: FetchConsistency): Promise<Checkpoint>;
   pinned(chainId: Uint8Array): Promise<string | undefined>;
+  /**
+   * Takes the chain that a node serves if it is the one that it served before, and remembers it; `isWanted` where the caller knows
+   * that it is the right one. Throws AppError `wrong-genesis` for a node whose chain was replaced.
+   */
+  acceptChain(node: string, chainId: Uint8Array, isWanted: boolean): Promise<void>;
 };
+
+/** What the file keeps: the head of each chain, and which chain each node serves, by its address. */
+type Pins = { readonly heads: Map<string, string>; readonly nodes: Map<string, string> };
 
 /** Heads pinned in a file, so that a client that comes back notices a ledger that went back or was replaced. */
 export function openPinnedHeads(file: string): PinnedHeads {
   let last: Promise<unknown> = Promise.resolve();
+  const inTurn = <T>(act: () => Promise<T>): Promise<T> => {
+    const turn = last.then(act);
+    last = turn.catch(() => undefined);
+    return turn;
+  };
   return {
-    accept(note, consistency) {
-      const turn = last.then(() => acceptHead(file, note, consistency));
-      last = turn.catch(() => undefined);
-      return turn;
-    },
-    pinned: async (chainId) => (await readHeads(file)).get(toHex(chainId)),
+    accept: (note, consistency) => inTurn(() => acceptHead(file, note, consistency)),
+    acceptChain: (node, chainId, isWanted) => inTurn(() => acceptChain(file, node, toHex(chainId), isWanted)),
+    pinned: async (chainId) => (await readPins(file)).heads.get(toHex(chainId)),
   };
 }
 
 async function acceptHead(file: string, note: string, consistency: FetchConsistency): Promise<Checkpoint> {
-  const heads = await readHeads(file);
+  const pins = await readPins(file);
   const offered = checkpointOf(note);
   const chain = toHex(offered.chainId);
-  const pinned = heads.get(chain);
+  const pinned = pins.heads.get(chain);
   if (pinned === note) return offered;
   if (pinned !== undefined) await checkContinues({ pinned, offered: note }, consistency);
-  if (pinned === undefined && heads.size >= MAX_CHAINS)
+  pins.heads.set(chain, note);
+  await savePins(file, pins);
+  return offered;
+}
+
+async function acceptChain(file: string, node: string, chain: string, isWanted: boolean): Promise<void> {
+  const pins = await readPins(file);
+  const before = pins.nodes.get(node);
+  if (before === chain) return;
+  if (before !== undefined && !isWanted)
+    throw new AppError(
+      'wrong-genesis',
+      `The node at ${node} served the chain ${before} until now, and serves ${chain}: its ledger was replaced. ` +
+        'Ask its organisation why. If you know that this is right, name the new chain once with CARELEDGER_CHAIN.',
+    );
+  pins.nodes.set(node, chain);
+  await savePins(file, pins);
+}
+
+async function savePins(file: string, { heads, nodes }: Pins): Promise<void> {
+  if (heads.size > MAX_PINS || nodes.size > MAX_PINS)
     throw new AppError(
       'too-many',
-      `The file ${file} pins ${MAX_CHAINS} chains already. Remove those you no longer use.`,
+      `The file ${file} pins ${MAX_PINS} chains or nodes already. Begin a new one, and keep this one.`,
     );
-  heads.set(chain, note);
-  await replacePrivate(file, sealJson({ format: FORMAT, heads: Object.fromEntries(heads) }));
-  return offered;
+  const members = { heads: Object.fromEntries(heads), nodes: Object.fromEntries(nodes) };
+  await replacePrivate(file, sealJson({ format: FORMAT, ...members }));
 }
 
 async function checkContinues(conflict: HeadConflict, consistency: FetchConsistency): Promise<void> {
@@ -90,25 +119,32 @@ function checkpointOf(note: string): Checkpoint {
 }
 
 /** A file that is damaged is no reason to trust anything: it is an error, never an empty list. */
-async function readHeads(file: string): Promise<Map<string, string>> {
+async function readPins(file: string): Promise<Pins> {
   const bytes = await readIfThere(file);
-  if (bytes === undefined) return new Map();
-  const heads = bytes.length > MAX_FILE_BYTES ? undefined : parseHeads(fromUtf8(bytes) ?? '');
-  if (heads === undefined)
-    throw new AppError(
-      'damaged',
-      `The file of pinned heads ${file} is damaged. Restore it, or remove it if you accept that older heads go unnoticed once.`,
-    );
-  return heads;
+  if (bytes === undefined) return { heads: new Map(), nodes: new Map() };
+  const pins = bytes.length > MAX_FILE_BYTES ? undefined : parsePins(fromUtf8(bytes) ?? '');
+  if (pins !== undefined) return pins;
+  throw new AppError(
+    'damaged',
+    `The file of pinned heads ${file} is damaged. Restore it, or remove it if you accept that older heads go unnoticed once.`,
+  );
 }
 
-function parseHeads(text: string): Map<string, string> | undefined {
+function parsePins(text: string): Pins | undefined {
   const opened = openSealedJson(text, MAX_FILE_BYTES);
-  const heads = opened.ok && opened.value.format === FORMAT ? opened.value.heads : undefined;
-  if (typeof heads !== 'object' || heads === null) return undefined;
-  const entries = Object.entries(heads);
-  const isWhole = entries.every(([chain, note]) => typeof note === 'string' && chainOf(note) === chain);
-  return isWhole ? new Map(entries as [string, string][]) : undefined;
+  if (!opened.ok || opened.value.format !== FORMAT) return undefined;
+  const [heads, nodes] = [textsOf(opened.value.heads), textsOf(opened.value.nodes)];
+  if (heads === undefined || nodes === undefined) return undefined;
+  const isWhole =
+    [...heads].every(([chain, note]) => chainOf(note) === chain) &&
+    [...nodes.values()].every((chain) => /^[0-9a-f]{64}$/.test(chain));
+  return isWhole ? { heads, nodes } : undefined;
+}
+
+function textsOf(value: unknown): Map<string, string> | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const entries = Object.entries(value);
+  return entries.every(([, text]) => typeof text === 'string') ? new Map(entries) : undefined;
 }
 
 function chainOf(note: string): string | undefined {

@@ -24,7 +24,7 @@ const MAX_HASHES = 64;
 export type NodeClientOptions = {
   readonly baseUrl: string;
   readonly trust?: Trust;
-  /** Without it, a node that goes back to an older ledger between two runs is not noticed. */
+  /** Without it, a node that goes back to an older ledger or begins another one between two runs is not noticed. */
   readonly pinnedHeads?: PinnedHeads;
   readonly fetch?: Fetch;
 };
@@ -43,7 +43,7 @@ export type Session = {
   readonly fetch: Fetch;
   readonly trust: Trust;
   ask(path: string, request?: ExchangeRequest): Promise<ExchangeAnswer>;
-  /** The genesis bytes; they must hash to the trusted chain id. */
+  /** The genesis bytes; they must hash to the trusted chain id, or be of the chain that the node served before. */
   genesis(): Promise<KnownGenesis>;
   /** The newest head: signed, and continuing the pinned one. */
   head(): Promise<ShownHead>;
@@ -63,8 +63,11 @@ export function createSession({
   const ask = (path: string, request: ExchangeRequest = {}) => exchangeOk(fetch, baseUrl + path, request);
   let known: KnownGenesis | undefined;
   const genesis = async () => {
-    known ??= readGenesis((await ask('/ledger/genesis')).bytes, trust);
-    return known;
+    if (known !== undefined) return known;
+    const read = readGenesis((await ask('/ledger/genesis')).bytes, trust);
+    await pinnedHeads?.acceptChain(baseUrl, read.chainId, trust.chainId !== undefined);
+    known = read;
+    return read;
   };
   const consistency = async (from: number, to: number) =>
     hashesOf(jsonObjectOf(await ask(`/ledger/proofs/consistency?from=${from}&to=${to}`)).proof);
