@@ -23,6 +23,7 @@ import {
 import { type CometBftEngine, openCometBftEngine } from './cometbft-engine.ts';
 import { MAX_KEY_CHECKS } from './key-checks.ts';
 import { AbciClient, timestampOf } from './testing/abci-client.ts';
+import { largeTransaction } from './testing/large-transaction.ts';
 import { PlayedConsensus } from './testing/played-consensus.ts';
 
 const ACCEPT = 1;
@@ -204,6 +205,12 @@ describe('the application', () => {
       const grants = patients.map((patient) => consentGrant(chain, patient));
       assert.deepEqual((await consensus.prepare(grants)).map(toHex), grants.slice(0, 80).map(toHex));
       assert.equal(await consensus.process(grants), ACCEPT);
+      // A thousand entries are as much work as some thirty grants.
+      const largest = largeTransaction(chain, { ...chain.custodian });
+      const large = [1, 2, 3].map(() => largeTransaction(chain, chain.custodian, 1000));
+      assert.deepEqual((await consensus.prepare(large)).map(toHex), large.slice(0, 2).map(toHex));
+      assert.equal(await consensus.process(large), ACCEPT);
+      assert.deepEqual((await consensus.prepare([largest])).map(toHex), [toHex(largest)]);
     }));
 
   test('puts few transactions with keys to check into a block, and takes no more from another', () =>

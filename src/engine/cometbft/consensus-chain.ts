@@ -17,7 +17,7 @@ import type { CommitListener } from '../engine.ts';
 import type { LedgerState, StagedBlock } from '../ledger-state.ts';
 import { isAdmissionRefusal } from '../transaction-refused.ts';
 import { type ConsensusHeadSigner, consensusHeightOf } from './consensus-head.ts';
-import { MAX_RECENT_BLOCKS, type RecentBlock } from './proposal-pace.ts';
+import { MAX_RECENT_BLOCKS, type RecentBlock, workOf } from './proposal-pace.ts';
 import type { VerifiedSignatures } from './verified-signatures.ts';
 
 /** Results of blocks that were executed for a proposal, kept until one of them is decided. */
@@ -237,7 +237,8 @@ export class ConsensusChain {
     const transactionIds = block.transactions.map(encodedTransactionId);
     staged.commit(frame, checkpoint, transactionIds);
     this.#recordedConsensusHeight = consensusHeight;
-    const decidedNow = { transactions: transactionIds.length, timeMs: block.timeMs };
+    const work = block.transactions.reduce((sum, bytes) => sum + workOf(bytes), 0);
+    const decidedNow = { work, timeMs: block.timeMs };
     this.#recentBlocks = [...this.#recentBlocks.slice(1 - MAX_RECENT_BLOCKS), decidedNow];
     this.#upgradeNeeded = this.#unknownRules();
     this.#notify(decided);

@@ -3,22 +3,22 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { type Amount, FairOrder, type Offered } from './fair-order.ts';
 
-const WHOLE: Amount = { transactions: 64, bytes: 1_000_000, keyChecks: 32 };
-const HALF: Amount = { transactions: 32, bytes: 500_000, keyChecks: 16 };
+const WHOLE: Amount = { work: 64, bytes: 1_000_000, keyChecks: 32 };
+const HALF: Amount = { work: 32, bytes: 500_000, keyChecks: 16 };
 
 function offered(organisation: string, group: string, signer: string, bytes = 300, keyChecks = 0): Offered {
   return {
     bytes: new Uint8Array(0),
     signer: `${organisation} ${group} ${signer}`,
     holder: { organisation, group: `${organisation} ${group}` },
-    amount: { transactions: 1, bytes, keyChecks },
+    amount: { work: 1, bytes, keyChecks },
   };
 }
 
 const sumOf = (chosen: Iterable<Offered>, scarce: keyof Amount): number =>
   [...chosen].reduce((sum, { amount }) => sum + amount[scarce], 0);
 const fits = (chosen: Iterable<Offered>, most: Amount): boolean =>
-  (['transactions', 'bytes', 'keyChecks'] as const).every((scarce) => sumOf(chosen, scarce) <= most[scarce]);
+  (['work', 'bytes', 'keyChecks'] as const).every((scarce) => sumOf(chosen, scarce) <= most[scarce]);
 
 const waiting = fc.array(
   fc
@@ -83,7 +83,7 @@ test('whatever one organisation floods with, what another sends is in the next b
 
 test('each organisation that has enough waiting gets as much of a block, whatever it is that it takes', () => {
   const many = (count: number, of: () => Offered): Offered[] => Array.from({ length: count }, of);
-  const whole = { transactions: 900, bytes: 900_000, keyChecks: 90 };
+  const whole = { work: 900, bytes: 900_000, keyChecks: 90 };
   const all = [
     ...many(900, () => offered('small', 'organisation', '1', 100)),
     ...many(90, () => offered('large', 'organisation', '1', 10_000)),

@@ -1,7 +1,7 @@
 import type { ShareHolder } from './share-holder.ts';
 
 /** What a block has of each thing that is scarce, or a transaction takes of it. */
-export type Amount = { readonly transactions: number; readonly bytes: number; readonly keyChecks: number };
+export type Amount = { readonly work: number; readonly bytes: number; readonly keyChecks: number };
 
 /** A transaction that waits, as the packing of a block sees it. */
 export type Offered = {
@@ -35,7 +35,7 @@ export class FairOrder {
     const groups = groupsOf(offered);
     const kept = atLeastNothing(minus(this.#left, most));
     for (let group = this.#leastServed(groups); group !== undefined; group = this.#leastServed(groups)) {
-      if (this.#left.transactions <= kept.transactions) break;
+      if (this.#left.work <= kept.work) break;
       const line = group.lines.shift() as Offered[];
       const next = line.pop() as Offered;
       const left = minus(this.#left, next.amount);
@@ -69,12 +69,8 @@ export class FairOrder {
 
   /** A transaction counts by what it takes most of. */
   #serve({ holder, amount }: Offered): void {
-    const { transactions, bytes, keyChecks } = this.#whole;
-    const share = Math.max(
-      amount.transactions / transactions,
-      amount.bytes / bytes,
-      amount.keyChecks / keyChecks,
-    );
+    const { work, bytes, keyChecks } = this.#whole;
+    const share = Math.max(amount.work / work, amount.bytes / bytes, amount.keyChecks / keyChecks);
     for (const name of [holder.organisation, holder.group])
       this.#served.set(name, this.#servedTo(name) + share);
   }
@@ -100,22 +96,20 @@ function groupsOf(offered: readonly Offered[]): Set<Group> {
 
 function minus(one: Amount, other: Amount): Amount {
   return {
-    transactions: one.transactions - other.transactions,
+    work: one.work - other.work,
     bytes: one.bytes - other.bytes,
     keyChecks: one.keyChecks - other.keyChecks,
   };
 }
 
-function atLeastNothing({ transactions, bytes, keyChecks }: Amount): Amount {
+function atLeastNothing({ work, bytes, keyChecks }: Amount): Amount {
   return {
-    transactions: Math.max(0, transactions),
+    work: Math.max(0, work),
     bytes: Math.max(0, bytes),
     keyChecks: Math.max(0, keyChecks),
   };
 }
 
 function isWithin(one: Amount, other: Amount): boolean {
-  return (
-    one.transactions <= other.transactions && one.bytes <= other.bytes && one.keyChecks <= other.keyChecks
-  );
+  return one.work <= other.work && one.bytes <= other.bytes && one.keyChecks <= other.keyChecks;
 }

@@ -5,7 +5,7 @@ import type { ConsensusChain, Executed } from './consensus-chain.ts';
 import { type Amount, FairOrder, type Offered } from './fair-order.ts';
 import { signerIn } from './header-bytes.ts';
 import { keyChecksOf, MAX_KEY_CHECKS } from './key-checks.ts';
-import { transactionsAtPace } from './proposal-pace.ts';
+import { workAtPace, workOf } from './proposal-pace.ts';
 import { shareHolderOf } from './share-holder.ts';
 import { isUrgent } from './urgent-actions.ts';
 
@@ -32,12 +32,14 @@ export function packProposal(
   transactions: readonly Uint8Array[],
   maxBytes: number,
 ): readonly Uint8Array[] {
+  const offered = transactions.map((bytes) => offeredFrom(chain, bytes));
+  // The largest that waits may always enter: on slow machines it would otherwise wait for ever.
+  const largest = offered.reduce((most, { amount }) => Math.max(most, amount.work), 0);
   const whole = {
-    transactions: Math.min(MAX_PROPOSAL_TRANSACTIONS, transactionsAtPace(chain.recentBlocks, timeMs)),
+    work: Math.min(MAX_PROPOSAL_TRANSACTIONS, Math.max(largest, workAtPace(chain.recentBlocks, timeMs))),
     bytes: Math.min(maxBytes, MAX_PROPOSAL_BYTES),
     keyChecks: MAX_KEY_CHECKS,
   };
-  const offered = transactions.map((bytes) => offeredFrom(chain, bytes));
   const tried = new FairOrder(whole).choose(upToUrgent(offered, new Set()), mostForUrgent(whole));
   const packed = packedOf(offered, whole, signersInVain(chain, timeMs, [...tried]));
   if (packed.length === 0) return [];
@@ -72,7 +74,7 @@ function objectionToOne({ output }: Executed): string {
 function offeredFrom(chain: ConsensusChain, bytes: Uint8Array): Offered {
   const signer = signerIn(bytes);
   const amount = {
-    transactions: 1,
+    work: workOf(bytes),
     bytes: bytes.length + TRANSACTION_OVERHEAD_BYTES,
     keyChecks: keyChecksOf(bytes),
   };
@@ -104,9 +106,9 @@ function packedOf(
   return bytesOf([...first, ...offered.filter((one) => others.has(one))]);
 }
 
-function mostForUrgent({ transactions, bytes }: Amount): Amount {
+function mostForUrgent({ work, bytes }: Amount): Amount {
   return {
-    transactions: Math.ceil(transactions * URGENT_PART),
+    work: Math.ceil(work * URGENT_PART),
     bytes: Math.ceil(bytes * URGENT_PART),
     keyChecks: URGENT_KEY_CHECKS,
   };
