@@ -109,3 +109,69 @@ test('a view of an answer to a claim keeps the numbers that say which item it an
   const view = viewOf({ resourceType: 'ClaimResponse', item });
   assert.deepEqual(view.item, [{ itemSequence: 4, adjudication: [] }]);
 });
+
+test('what only a removed item named goes with it, and whatever names what is removed', () => {
+  const person = (id: string, more: JsonObject = {}): JsonObject => ({
+    resourceType: 'Practitioner',
+    id,
+    ...more,
+  });
+  const secret = { resourceType: 'Condition', id: 'secret', code: B20 };
+  const names = (...ids: string[]) =>
+    ids.map((id) => ({ url: 'urn:x', valueReference: { reference: `#${id}` } }));
+  const referral = (more: JsonObject): JsonObject => ({
+    resourceType: 'ServiceRequest',
+    code: { text: 'referral' },
+    performer: [{ reference: '#open' }],
+    ...more,
+  });
+  const view = viewOf(
+    referral({
+      contained: [
+        secret,
+        person('open', { extension: names('boss') }),
+        person('boss'),
+        person('psy', { extension: names('clinic') }),
+        { resourceType: 'Organization', id: 'clinic' },
+        { resourceType: 'Observation', id: 'because', extension: names('secret') },
+        { resourceType: 'Task', id: 'about', focus: { reference: '#' } },
+      ],
+      supportingInfo: [{ reference: '#because' }, { reference: '#about' }],
+      reasonCode: [{ ...B20, extension: names('psy') }],
+    }),
+  );
+  assert.deepEqual(
+    (view.contained as JsonObject[]).map(({ id }) => id),
+    ['open', 'boss', 'about'],
+  );
+  assert.deepEqual(view.supportingInfo, [{ reference: '#about' }]);
+  const hidden = referral({
+    contained: [person('open'), person('psy')],
+    reasonCode: [{ ...B20, extension: names('psy') }],
+  });
+  assert.deepEqual(viewOf(hidden), viewOf(referral({ contained: [person('open')] })));
+});
+
+test('no rank, count or canonical in a view tells of what was taken out', () => {
+  const stay = (...diagnosis: JsonObject[]) => viewOf({ resourceType: 'Encounter', diagnosis });
+  const flu = (rank: number) => ({ condition: { reference: 'Condition/flu' }, rank });
+  assert.deepEqual(
+    stay(flu(2), { condition: { reference: 'Condition/x' }, use: B20, rank: 1 }),
+    stay(flu(1)),
+  );
+  const series = { uid: '1.1', modality: { code: 'US' }, numberOfInstances: 1, instance: [{ uid: '1.1.1' }] };
+  const hidden = { ...series, uid: '1.2', reasonCode: [B20] };
+  const study = (all: JsonObject[]) =>
+    viewOf({
+      resourceType: 'ImagingStudy',
+      series: all,
+      numberOfSeries: all.length,
+      numberOfInstances: all.length,
+    });
+  assert.deepEqual(study([series, hidden]), study([series]));
+  assert.deepEqual(study([series]).series, [series]);
+  const form = { resourceType: 'Questionnaire', id: 'q1', code: [B20.coding[0] as JsonObject] };
+  const answers = { resourceType: 'QuestionnaireResponse', status: 'completed' };
+  const view = viewOf({ ...answers, contained: [form], questionnaire: '#q1' });
+  assert.deepEqual(view, viewOf(answers));
+});

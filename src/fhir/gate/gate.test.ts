@@ -312,6 +312,7 @@ const SECRETS: JsonObject = {
     coding: [{ system: 'http://www.nlm.nih.gov/research/umls/rxnorm', code: '1' }],
   },
   subject: { reference: 'Patient/p1', display: 'Pat' },
+  requester: { reference: '#who' },
   reasonReference: [
     { reference: '#why', display: 'HIV' },
     { reference: 'Condition/c9', display: 'HIV disease' },

@@ -1,6 +1,7 @@
 import { isDefining, labelsWithin } from '../labels/assign.ts';
 import type { LabelTable } from '../labels/index.ts';
 import { isObject, type Json, type JsonObject } from '../labels/resource-walk.ts';
+import { idsOfRemoved, refersTo, withoutUnnamedContained } from './redact-contained.ts';
 
 /** References to these carry a name that says nothing about health. Every other `.display` may repeat a diagnosis. */
 const HARMLESS_DISPLAY = new Set([
@@ -14,8 +15,12 @@ const HARMLESS_DISPLAY = new Set([
   'Endpoint',
 ]);
 
-/** Of a Bundle: how many entries there were, and what they were like together. */
-const TELLS_OF_ENTRIES = new Set(['total', 'signature']);
+/** How many parts there were, and what they were like together. */
+const TELLS_OF_PARTS: Readonly<Record<string, readonly string[]>> = {
+  Bundle: ['total', 'signature'],
+  Group: ['quantity'],
+  ImagingStudy: ['numberOfSeries', 'numberOfInstances'],
+};
 
 /** Their items have numbers, which only pointers in the same resource use. A number that is left out would tell. */
 const NUMBERED = new Set(['careTeam', 'diagnosis', 'insurance', 'procedure', 'supportingInfo']);
@@ -38,38 +43,27 @@ export function redactResource(
   withheld: readonly string[],
   table: LabelTable,
 ): JsonObject {
-  const removedIds = removedContained(resource, withheld, table);
+  const removedIds = idsOfRemoved(resource, (item) => carries(item, withheld, table));
+  const tells = TELLS_OF_PARTS[String(resource.resourceType)] ?? [];
   const kept: Record<string, Json> = {};
   for (const [element, value] of Object.entries(resource)) {
     if (element === 'text' || element === '_text' || value === undefined) continue;
-    if (resource.resourceType === 'Bundle' && TELLS_OF_ENTRIES.has(element)) continue;
+    if (tells.includes(element.replace(/^_/, ''))) continue;
     const rest =
       isDefining(element) || element === 'id' || element === 'resourceType'
         ? value
         : withoutWithheld(value, withheld, table, removedIds, element.startsWith('_'));
     if (rest === undefined) continue;
     const plain = withoutTells(rest);
-    kept[element] = NUMBERED.has(element) ? renumbered(plain) : plain;
+    kept[element] = NUMBERED.has(element) ? renumbered(renumbered(plain, 'sequence'), 'rank') : plain;
   }
-  return { ...kept, meta: withRedactedTag(kept.meta, withheld, table) };
+  return { ...withoutUnnamedContained(kept), meta: withRedactedTag(kept.meta, withheld, table) };
 }
 
 const carries = (value: Json, withheld: readonly string[], table: LabelTable): boolean => {
   const labels = labelsWithin(Array.isArray(value) ? value : [value], table);
   return withheld.some((label) => labels.has(label));
 };
-
-function removedContained(
-  resource: JsonObject,
-  withheld: readonly string[],
-  table: LabelTable,
-): ReadonlySet<string> {
-  const contained = Array.isArray(resource.contained) ? resource.contained : [];
-  const removed = contained.filter(
-    (item) => isObject(item) && carries(item, withheld, table),
-  ) as JsonObject[];
-  return new Set(removed.map(({ id }) => `#${typeof id === 'string' ? id : ''}`));
-}
 
 function withoutWithheld(
   value: Json,
@@ -85,14 +79,6 @@ function withoutWithheld(
     ? value.map((item: Json) => (isWithheld(item) ? null : item))
     : value.filter((item: Json) => !isWithheld(item));
   return items.every((item) => item === null) ? undefined : items;
-}
-
-function refersTo(value: Json, ids: ReadonlySet<string>): boolean {
-  if (ids.size === 0 || typeof value !== 'object' || value === null) return false;
-  if (Array.isArray(value)) return value.some((item) => refersTo(item, ids));
-  const { reference } = value as JsonObject;
-  if (typeof reference === 'string' && ids.has(reference)) return true;
-  return Object.values(value).some((item) => item !== undefined && refersTo(item as Json, ids));
 }
 
 function withoutTells(value: Json): Json {
@@ -112,13 +98,13 @@ function withoutTells(value: Json): Json {
 }
 
 /** The numbers that these items would have if there were no others, in the same order. */
-function renumbered(value: Json): Json {
+function renumbered(value: Json, name: 'sequence' | 'rank'): Json {
   if (!Array.isArray(value)) return value;
-  const numbers = value.map((item: Json) => (isObject(item) ? item.sequence : undefined));
+  const numbers = value.map((item: Json) => (isObject(item) ? item[name] : undefined));
   const inOrder = [...new Set(numbers.filter((one) => typeof one === 'number'))].sort((a, b) => a - b);
   return value.map((item: Json, place) =>
     typeof numbers[place] === 'number' && isObject(item)
-      ? { ...item, sequence: inOrder.indexOf(numbers[place]) + 1 }
+      ? { ...item, [name]: inOrder.indexOf(numbers[place]) + 1 }
       : item,
   );
 }
