@@ -1,19 +1,8 @@
 import type { CapabilityStatement } from '@medplum/fhirtypes';
 import type { FhirDefinitions } from './fhir-deps.ts';
+import { TYPE_INTERACTIONS } from './repository/interactions.ts';
 
-/** What every resource type can do. The dispatcher is held against this list by a test. */
-export const TYPE_INTERACTIONS = [
-  'read',
-  'vread',
-  'update',
-  'patch',
-  'delete',
-  'history-instance',
-  'history-type',
-  'create',
-  'search-type',
-] as const;
-export const SYSTEM_INTERACTIONS = ['transaction', 'batch', 'search-system'] as const;
+const SYSTEM_INTERACTIONS = ['transaction', 'batch', 'search-system'] as const;
 
 /** The CapabilityStatement, made from the same tables that answer requests. */
 export function capabilityStatement(
@@ -52,7 +41,7 @@ export function capabilityStatement(
           conditionalCreate: true,
           conditionalUpdate: true,
           conditionalDelete: 'single' as const,
-          interaction: TYPE_INTERACTIONS.map((code) => ({ code })),
+          interaction: TYPE_INTERACTIONS.map((code) => ({ code: code as 'read' })),
           searchInclude: parameters
             .all(type)
             .filter((one) => one.type === 'reference')

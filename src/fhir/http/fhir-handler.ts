@@ -1,17 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import { getStatus } from '@medplum/core';
-import { type FhirRequest, FhirRouter, type HttpMethod } from '@medplum/fhir-router';
-import type { Bundle, BundleEntry, Resource } from '@medplum/fhirtypes';
+import type { Resource } from '@medplum/fhirtypes';
 import { AppError, fromUtf8, parseJson } from '../../shared/index.ts';
 import { loadPatientCompartment } from '../definitions/patient-compartment.ts';
 import { loadSearchParameters } from '../definitions/search-parameters.ts';
 import { loadDefinitions } from '../definitions/structure-definitions.ts';
 import type { FhirDefinitions, FhirDeps, RepositoryDeps, RequestScope, WorkQueue } from '../fhir-deps.ts';
 import { capabilityStatement } from '../metadata.ts';
+import { entryRunner } from '../repository/bundle-entries.ts';
 import { CareRepository } from '../repository/care-repository.ts';
-import { responseEntry, runTransaction } from '../repository/run-transaction.ts';
-import { translatingErrors } from '../repository/translate-errors.ts';
-import { effectOf } from '../repository/write-effect.ts';
+import { answerInteraction, type InteractionRequest, segmentsOf } from '../repository/interactions.ts';
+import { runBatch } from '../repository/run-batch.ts';
+import { runTransaction } from '../repository/run-transaction.ts';
 import { createCursorSeal } from '../search/page-cursor.ts';
 import { createValidator } from '../validation/validate.ts';
 import { requireFhirJson } from './media-type.ts';
@@ -33,7 +32,6 @@ export function createFhirHandler(ports: FhirDeps): FhirHandler {
     cursors: createCursorSeal(randomBytes(32)),
   };
   const definitions = loadFhirDefinitions();
-  const router = new FhirRouter();
   const startedAt = new Date(deps.now()).toISOString();
   return async (request) => {
     const scope: RequestScope | undefined = request.session && { session: request.session, promises: [] };
@@ -44,7 +42,7 @@ export function createFhirHandler(ports: FhirDeps): FhirHandler {
       const answer =
         asked.path === '/metadata' && asked.method === 'GET'
           ? { status: 200, resource: capabilityStatement(definitions, deps.baseUrl(), startedAt) }
-          : await answerFor(deps, definitions, router, asked, scope);
+          : await answerFor(deps, definitions, asked, scope);
       return replyWith(answer);
     } catch (error) {
       const { status, outcome } = outcomeOfError(error);
@@ -85,7 +83,6 @@ function oneAfterAnother(): WorkQueue {
 async function answerFor(
   deps: RepositoryDeps,
   definitions: FhirDefinitions,
-  router: FhirRouter,
   request: FhirHttpRequest,
   scope: RequestScope | undefined,
 ): Promise<Answer> {
@@ -97,29 +94,26 @@ async function answerFor(
   if (!METHODS.has(request.method))
     throw new AppError('method-not-allowed', `${request.method.slice(0, 16)} is not a FHIR interaction.`);
   const repository = new CareRepository(deps, definitions, scope, isLenient(request));
-  const own =
-    (await instanceRead(definitions, repository, request)) ??
-    (await ownRoute(definitions, repository, request));
-  if (own !== undefined) return own;
+  const read = await instanceRead(definitions, repository, request);
+  if (read !== undefined) return read;
   if (request.method === 'POST' && segmentsOf(request.path).length === 0)
-    return answerBundle(deps, router, repository, request);
-  return routed(router, repository, request, bodyOf(request));
+    return ok(await answerBundle(deps, definitions, repository, request));
+  const { status, resource } = await answerInteraction(repository, definitions, interactionOf(request));
+  if (resource === undefined) return { status };
+  const location = status === 201 && `${resource.resourceType}/${resource.id}`;
+  return { status, resource, ...(location && { location }) };
 }
 
 async function answerBundle(
   deps: RepositoryDeps,
-  router: FhirRouter,
+  definitions: FhirDefinitions,
   repository: CareRepository,
   request: FhirHttpRequest,
-): Promise<Answer> {
+): Promise<Resource> {
   const bundle = parseBundle(request.body);
-  if (bundle.type === 'batch') return routed(router, repository, request, bundle);
-  const run = (inside: CareRepository, entry: BundleEntry) => answerEntry(router, inside, entry);
-  return ok(await runTransaction(repository, bundle, run, deps.largeBundles));
-}
-
-function segmentsOf(path: string): string[] {
-  return path.split('/').filter((segment) => segment !== '');
+  const run = entryRunner(definitions);
+  if (bundle.type === 'batch') return runBatch(repository, bundle.entry, run);
+  return runTransaction(repository, bundle, run, deps.largeBundles);
 }
 
 /** `GET /Type/id`: the commonest request by far, answered with the text that is stored, where nothing of it is withheld. */
@@ -141,52 +135,6 @@ function isLenient(request: FhirHttpRequest): boolean {
   return /(?:^|[;,\s])handling=lenient\b/.test(request.headers.prefer ?? '');
 }
 
-/** What the router does not have, or has in another way: searches by the caller's own text, history of a type, compartments. */
-async function ownRoute(
-  definitions: FhirDefinitions,
-  repository: CareRepository,
-  request: FhirHttpRequest,
-): Promise<Answer | undefined> {
-  const segments = segmentsOf(request.path);
-  const [type, second, third] = segments;
-  if (request.method === 'GET' && segments.length === 0)
-    return ok(await repository.searchText([], request.query));
-  if (type === undefined) return undefined;
-  if (type.startsWith('$')) throw unknownInteraction();
-  if (!definitions.resourceTypes.has(type))
-    throw new AppError('not-found', 'There is no such resource type in R4. /metadata lists those there are.');
-  if (request.method === 'GET' && segments.length === 1)
-    return ok(await repository.searchText([type], request.query));
-  if (request.method === 'POST' && second === '_search')
-    return ok(await repository.searchText([type], joinQuery(request.query, formBody(request))));
-  if (request.method === 'GET' && second === '_history')
-    return ok(await repository.history(type, undefined, request.query));
-  if (request.method === 'GET' && third === '_history' && segments.length === 3)
-    return ok(await repository.history(type, second, request.query));
-  if (
-    request.method === 'GET' &&
-    type === 'Patient' &&
-    third !== undefined &&
-    definitions.resourceTypes.has(third)
-  )
-    return ok(await compartmentSearch(definitions, repository, second as string, third, request.query));
-  return undefined;
-}
-
-/** `Patient/1/Observation?…`: what any of the type's links places in the patient's compartment. */
-async function compartmentSearch(
-  definitions: FhirDefinitions,
-  repository: CareRepository,
-  id: string,
-  type: string,
-  query: string,
-): Promise<Bundle> {
-  if (definitions.compartment.parametersOf(type) === undefined)
-    throw new AppError('not-found', `${type} is not in the Patient compartment.`);
-  if (!/^[A-Za-z0-9.-]{1,64}$/.test(id)) throw new AppError('invalid-search', 'There is no such Patient id.');
-  return repository.searchText([type], query, id);
-}
-
 function joinQuery(...parts: readonly string[]): string {
   return parts.filter((part) => part !== '').join('&');
 }
@@ -201,89 +149,18 @@ function ok(resource: Resource): Answer {
   return { status: 200, resource };
 }
 
-/** Dispatches as the router does, but lets errors through: it would turn each of them into a plain 400. */
-async function routed(
-  router: FhirRouter,
-  repository: CareRepository,
-  request: FhirHttpRequest,
-  body: unknown,
-): Promise<Answer> {
-  const [outcome, resource] = await dispatch(router, repository, routerRequest(request, body));
-  const status = getStatus(outcome);
-  if (status >= 400) return { status, resource: outcome };
-  if (request.method === 'DELETE') return { status: 204 };
-  const created = effectOf(resource) === 'created' && resource !== undefined;
+function interactionOf(request: FhirHttpRequest): InteractionRequest {
+  const { method, path, query, headers } = request;
+  const isSearch = method === 'POST' && segmentsOf(path)[1] === '_search';
+  const asked = isSearch
+    ? { query: joinQuery(query, formBody(request)) }
+    : { query, body: request.body?.length ? parseJson(request.body) : undefined };
   return {
-    status: created ? 201 : status === 304 ? 200 : status,
-    resource: resource ?? outcome,
-    ...(created && { location: `${resource.resourceType}/${resource.id}` }),
+    method,
+    path,
+    ...asked,
+    ifMatch: headers['if-match'],
+    ifNoneMatch: headers['if-none-match'],
+    ifNoneExist: headers['if-none-exist'],
   };
-}
-
-function dispatch(router: FhirRouter, repository: CareRepository, input: FhirRequest) {
-  const route = router.find(input.method, input.url);
-  if (route === undefined) throw unknownInteraction();
-  const { handler, path, params, query } = route;
-  return handler(
-    { ...input, pathname: path, params, query: query ?? {} },
-    translatingErrors(repository),
-    router,
-  );
-}
-
-function unknownInteraction(): AppError {
-  return new AppError('not-found', 'There is no such FHIR interaction. /metadata lists those there are.');
-}
-
-/** One entry of a transaction, dispatched like a request of its own. */
-async function answerEntry(
-  router: FhirRouter,
-  repository: CareRepository,
-  { request, resource }: BundleEntry,
-): Promise<BundleEntry> {
-  const conditions = { 'if-match': request?.ifMatch, 'if-none-exist': request?.ifNoneExist };
-  const input: FhirRequest = {
-    method: request?.method as HttpMethod,
-    url: `/${(request?.url ?? '').replace(/^\//, '')}`,
-    pathname: '',
-    body: patchOf(resource) ?? resource,
-    params: {},
-    query: {},
-    headers: Object.fromEntries(Object.entries(conditions).filter(([, value]) => value !== undefined)),
-  };
-  const [outcome, answer] = await dispatch(router, repository, input);
-  return responseEntry(outcome, answer);
-}
-
-/** A JSON Patch travels in a bundle as a Binary (R4 http, "patch"). */
-function patchOf(resource: Resource | undefined): unknown {
-  if (resource?.resourceType !== 'Binary' || resource.contentType !== 'application/json-patch+json')
-    return undefined;
-  return parseJson(Buffer.from(resource.data ?? '', 'base64'));
-}
-
-function routerRequest(request: FhirHttpRequest, body: unknown): FhirRequest {
-  return {
-    method: request.method as HttpMethod,
-    url: request.query === '' ? request.path : `${request.path}?${request.query}`,
-    pathname: '',
-    body,
-    params: {},
-    query: {},
-    headers: { ...request.headers },
-  };
-}
-
-function bodyOf(request: FhirHttpRequest): unknown {
-  const body = request.body === undefined || request.body.length === 0 ? undefined : parseJson(request.body);
-  if (request.method !== 'POST' && request.method !== 'PUT') return body;
-  if (typeof body === 'object' && body !== null && !Array.isArray(body))
-    return request.method === 'POST' ? withoutId(body) : body;
-  throw new AppError('malformed-json', 'The body of this request is one resource, as a JSON object.');
-}
-
-/** R4 http, "create": an id in the body is ignored; the server chooses. */
-function withoutId(body: object): object {
-  const { id: _ignored, ...rest } = body as { id?: unknown };
-  return rest;
 }

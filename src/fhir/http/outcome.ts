@@ -1,4 +1,3 @@
-import { getStatus, normalizeOperationOutcome, OperationOutcomeError } from '@medplum/core';
 import type { OperationOutcome, OperationOutcomeIssue } from '@medplum/fhirtypes';
 import { AppError, ERROR_TABLE, type ErrorCode } from '../../shared/index.ts';
 
@@ -26,7 +25,7 @@ export class LocatedError extends AppError {
   }
 }
 
-/** Issues of a library, with our code for them. */
+/** Issues with our code for them. */
 function withCode(code: ErrorCode, issues: readonly OperationOutcomeIssue[] = []): OperationOutcome {
   const coding = [{ system: ERROR_SYSTEM, code }];
   const issue = issues.map((one) => ({ ...one, details: { coding, ...one.details } }));
@@ -51,12 +50,6 @@ export function outcomeOfError(error: unknown): { status: number; outcome: Opera
     const expression = error instanceof LocatedError ? error.expression : undefined;
     const outcome = outcomeOf(error.code, error.message, expression);
     return { status: ERROR_TABLE[error.code].httpStatus, outcome };
-  }
-  if (error instanceof OperationOutcomeError) {
-    if (error.cause instanceof AppError) return outcomeOfError(error.cause);
-    const outcome = normalizeOperationOutcome(error);
-    const status = getStatus(outcome);
-    return { status, outcome: withCode(status === 404 ? 'not-found' : 'invalid-request', outcome.issue) };
   }
   return { status: 500, outcome: outcomeOf('internal', INTERNAL) };
 }

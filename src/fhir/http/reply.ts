@@ -1,5 +1,6 @@
 import type { Resource } from '@medplum/fhirtypes';
 import type { SealedRecord } from '../../vault/index.ts';
+import { namesVersion } from '../repository/write-preconditions.ts';
 import type { FhirHttpReply, FhirHttpRequest } from './message.ts';
 
 /** What an interaction came to: a resource, or the text of a version as it is stored. */
@@ -68,10 +69,12 @@ function promisesThatFit(promises: readonly string[]): string {
 
 /** RFC 9110 section 13.1.2; the read has been decided and logged like any other. */
 function isNotModified(request: FhirHttpRequest, versionId: string | undefined): boolean {
+  const condition = request.headers['if-none-match'];
   return (
     (request.method === 'GET' || request.method === 'HEAD') &&
     versionId !== undefined &&
-    request.headers['if-none-match'] === `W/"${versionId}"`
+    condition !== undefined &&
+    namesVersion(condition, versionId)
   );
 }
 
@@ -80,8 +83,9 @@ function bodyOf(
   { status, resource }: Extract<Answer, { resource?: Resource }>,
 ): string {
   if (resource === undefined || status === 204) return '';
+  const isWrite = request.method !== 'GET' && !request.path.endsWith('/_search');
   const prefer =
-    request.method === 'GET' || status >= 400
+    !isWrite || status >= 400
       ? undefined
       : /return=(minimal|OperationOutcome)/.exec(request.headers.prefer ?? '')?.[1];
   if (prefer === 'minimal') return '';

@@ -1,28 +1,19 @@
 import { randomUUID } from 'node:crypto';
-import { formatSearchQuery, type Operation, type SearchRequest, type WithId } from '@medplum/core';
-import {
-  type CreateResourceOptions,
-  type DeleteResourceOptions,
-  FhirRepository,
-  type ReadHistoryOptions,
-  type TransactionOptions,
-  type UpdateResourceOptions,
-} from '@medplum/fhir-router';
-import type { Bundle, Parameters, Reference, Resource } from '@medplum/fhirtypes';
+import type { Bundle, Resource } from '@medplum/fhirtypes';
 import { AppError } from '../../shared/index.ts';
 import type { SealedRecord } from '../../vault/index.ts';
-import { localTarget } from '../definitions/references.ts';
 import type { FhirDefinitions, RepositoryDeps, RequestScope } from '../fhir-deps.ts';
 import { type Denied, type Interaction, isRedactedView, type Opened } from '../gate/index.ts';
 import type { SearchContext } from '../search/find-matches.ts';
 import { searchPage } from '../search/search-page.ts';
-import { parseSearchQuery } from '../search/search-query.ts';
+import { parseCondition, parseSearchQuery } from '../search/search-query.ts';
 import { patchedResource } from './apply-patch.ts';
+import type { Condition } from './conditional-interactions.ts';
 import { denialError, goneError, notFoundError, partlySeenError } from './denial.ts';
 import { historyBundle, parseHistoryQuery } from './read-history.ts';
 import { directStore, type PendingStore, pendingStore, type RecordStore } from './record-store.ts';
-import { translatingErrors } from './translate-errors.ts';
 import { withEffect } from './write-effect.ts';
+import { checkPreconditions, type Preconditions } from './write-preconditions.ts';
 import {
   isSameContent,
   type WriteContext,
@@ -32,17 +23,16 @@ import {
 } from './write-version.ts';
 
 /**
- * The repository behind the router, one for each request: it holds who asks. It sees the vault's metadata, and content only as
- * the gate gives it.
+ * The records as one request may see and change them: it holds who asks. It sees the vault's metadata, and content only as the
+ * gate gives it.
  */
-export class CareRepository extends FhirRepository {
+export class CareRepository {
   readonly #deps: RepositoryDeps;
   readonly #definitions: FhirDefinitions;
   readonly #scope: RequestScope;
   readonly #store: RecordStore;
   readonly #isInTransaction: boolean;
   readonly isLenient: boolean;
-  readonly ignoredParameters: string[] = [];
 
   constructor(
     deps: RepositoryDeps,
@@ -51,7 +41,6 @@ export class CareRepository extends FhirRepository {
     isLenient: boolean,
     pending?: PendingStore,
   ) {
-    super();
     this.#deps = deps;
     this.#definitions = definitions;
     this.#scope = scope;
@@ -60,27 +49,17 @@ export class CareRepository extends FhirRepository {
     this.#isInTransaction = pending !== undefined;
   }
 
-  /** One store serves both modes. */
-  override setMode(): void {}
-
-  override generateId(): string {
+  generateId(): string {
     return randomUUID();
   }
 
-  override async createResource<T extends Resource>(
-    resource: T,
-    options?: CreateResourceOptions,
-  ): Promise<WithId<T>> {
-    const { id, ...rest } = resource;
-    const next = options?.assignedId === true && id !== undefined ? resource : (rest as T);
-    return withEffect(
-      (await writeVersion(this.#writeContext, next, undefined, 'create')) as WithId<T>,
-      'created',
-    );
+  /** Under the id that it has, if any. */
+  async createResource(resource: Resource): Promise<Resource> {
+    return withEffect(await writeVersion(this.#writeContext, resource, undefined, 'create'), 'created');
   }
 
-  override async readResource<T extends Resource>(resourceType: string, id: string): Promise<WithId<T>> {
-    return (await this.#open(await this.#store.read(resourceType, id), 'read')) as WithId<T>;
+  async readResource(resourceType: string, id: string): Promise<Resource> {
+    return this.#open(await this.#store.read(resourceType, id), 'read');
   }
 
   /** As `readResource`, for an answer that needs the text alone: the record's handle, and its text where nothing is withheld. */
@@ -99,41 +78,10 @@ export class CareRepository extends FhirRepository {
     };
   }
 
-  override async readVersion<T extends Resource>(
-    resourceType: string,
-    id: string,
-    version: string,
-  ): Promise<WithId<T>> {
+  async readVersion(resourceType: string, id: string, version: string): Promise<Resource> {
     if (!/^[1-9]\d{0,9}$/.test(version)) throw notFoundError();
-    return (await this.#open(
-      await this.#store.readVersion({ resourceType, id, version: Number(version) }),
-      'vread',
-    )) as WithId<T>;
-  }
-
-  override async readReference<T extends Resource>(reference: Reference<T>): Promise<WithId<T>> {
-    const target = localTarget(reference.reference ?? '', this.#deps.baseUrl());
-    if (target === undefined) throw new AppError('not-found', 'A reference is written Type/id here.');
-    return this.readResource<T>(target.type, target.id);
-  }
-
-  override async readReferences<T extends Resource>(
-    references: readonly Reference<T>[],
-  ): Promise<(T | Error)[]> {
-    return Promise.all(
-      references.map((reference) =>
-        this.readReference<T>(reference).catch((error: unknown) => error as Error),
-      ),
-    );
-  }
-
-  override async readHistory<T extends Resource>(
-    resourceType: string,
-    id: string,
-    options?: ReadHistoryOptions,
-  ): Promise<Bundle<WithId<T>>> {
-    const search = options?.limit === undefined ? '' : `_count=${options.limit}`;
-    return (await this.history(resourceType, id, search)) as Bundle<WithId<T>>;
+    const key = { resourceType, id, version: Number(version) };
+    return this.#open(await this.#store.readVersion(key), 'vread');
   }
 
   /** Of one resource, or of a type when `id` is undefined. */
@@ -144,31 +92,28 @@ export class CareRepository extends FhirRepository {
   }
 
   /** A write of what is there already changes nothing and makes no version. */
-  override async updateResource<T extends Resource>(
-    resource: T,
-    options?: UpdateResourceOptions,
-  ): Promise<WithId<T>> {
+  async updateResource(resource: Resource, preconditions: Preconditions = {}): Promise<Resource> {
     const existing =
       resource.id === undefined ? undefined : await this.#store.read(resource.resourceType, resource.id);
-    return (await this.#update(resource, existing, options, 'update')) as WithId<T>;
+    return this.#update(resource, existing, preconditions, 'update');
   }
 
   /** Two patches side by side are both kept: the one that comes second is applied to what the first has made. */
-  override patchResource<T extends Resource>(
-    resourceType: T['resourceType'],
+  patchResource(
+    resourceType: string,
     id: string,
-    patch: Operation[] | Parameters,
-    options?: UpdateResourceOptions,
-  ): Promise<WithId<T>> {
-    return retryingConflicts(() => this.#patch(resourceType, id, patch, options)) as Promise<WithId<T>>;
+    patch: unknown,
+    preconditions: Preconditions = {},
+  ): Promise<Resource> {
+    return retryingConflicts(() => this.#patch(resourceType, id, patch, preconditions));
   }
 
   /** The next version follows the very one that was patched; the vault refuses it when that is no longer the newest. */
   async #patch(
     resourceType: string,
     id: string,
-    patch: Operation[] | Parameters,
-    options: UpdateResourceOptions | undefined,
+    patch: unknown,
+    preconditions: Preconditions,
   ): Promise<Resource> {
     const record = await this.#store.read(resourceType, id);
     // The answer holds all of the resource, and a `test` operation asks about it: to patch is to read all of it as well.
@@ -178,81 +123,68 @@ export class CareRepository extends FhirRepository {
     const patched = patchedResource(current.resource as unknown as Resource, patch);
     if (patched.resourceType !== resourceType || patched.id !== id)
       throw new AppError('invalid-request', 'A patch cannot change the type or the id.');
-    return this.#update(patched, record, options, 'patch');
+    return this.#update(patched, record, preconditions, 'patch');
   }
 
-  override async deleteResource(
-    resourceType: string,
-    id: string,
-    options?: DeleteResourceOptions,
-  ): Promise<void> {
+  async deleteResource(resourceType: string, id: string, preconditions: Preconditions = {}): Promise<void> {
     const record = await this.#store.read(resourceType, id);
-    await this.#checkIfMatch(record, options?.ifMatch, 'delete');
+    await this.#check(record, preconditions, 'delete');
     if (record?.deleted === true && (await this.#mayTouch(record, 'delete'))) return;
     const current = await this.#open(record, 'delete');
     await writeTombstone(this.#writeContext, record as SealedRecord, current);
-  }
-
-  override async search<T extends Resource>(request: SearchRequest<T>): Promise<Bundle<WithId<T>>> {
-    const types =
-      request.types !== undefined && request.types.length > 0 ? request.types : [request.resourceType];
-    return (await this.searchText(types, formatSearchQuery(request))) as Bundle<WithId<T>>;
   }
 
   /** Answers a search by the caller's own query string; `compartment` is the Patient of whose compartment it is. */
   searchText(types: readonly string[], search: string, compartment?: string): Promise<Bundle> {
     const asked = parseSearchQuery(types, search.replace(/^\?/, ''));
     const query = compartment === undefined ? asked : { ...asked, compartment };
-    for (const type of query.types)
-      if (!this.#definitions.resourceTypes.has(type))
-        throw new AppError('not-found', 'There is no such resource type in R4.');
+    this.#refuseUnknownTypes(query.types);
     return searchPage(this.#searchContext(), query);
   }
 
-  override async searchByReference<T extends Resource>(
-    request: SearchRequest<T>,
-    field: string,
-    references: string[],
-  ): Promise<Record<string, WithId<T>[]>> {
-    const found: Record<string, WithId<T>[]> = {};
-    for (const reference of references) {
-      const filters = [
-        ...(request.filters ?? []),
-        { code: field, operator: 'eq' as never, value: reference },
-      ];
-      const bundle = await this.search<T>({ ...request, filters });
-      found[reference] = (bundle.entry ?? []).flatMap((entry) =>
-        entry.resource === undefined ? [] : [entry.resource],
-      );
-    }
-    return found;
+  /**
+   * What a condition finds for who asks, two at most. Its parameters are never passed over, whatever the caller prefers: it
+   * would be met by something else.
+   */
+  async matchesOf({ type, query }: Condition): Promise<Resource[]> {
+    this.#refuseUnknownTypes([type]);
+    const context = { ...this.#searchContext(), isLenient: false };
+    const { entry = [] } = await searchPage(context, parseCondition(type, query));
+    return entry.flatMap(({ resource, search }) =>
+      search?.mode === 'match' && resource !== undefined ? [resource] : [],
+    );
+  }
+
+  #refuseUnknownTypes(types: readonly string[]): void {
+    if (!types.every((type) => this.#definitions.resourceTypes.has(type)))
+      throw new AppError('not-found', 'There is no such resource type in R4.');
   }
 
   /** All or nothing: what fails leaves nothing behind, and nothing is anchored before all is stored. */
-  override async withTransaction<R>(
-    callback: (repository: this) => Promise<R>,
-    options?: TransactionOptions,
+  async withTransaction<R>(
+    callback: (repository: CareRepository) => Promise<R>,
+    options: { readonly serializable: boolean },
   ): Promise<R> {
     if (this.#isInTransaction) return callback(this);
     const attempt = async (): Promise<R> => {
       const pending = pendingStore(this.#deps);
       const inside = new CareRepository(this.#deps, this.#definitions, this.#scope, this.isLenient, pending);
-      const result = await callback(translatingErrors(inside) as this);
+      const result = await callback(inside);
       await pending.commit();
       return result;
     };
     const run = () => retryingConflicts(attempt);
     // A conditional write must not race another one to the same condition.
-    return options?.serializable === true ? this.#deps.serialise(run) : run();
+    return options.serializable ? this.#deps.serialise(run) : run();
   }
 
   async #update(
     resource: Resource,
     existing: SealedRecord | undefined,
-    options: UpdateResourceOptions | undefined,
+    preconditions: Preconditions,
     kind: WriteKind,
   ): Promise<Resource> {
-    await this.#checkIfMatch(existing, options?.ifMatch, kind);
+    await this.#check(existing, preconditions, kind);
     if (existing !== undefined && !existing.deleted) {
       if (isRedactedView(resource)) await this.#refuseIfView(existing);
       const current = await this.#peek(existing, kind);
@@ -300,21 +232,18 @@ export class CareRepository extends FhirRepository {
       : undefined;
   }
 
-  /**
-   * RFC 9110 section 13.1.1: the write is for the version that the caller has seen. To who may neither see nor change it, a
-   * record is as absent as one that never was.
-   */
-  async #checkIfMatch(
+  async #check(
     record: SealedRecord | undefined,
-    ifMatch: string | undefined,
+    preconditions: Preconditions,
     kind: Interaction,
   ): Promise<void> {
-    if (ifMatch === undefined) return;
-    const isNamed = record !== undefined && !record.deleted && String(record.key.version) === ifMatch;
-    if (isNamed && ((await this.#mayTouch(record, kind)) || (await this.#mayTouch(record, 'read')))) return;
-    throw new AppError(
-      'precondition-failed',
-      'The resource has changed, or is not there. Read it again and repeat with its new ETag.',
+    const current = record?.deleted === true ? undefined : record;
+    await checkPreconditions(
+      preconditions,
+      current?.key.version,
+      async () =>
+        current !== undefined &&
+        ((await this.#mayTouch(current, kind)) || (await this.#mayTouch(current, 'read'))),
     );
   }
 
@@ -337,7 +266,7 @@ export class CareRepository extends FhirRepository {
       reader: this.#store,
       scope: this.#scope,
       isLenient: this.isLenient,
-      ignored: this.ignoredParameters,
+      ignored: [],
     };
   }
 }

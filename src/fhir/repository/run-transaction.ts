@@ -1,21 +1,11 @@
-import { getStatus, isOk, OperationOutcomeError } from '@medplum/core';
-import type {
-  Bundle,
-  BundleEntry,
-  OperationOutcome,
-  OperationOutcomeIssue,
-  Resource,
-} from '@medplum/fhirtypes';
+import type { Bundle, BundleEntry, OperationOutcomeIssue } from '@medplum/fhirtypes';
 import { AppError } from '../../shared/index.ts';
 import type { WorkQueue } from '../fhir-deps.ts';
 import { InvalidResourceError, LocatedError } from '../http/outcome.ts';
+import type { RunEntry } from './bundle-entries.ts';
 import type { CareRepository } from './care-repository.ts';
 import { wavesOf } from './transaction-order.ts';
-import { type ResolvedEntry, resolveConditions, resolveEntries } from './transaction-targets.ts';
-import { effectOf } from './write-effect.ts';
-
-/** Answers one entry as if it were a request of its own, inside the transaction. */
-export type RunEntry = (repository: CareRepository, entry: BundleEntry) => Promise<BundleEntry>;
+import { isCondition, type ResolvedEntry, resolveConditions, resolveEntries } from './transaction-targets.ts';
 
 /**
  * Bundles of more entries take turns: one is stored while the next is decided on, where several side by side would all come to
@@ -36,15 +26,14 @@ export async function runTransaction(
   const entries = bundle.entry ?? [];
   const inTurn: WorkQueue = entries.length > LARGE_ENTRIES ? largeBundles : (work) => work();
   return repository.withTransaction((inside) => inTurn(() => answerAll(inside, entries, run)), {
-    resourceTypes: [],
     serializable: entries.some(isConditionalWrite),
   });
 }
 
 /** What it does depends on a search, which another transaction must not make untrue meanwhile. */
 function isConditionalWrite({ request }: BundleEntry): boolean {
-  const isConditional = request?.ifNoneExist !== undefined || (request?.url ?? '').includes('?');
-  return isConditional && request?.method !== 'GET';
+  if (request === undefined || request.method === 'GET') return false;
+  return request.method === 'POST' ? request.ifNoneExist !== undefined : isCondition(request.url ?? '');
 }
 
 async function answerAll(
@@ -71,11 +60,10 @@ async function located(place: number, work: () => Promise<BundleEntry>): Promise
   try {
     return await work();
   } catch (error) {
-    const cause = error instanceof OperationOutcomeError ? (error.cause ?? error) : error;
-    if (cause instanceof InvalidResourceError)
-      throw new InvalidResourceError(cause.issues.map((issue) => withEntry(issue, place)));
-    if (cause instanceof AppError)
-      throw new LocatedError(cause.code, cause.message, `Bundle.entry[${place}]`, { cause });
+    if (error instanceof InvalidResourceError)
+      throw new InvalidResourceError(error.issues.map((issue) => withEntry(issue, place)));
+    if (error instanceof AppError)
+      throw new LocatedError(error.code, error.message, `Bundle.entry[${place}]`, { cause: error });
     throw error;
   }
 }
@@ -84,38 +72,4 @@ function withEntry(issue: OperationOutcomeIssue, place: number): OperationOutcom
   const within = (path: string) =>
     `Bundle.entry[${place}].resource.${path.replace(/^[A-Z]\w*\.?/, '')}`.replace(/\.$/, '');
   return { ...issue, expression: (issue.expression ?? ['']).map(within) };
-}
-
-/** R4 http, "update": nothing changed, so there is no new version; whoever counts wants to know. */
-const UNCHANGED: OperationOutcome = {
-  resourceType: 'OperationOutcome',
-  issue: [
-    {
-      severity: 'information',
-      code: 'informational',
-      details: { text: 'The resource was already as sent. It has no new version.' },
-    },
-  ],
-};
-
-/** An outcome of the router that is an error ends the transaction too. */
-export function responseEntry(
-  outcome: Parameters<typeof getStatus>[0],
-  resource: Resource | undefined,
-): BundleEntry {
-  if (!isOk(outcome)) throw new OperationOutcomeError(outcome);
-  const versionId = resource?.meta?.versionId;
-  const effect = effectOf(resource);
-  return {
-    ...(resource !== undefined && { resource }),
-    response: {
-      status: effect === 'created' ? '201' : String(getStatus(outcome)),
-      ...(effect === 'unchanged' && { outcome: UNCHANGED }),
-      ...(resource?.id !== undefined && {
-        location: `${resource.resourceType}/${resource.id}${versionId === undefined ? '' : `/_history/${versionId}`}`,
-      }),
-      ...(versionId !== undefined && { etag: `W/"${versionId}"` }),
-      ...(resource?.meta?.lastUpdated !== undefined && { lastModified: resource.meta.lastUpdated }),
-    },
-  };
 }

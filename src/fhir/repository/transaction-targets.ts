@@ -1,15 +1,16 @@
-import { parseSearchRequest } from '@medplum/core';
 import type { BundleEntry, Resource } from '@medplum/fhirtypes';
 import { AppError } from '../../shared/index.ts';
 import { isConditionalReference } from '../definitions/patient-compartment.ts';
 import type { CareRepository } from './care-repository.ts';
+import { onlyMatch, withIdOf } from './conditional-interactions.ts';
+import { segmentsOf, splitUrl } from './interactions.ts';
 import { assignedId, rewriteReferences } from './transaction-ids.ts';
 
 /** An entry as it is run. What it refers to by a search is looked up when all other writes are done (R4 http, "transaction"). */
 export type ResolvedEntry = { readonly entry: BundleEntry; readonly conditions: ReadonlySet<string> };
 
 type Target = { readonly entry: BundleEntry; readonly target?: string | undefined };
-type Finder = Pick<CareRepository, 'searchResources' | 'generateId'>;
+type Finder = Pick<CareRepository, 'matchesOf' | 'generateId'>;
 
 /**
  * Gives every entry the address that its request comes to, before anything is written, and makes whatever refers to an entry by
@@ -29,12 +30,12 @@ export async function resolveEntries(
 
 /** The entry with each of its conditional references made what it finds now; it has to find exactly one. */
 export async function resolveConditions(
-  repository: Pick<CareRepository, 'searchResources'>,
+  repository: Pick<CareRepository, 'matchesOf'>,
   { entry, conditions }: ResolvedEntry,
 ): Promise<BundleEntry> {
   const targets = new Map<string, string>();
   for (const condition of conditions) {
-    const match = await onlyMatch(repository, condition);
+    const match = await addressOfOnly(repository, condition);
     if (match === undefined)
       throw new AppError(
         'precondition-failed',
@@ -56,8 +57,8 @@ async function targetOf(
   const method = entry.request?.method;
   if (method === 'POST') return createTarget(repository, plain, created);
   if (method !== 'PUT' && method !== 'PATCH' && method !== 'DELETE') return { entry };
-  if (!url.includes('?')) return { entry: plain, target: url };
-  const match = (await onlyMatch(repository, url)) ?? created.get(url);
+  if (!isCondition(url)) return { entry: plain, target: splitUrl(url).path };
+  const match = (await addressOfOnly(repository, url)) ?? created.get(url);
   if (match !== undefined) return { entry: at(plain, match), target: match };
   if (method !== 'PUT' || plain.resource === undefined || plain.resource.id !== undefined)
     return { entry: plain };
@@ -76,7 +77,7 @@ async function createTarget(
     return fullUrl === undefined ? { entry } : putNew(repository, entry, undefined, created);
   }
   const condition = `${request.url}?${request.ifNoneExist}`;
-  const match = (await onlyMatch(repository, condition)) ?? created.get(condition);
+  const match = (await addressOfOnly(repository, condition)) ?? created.get(condition);
   if (match === undefined) return putNew(repository, entry, condition, created);
   return { entry: { ...entry, request: { method: 'GET', url: match } }, target: match };
 }
@@ -90,11 +91,12 @@ function putNew(
   const id = assignedId(entry) ?? repository.generateId();
   const target = `${entry.resource?.resourceType}/${id}`;
   if (condition !== undefined) created.set(condition, target);
+  const isUpdate = entry.request?.method === 'PUT';
   return {
     entry: {
       ...entry,
       resource: { ...entry.resource, id } as Resource,
-      request: { method: 'PUT', url: target },
+      request: { ...(isUpdate && entry.request), method: 'PUT', url: target },
     },
     target,
   };
@@ -102,31 +104,26 @@ function putNew(
 
 function at(entry: BundleEntry, target: string): BundleEntry {
   const id = target.slice(target.indexOf('/') + 1);
-  if (entry.request?.method === 'PUT' && (entry.resource?.id ?? id) !== id)
-    throw new AppError(
-      'invalid-request',
-      'The id in the resource is not that of the resource the search finds.',
-    );
   const isPut = entry.request?.method === 'PUT' && entry.resource !== undefined;
   return {
     ...entry,
-    ...(isPut && { resource: { ...entry.resource, id } as Resource }),
+    ...(isPut && { resource: withIdOf({ id }, entry.resource as Resource) }),
     request: { ...entry.request, url: target } as BundleEntry['request'],
   } as BundleEntry;
 }
 
+/** Whether the address of a write names no resource by its id, so that a search has to find it. */
+export function isCondition(url: string): boolean {
+  return segmentsOf(splitUrl(url).path).length < 2;
+}
+
 /** The address of the one resource that a search (`Patient?identifier=1`) finds for who asks; undefined when there is none. */
-async function onlyMatch(
-  repository: Pick<CareRepository, 'searchResources'>,
+async function addressOfOnly(
+  repository: Pick<CareRepository, 'matchesOf'>,
   condition: string,
 ): Promise<string | undefined> {
-  const { sortRules: _unsorted, ...search } = parseSearchRequest(plainUrl(condition));
-  const [match, second] = await repository.searchResources({ ...search, count: 2 });
-  if (second !== undefined)
-    throw new AppError(
-      'precondition-failed',
-      'A condition finds more than one resource. Make it more selective.',
-    );
+  const { path, query } = splitUrl(condition);
+  const match = await onlyMatch(repository, { type: segmentsOf(path).join('/'), query });
   return match && `${match.resourceType}/${match.id}`;
 }
 
@@ -176,6 +173,11 @@ function withReferences(entry: BundleEntry, targets: ReadonlyMap<string, string>
   return { entry: { ...entry, resource }, conditions };
 }
 
+/** An entry of a batch cannot refer to another: there is no order among them (R4 http, "batch"). */
+export function refuseDangling(entry: BundleEntry): void {
+  withReferences(entry, new Map());
+}
+
 /** Nobody could ever follow it: such a name means something within its own bundle alone. */
 function danglingError(): AppError {
   return new AppError(
@@ -184,12 +186,9 @@ function danglingError(): AppError {
   );
 }
 
-/** As the router reads it: `/Patient//1/` is `Patient/1`. */
+/** As it is read when it is run: `/Patient//1/` is `Patient/1`. */
 function plainUrl(url: string): string {
-  const [path = '', query] = url.split(/\?(.*)/s);
-  const plain = path
-    .split('/')
-    .filter((segment) => segment !== '')
-    .join('/');
-  return query === undefined ? plain : `${plain}?${query}`;
+  const { path, query } = splitUrl(url);
+  const plain = segmentsOf(path).join('/');
+  return query === '' ? plain : `${plain}?${query}`;
 }

@@ -76,6 +76,28 @@ export function parseSearchQuery(types: readonly string[], search: string | URLS
   };
 }
 
+/**
+ * Reads the condition of a write (R4 http, "conditional update"). Without a single value to look for it would be met by
+ * whatever happens to be the only record.
+ */
+export function parseCondition(type: string, search: string): SearchQuery {
+  const { filters } = parseSearchQuery([type], search);
+  const hasValue = ({ value }: SearchFilter) => value.split(',').every((one) => /[^|$]/.test(one));
+  if (filters.length === 0 || !filters.every(hasValue))
+    throw new AppError(
+      'precondition-failed',
+      'A condition names search parameters, each with a value: identifier=system|value.',
+    );
+  return { ...parseSearchQuery([type], '_total=none&_count=2'), filters };
+}
+
+/** Refuses what an interaction other than a search does not have: it would be passed over without a word. */
+export function checkParameters(search: string, allowed: readonly string[]): void {
+  for (const [name] of new URLSearchParams(search))
+    if (!IGNORED.has(name) && !allowed.includes(name))
+      throw badSearch(`${name.slice(0, 64)} is no parameter of this interaction.`);
+}
+
 const RESULT_PARAMETERS = new Set([
   '_sort',
   '_count',
