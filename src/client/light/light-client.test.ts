@@ -10,14 +10,9 @@ import {
   GENESIS_TIME_MS,
   makeChain,
 } from '../../ledger/consensus/testing/consortium-chain.ts';
-import {
-  makeLightBlock,
-  type SigningValidator,
-  signingValidator,
-} from '../../ledger/consensus/testing/light-chain.ts';
+import { type SigningValidator, signingValidator } from '../../ledger/consensus/testing/light-chain.ts';
 import {
   chainIdOf,
-  consensusChainName,
   headerHash,
   type LightBlock,
   trustConsortium,
@@ -326,40 +321,6 @@ describe('a fork', () => {
     assert.ok(verdict.ok);
     const { height, signedBoth, signedBothPower, totalPower } = verdict.value.fork;
     assert.deepEqual([height, signedBoth.length, signedBothPower, totalPower], [11, 4, 40, 40]);
-  });
-
-  test('is not made by whoever has only keys of their own', () => {
-    const own = { chainName: consensusChainName(GENESIS), height: LENGTH, timeMs: NOW_MS };
-    const mine = [signingValidator('mallory', 40)];
-    const [first, second] = [1, 2].map((one) =>
-      makeLightBlock({ ...own, validators: mine, appHash: sha256(Uint8Array.of(one)) }),
-    ) as [LightBlock, LightBlock];
-    const refused = (path: readonly LightBlock[], other: LightBlock): unknown => {
-      const verdict = verifyForkEvidence(formatForkEvidence(GENESIS, { path, blocks: [first, other] }) ?? '');
-      return verdict.ok || verdict.error;
-    };
-    assert.equal(refused([first], second), 'trusted-power-missing');
-    assert.equal(refused([], second), 'chain-empty');
-    assert.equal(refused([steady[LENGTH - 1] as LightBlock], first), 'not-by-its-validators');
-  });
-
-  test('by a third of the validators with strangers is proven too, and names nobody who signed once', async () => {
-    const [turncoat, other] = FOUNDERS as [SigningValidator, SigningValidator];
-    const set = [turncoat, other, signingValidator('stranger', 40)];
-    const lunatic = makeChain({ genesis: GENESIS, validatorsAt: () => set, length: LENGTH });
-    const abstains = makeChain({
-      genesis: GENESIS,
-      validatorsAt: () => FOUNDERS,
-      length: LENGTH,
-      vote: (_, __, { publicKey }) => (toHex(publicKey) === toHex(other.publicKey) ? 'absent' : 'commit'),
-    });
-    const error = await refusal(verify([sourceOf('a', abstains), sourceOf('b', lunatic)]));
-    const found = error.cause as ForkFound;
-    const verdict = verifyForkEvidence(formatForkEvidence(GENESIS, found) ?? '');
-    assert.ok(verdict.ok);
-    const { kind, signedBoth, conflictingPower } = verdict.value.fork;
-    assert.deepEqual([kind, signedBoth.length, conflictingPower], ['lunatic', 1, 20]);
-    assert.match(verdict.value.statements.join('\n'), /20 of 40 is under the second/);
   });
 
   test('is noticed by whoever comes back to a pinned block, also with one source', async () => {

@@ -1,3 +1,3 @@
 export { createWitness, type WatchedLog, type Witness } from './witness.ts';
-export { openWitnessFolder, type WitnessFolder } from './witness-folder.ts';
+export { openWitnessFolder } from './witness-folder.ts';
 export { startWitnessServer } from './witness-server.ts';
