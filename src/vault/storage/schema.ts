@@ -4,8 +4,8 @@ export const LIVE = 1;
 export const TOMBSTONE = 2;
 
 /**
- * The tables of a vault. In the clear: resource type, version, time, and which key; ids, subjects and search values are
- * keyed hashes; the rest is ciphertext. `rkey` is the keyed hash of (type, id); `rid` a number for joins.
+ * The tables of a vault. In the clear: resource type, version, time, and which key, of which category and epoch; ids, subjects
+ * and search values are keyed hashes; the rest is ciphertext (docs/security.md, "What is not"). `rkey` is the keyed hash of (type, id); `rid` a number for joins.
  */
 const TABLES = [
   'CREATE TABLE IF NOT EXISTS keyring (slot INTEGER PRIMARY KEY, wrapped BLOB NOT NULL)',
