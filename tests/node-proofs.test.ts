@@ -25,6 +25,7 @@ import {
   transactionId,
 } from '../src/ledger/index.ts';
 import { auditNode } from '../src/node/admin/audit.ts';
+import { importBundle } from '../src/node/admin/import.ts';
 import {
   createWitness,
   type NodeFinding,
@@ -35,6 +36,7 @@ import {
 import { initWitnessState } from '../src/node/witness/witness-state.ts';
 import { AppError, fromHex, toHex } from '../src/shared/index.ts';
 import { startTestNode, type TestNode } from './node-fixture.ts';
+import { bundleOf } from './support/reference-node.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'careledger-node-proofs-'));
 let node: TestNode;
@@ -102,7 +104,12 @@ test('a write that the ledger does not take is told to be stored, is counted, an
       ['late'],
     );
     assert.equal(await gauge('careledger_records_left_over'), 1);
-    assert.match(await notes(), /1 stored versions are not on the ledger yet/);
+    const bundle = bundleOf([{ resourceType: 'Patient', id: 'late' }]);
+    await assert.rejects(importBundle(node.node.runtime, bundle), {
+      code: 'timeout',
+      message: /^The version is stored here/,
+    });
+    assert.match(await notes(), /2 stored versions are not on the ledger yet/);
   } finally {
     engine.submit = submit;
   }

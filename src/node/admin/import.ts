@@ -1,5 +1,5 @@
 import { toIdempotentBundle } from '../../fhir/index.ts';
-import { AppError, toHex } from '../../shared/index.ts';
+import { AppError, type ErrorCode, toHex } from '../../shared/index.ts';
 import type { NodeSession } from '../auth/token-endpoint.ts';
 import type { PartsOfNode } from '../runtime.ts';
 
@@ -27,6 +27,12 @@ export function custodianSession({ custodian }: PartsOfNode<'custodian'>): NodeS
 const MAX_ATTEMPTS = 5;
 const CONFLICT = 409;
 const PRECONDITION_FAILED = 412;
+/** What the node could not do now, which is no fault of the bundle. */
+const NOT_NOW = new Map<number, ErrorCode>([
+  [503, 'busy'],
+  [504, 'timeout'],
+  [507, 'disk-full'],
+]);
 
 /** Takes a Bundle in as one transaction. Resources keep their ids, so that importing it again changes nothing. */
 export async function importBundle(
@@ -42,7 +48,7 @@ export async function importBundle(
     if (reply.status < 400) return countResults(answer);
     // Bundles that are taken in side by side may share a resource; who came second tries again on what is there now.
     const isConflict = reply.status === CONFLICT || reply.status === PRECONDITION_FAILED;
-    if (!isConflict || attempt === MAX_ATTEMPTS) throw new AppError('invalid-resource', outcomeText(answer));
+    if (!isConflict || attempt === MAX_ATTEMPTS) throw refusalOf(reply.status, answer);
   }
 }
 
@@ -70,6 +76,12 @@ function bodyOf(body: string | Uint8Array | undefined): Json {
   return text === '' ? {} : (JSON.parse(text) as Json);
 }
 
+function refusalOf(status: number, answer: Json): AppError {
+  const code = NOT_NOW.get(status);
+  if (code !== undefined) return new AppError(code, outcomeText(answer));
+  return new AppError('invalid-resource', `The bundle was refused. ${outcomeText(answer)}`);
+}
+
 /** Where and why the bundle was refused, as the FHIR side told it. */
 function outcomeText(outcome: Json): string {
   const issues = Array.isArray(outcome.issue) ? (outcome.issue as Json[]) : [];
@@ -78,7 +90,7 @@ function outcomeText(outcome: Json): string {
     const place = Array.isArray(issue.expression) ? `${(issue.expression as string[])[0]}: ` : '';
     return `${place}${String(details?.text ?? issue.diagnostics ?? issue.code)}`;
   });
-  return `The bundle was refused. ${texts.join(' ')}`;
+  return texts.join(' ');
 }
 
 function countResults(answer: Json): ImportResult {
