@@ -259,6 +259,45 @@ test('a Binary that says nothing of whose it is: the patients of the documents t
   assert.deepEqual(await seen(OUTSIDER), [], 'a document that somebody writes opens nothing');
 });
 
+test('what comes before the record that says whose it is: the patients of that one can deny from then on', async () => {
+  const early: [string, Record<string, unknown>][] = [
+    ['Observation/early', { ...COUNT, encounter: reference('Encounter/late'), valueString: CANARY }],
+    ['Provenance/early', { ...LINKED['Provenance/note'], target: [reference('Encounter/late')] }],
+    ['DiagnosticReport/early', { ...COUNT, result: [reference('Observation/early')] }],
+    ['Observation/ring', { ...COUNT, hasMember: [reference('Observation/ring2')] }],
+    [
+      'Observation/ring2',
+      { ...COUNT, hasMember: [reference('Observation/ring'), reference('Encounter/late')] },
+    ],
+  ];
+  for (const [key, content] of early) assert.equal(await put(key, content), 201, key);
+  deny('p1');
+  for (const [key] of early) assert.equal(await isSeen(CLINICIAN, key), true, `${key}, nobody’s`);
+  world.consents.clear();
+  const late = { status: 'finished', class: { code: 'AMB' }, subject: reference('Patient/p1') };
+  assert.equal(await put('Encounter/late', late), 201);
+  permit('p1');
+  for (const [key] of early) assert.equal(await isSeen(OUTSIDER, key), false, `${key} is not opened by it`);
+  deny('p1');
+  for (const [key, content] of early) {
+    assert.equal(await isSeen(CLINICIAN, key), false, key);
+    const history = await world.send(CLINICIAN, 'GET', `/${key}/_history`);
+    assert.ok(!history.body.includes('"versionId":"1"'), key);
+    assert.ok((await put(key, { ...content, language: 'en' })) >= 400, key);
+  }
+});
+
+test('a record that is linked to one patient waits for the other', async () => {
+  const target = [reference('DocumentReference/d1'), reference('DocumentReference/later')];
+  assert.equal(await put('Provenance/half', { ...LINKED['Provenance/note'], target }), 201);
+  permit('p1');
+  assert.equal(await isSeen(OUTSIDER, 'Provenance/half'), true);
+  assert.equal(await put('DocumentReference/later', note('p2')), 201);
+  assert.equal(await isSeen(OUTSIDER, 'Provenance/half'), false);
+  permit('p2');
+  assert.equal(await isSeen(OUTSIDER, 'Provenance/half'), true);
+});
+
 test('a record elsewhere, or that is not there, says nothing of whose it is', async () => {
   const context = reference('http://elsewhere/fhir/DocumentReference/d1');
   assert.equal(

@@ -7,7 +7,7 @@ import {
   labelsOfLevel,
   labelsOfSecurity,
 } from './label-table.ts';
-import { isStoredName } from './named-patients.ts';
+import { isStoredMark } from './named-patients.ts';
 import {
   codingsOf,
   forEachObject,
@@ -160,7 +160,7 @@ export function readStoredLabels(stored: readonly string[]): LabelAssignment {
   const own = new Set<string>();
   const parts = new Set<string>();
   for (const text of stored) {
-    if (text === 'general' || isStoredName(text)) continue;
+    if (text === 'general' || isStoredMark(text)) continue;
     const isPart = text.startsWith(PART_PREFIX);
     const name = isPart ? text.slice(PART_PREFIX.length) : text;
     const labels = SENSITIVITY_LABELS.includes(name)

@@ -19,9 +19,24 @@ export function toStoredNames({ others, isSubjectsOwn }: NamedPatients): string[
   return others.map((id) => (isSubjectsOwn ? TAKES_PART : IS_ABOUT) + id);
 }
 
-/** Whether a stored label is a mark of this kind rather than a label. */
-export function isStoredName(text: string): boolean {
+/** Whether a stored label is a mark rather than a label. */
+export function isStoredMark(text: string): boolean {
+  return isStoredName(text) || text.startsWith(WAITS_FOR);
+}
+
+function isStoredName(text: string): boolean {
   return text.startsWith(TAKES_PART) || text.startsWith(IS_ABOUT);
+}
+
+const WAITS_FOR = 'waits:';
+
+/** Marks for records (`Encounter/1`) that say whose this one is, and that were nobody's, or not there, when it was written. */
+export function toStoredWaits(references: readonly string[]): string[] {
+  return references.map((reference) => WAITS_FOR + reference);
+}
+
+export function readStoredWaits(stored: readonly string[]): string[] {
+  return stored.flatMap((text) => (text.startsWith(WAITS_FOR) ? text.slice(WAITS_FOR.length) : []));
 }
 
 /** Reads the marks among stored labels. */

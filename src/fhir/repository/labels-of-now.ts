@@ -1,5 +1,5 @@
 import type { RecordReader, SealedRecord } from '../../vault/index.ts';
-import { isStoredName } from '../labels/index.ts';
+import { isStoredMark } from '../labels/index.ts';
 
 const NEWEST_VERSIONS = 100;
 type Reader = Pick<RecordReader, 'read' | 'history'>;
@@ -47,7 +47,7 @@ async function newestAbout(
  */
 function underLabelsOf(current: SealedRecord | undefined, record: SealedRecord): SealedRecord {
   const added = (current?.labels ?? []).filter(
-    (label) => !isStoredName(label) && !record.labels.includes(label),
+    (label) => !isStoredMark(label) && !record.labels.includes(label),
   );
   return added.length === 0 ? record : { ...record, labels: [...record.labels, ...added] };
 }

@@ -19,9 +19,13 @@ const LINKS: Readonly<Record<string, string>> = {
 };
 
 const MAX_LINKS = 5000;
+const NAME = /^[A-Z][A-Za-z]*\/[A-Za-z0-9.-]{1,64}$/;
 
-/** A record's patients and the labels that it takes on. */
-export type LinkedPlacement = Placement & { readonly labels: readonly string[] };
+/** A record's patients, the labels that it takes on, and the records that may say more of both once they are somebody's. */
+export type LinkedPlacement = Placement & {
+  readonly labels: readonly string[];
+  readonly waits: readonly string[];
+};
 
 /**
  * Puts a record under the patients of the stored records that it is linked to, beside those that it names itself. What then is
@@ -34,7 +38,7 @@ export async function placeWithLinked(
   ownBase: string,
 ): Promise<LinkedPlacement> {
   const linked = await placedBy(store, resource, own, linksOf(resource, ownBase));
-  if (linked.subject !== null || !speaksOfPatients(resource)) return linked;
+  if (linked.subject !== null || !speaksOfPatients(resource.resourceType)) return linked;
   return placedBy(store, resource, own, allLinksOf(resource, ownBase));
 }
 
@@ -53,7 +57,7 @@ function allLinksOf(resource: Resource, ownBase: string): string[] {
   return [...new Set([...localReferencesOf(content, ownBase), ...copies])];
 }
 
-function speaksOfPatients({ resourceType }: Resource): boolean {
+function speaksOfPatients(resourceType: string): boolean {
   return isPatientCompartmentType(resourceType) || !isSharedType(resourceType);
 }
 
@@ -63,24 +67,31 @@ async function placedBy(
   own: Placement,
   links: readonly string[],
 ): Promise<LinkedPlacement> {
-  const targets = (await storedOf(store, links)).filter(({ subject }) => subject !== null);
-  if (targets.length === 0) return { ...own, labels: [] };
-  return { ...withPatientsOf(own, targets), labels: labelsOfAll(resource, targets) };
+  const targets: SealedRecord[] = [];
+  const waits: string[] = [];
+  for (const [type, id] of namesAmong(links)) {
+    const target = await store.read(type, id);
+    if (target !== undefined && patientsOf(target).length > 0) targets.push(target);
+    else if (speaksOfPatients(type)) waits.push(`${type}/${id}`);
+  }
+  if (targets.length === 0) return { ...own, labels: [], waits };
+  return { ...withPatientsOf(own, targets), labels: labelsOfAll(resource.resourceType, targets), waits };
 }
 
-async function storedOf(store: Pick<RecordStore, 'read'>, links: readonly string[]): Promise<SealedRecord[]> {
-  const names = links.map((link) => link.split('/')).filter((name) => name.length === 2);
+function namesAmong(links: readonly string[]): [string, string][] {
+  const names = links.filter((link) => NAME.test(link)).map((link) => link.split('/') as [string, string]);
   if (names.length > MAX_LINKS)
     throw new AppError(
       'too-many',
       `A resource that names no patient refers to at most ${MAX_LINKS} records here.`,
     );
-  const records: SealedRecord[] = [];
-  for (const [type = '', id = ''] of names) {
-    const target = await store.read(type, id);
-    if (target !== undefined) records.push(target);
-  }
-  return records;
+  return names;
+}
+
+/** The subject of a record first, then the others whom it names. */
+export function patientsOf({ subject, labels }: SealedRecord): string[] {
+  const { others } = readStoredNames(labels);
+  return subject === null ? [...others] : [subject, ...others];
 }
 
 function withPatientsOf(own: Placement, targets: readonly SealedRecord[]): Placement {
@@ -93,12 +104,14 @@ function withPatientsOf(own: Placement, targets: readonly SealedRecord[]): Place
   return { subject, named: { others: [...others].sort(), isSubjectsOwn } };
 }
 
-function placementOf({ subject, labels }: SealedRecord): Placement {
-  return { subject, named: readStoredNames(labels) };
+function placementOf(record: SealedRecord): Placement {
+  const [subject = null, ...others] = patientsOf(record);
+  const { isSubjectsOwn } = readStoredNames(record.labels);
+  return { subject, named: { others, isSubjectsOwn: isSubjectsOwn && record.subject !== null } };
 }
 
 /** What all targets are, the record is. A Binary is shown whole or not at all, so that what parts of its context are counts too. */
-function labelsOfAll({ resourceType }: Resource, targets: readonly SealedRecord[]): string[] {
+export function labelsOfAll(resourceType: string, targets: readonly SealedRecord[]): string[] {
   const [first, ...more] = targets.map(({ labels }) => {
     const { own, parts } = readStoredLabels(labels);
     return resourceType === 'Binary' ? [...own, ...parts] : own;

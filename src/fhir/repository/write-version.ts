@@ -11,13 +11,15 @@ import {
   type NamedPatients,
   readStoredLabels,
   readStoredNames,
+  readStoredWaits,
   toStoredLabels,
   toStoredNames,
+  toStoredWaits,
 } from '../labels/index.ts';
 import { tokensOfResource } from '../search/value-tokens.ts';
 import { denialError } from './denial.ts';
+import { tokensOfNamedBinaries } from './later-links.ts';
 import { placeWithLinked } from './linked-records.ts';
-import { tokensOfNamedBinaries } from './named-binaries.ts';
 import type { RecordStore } from './record-store.ts';
 
 export type WriteContext = {
@@ -43,7 +45,7 @@ export async function writeVersion(
   if (issues.length > 0) throw new InvalidResourceError(issues);
   const ownBase = context.deps.baseUrl();
   const placement = context.definitions.compartment.placementOf(next, ownBase);
-  const { subject, named, labels } = await placeWithLinked(context.store, next, placement, ownBase);
+  const { subject, named, labels, waits } = await placeWithLinked(context.store, next, placement, ownBase);
   const inheritedLabels = [...labels, ...(await labelsOfDefining(context, next))];
   const verdict = await context.deps.gate.permitWrite(
     context.scope.session,
@@ -61,7 +63,7 @@ export async function writeVersion(
   );
   promiseOf(context.scope, verdict);
   if (verdict.outcome === 'denied') throw denialError(verdict.code);
-  await store(context, next, { subject, ...storedLabels(verdict.labels, named), deleted: false });
+  await store(context, next, { subject, ...storedLabels(verdict.labels, named, waits), deleted: false });
   return next;
 }
 
@@ -91,7 +93,7 @@ export async function writeTombstone(
   const tombstone = stamp(context, { resourceType, id } as Resource, existing);
   await store(context, tombstone, {
     subject: existing.subject,
-    ...storedLabels(readStoredLabels(existing.labels), named),
+    ...storedLabels(readStoredLabels(existing.labels), named, readStoredWaits(existing.labels)),
     deleted: true,
   });
 }
@@ -101,10 +103,10 @@ function promiseOf(scope: RequestScope, verdict: WritePermitted<string> | Denied
   scope.promises.push(verdict.promise, ...(verdict.outcome === 'permitted' ? verdict.otherPromises : []));
 }
 
-/** Labels, the marks of patients named beside them, and the category that the labels alone give. */
-function storedLabels(assigned: LabelAssignment, named: NamedPatients) {
+/** Labels, the marks of patients named beside them and of what the record waits for, and the category that the labels alone give. */
+function storedLabels(assigned: LabelAssignment, named: NamedPatients, waits: readonly string[]) {
   const { labels, category } = toStoredLabels(assigned);
-  return { labels: [...labels, ...toStoredNames(named)], category };
+  return { labels: [...labels, ...toStoredNames(named), ...toStoredWaits(waits)], category };
 }
 
 function nextVersion(
