@@ -53,6 +53,20 @@ describe('on a real PostgreSQL', {
     await world.remove();
   });
 
+  test('a node that has not heard that its lock broke writes nothing over another', async () => {
+    const url = await postgres.createDatabase();
+    const world = await createVaultWorld('postgres not heard', url);
+    const beside = new pg.Client({ connectionString: url });
+    await beside.connect();
+    await beside.query("UPDATE holder SET token = 'of another'");
+    await assert.rejects(world.vault.put(sampleWrite('after')), { code: 'unavailable' });
+    const { rows } = await beside.query('SELECT rid FROM records');
+    assert.deepEqual(rows, []);
+    await assert.rejects(world.vault.read('Observation', 'after'), { code: 'unavailable' });
+    await beside.end();
+    await world.remove();
+  });
+
   test('a node whose lock broke takes it again before it goes on', async () => {
     const url = await postgres.createDatabase();
     const world = await createVaultWorld('postgres lock again', url);

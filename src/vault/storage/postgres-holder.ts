@@ -57,10 +57,12 @@ export class DatabaseHolder {
     this.#refuseOther((answers as pg.QueryResult[])[1]?.rows[0]?.token);
   }
 
-  release(): void {
+  async release(): Promise<void> {
     this.#isReleased = true;
     const held = this.#lock;
     this.#lock = undefined;
+    // The server may hear late that a connection has ended; the next to open the database should not have to wait for it.
+    await held?.query('SELECT pg_advisory_unlock($1::bigint)', [LOCK_NUMBER]).catch(() => undefined);
     held?.release(true);
   }
 

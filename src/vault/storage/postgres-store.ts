@@ -59,7 +59,7 @@ export async function openPostgresStore(url: string): Promise<SqlStore> {
     integrity: async () => [],
     close: () =>
       inTurn(async () => {
-        holder.release();
+        await holder.release();
         await pool.end();
       }),
   };
