@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import type { Bundle } from '@medplum/fhirtypes';
 import { activeConsent, actor, concept, fhirConsent, SYSTEM } from './consent/fhir-consent.ts';
@@ -218,6 +219,27 @@ test('search by each type of parameter, with prefixes and modifiers', async () =
   await among('subject:Patient.name=angs', ['o1']);
   await among('patient.birthdate=1990', ['o2']);
   await among('_has:Observation:patient:value-quantity=gt80', ['s2'], 'Patient');
+  await send(
+    'PUT',
+    '/Patient/s3',
+    patient('s3', {
+      name: [{ family: 'Comma, Bar|Dollar$' }],
+      identifier: [{ system: 'urn:s', value: 'A|1' }],
+    }),
+  );
+  for (const query of [
+    'identifier=A\\|1',
+    'identifier=urn:s|A\\|1',
+    'family=comma\\, bar\\|dollar\\$',
+    'family:exact=x,Comma\\, Bar\\|Dollar\\$',
+  ])
+    assert.deepEqual(ids(await send('GET', `/Patient?${query}`)), ['s3'], query);
+  assert.deepEqual(ids(await send('GET', '/Patient?identifier=A|1')), []);
+  await among('date=2026-03-01T10:00Z', ['o1']);
+  await among('date=2026-03-01T10:00', ['o1']);
+  await among('date=2026-03-01T11:00%2B01:00', ['o1']);
+  await among('date=2026-03-01T11:00:00+01:00', ['o1']);
+  await among('date=2026-03-01T09:59Z', []);
   assert.equal((await send('GET', '/Patient?nonsense=1')).status, 400);
   assert.equal(
     (await send('GET', '/Patient?nonsense=1', undefined, { prefer: 'handling=lenient' })).status,
@@ -225,6 +247,61 @@ test('search by each type of parameter, with prefixes and modifiers', async () =
   );
   assert.equal((await send('GET', '/Patient?name:text=x')).status, 400);
   assert.equal((await send('GET', '/Observation?date=yesterday')).status, 400);
+});
+
+test('what a search does not have is refused by name, and what is passed over is not in its link', async () => {
+  for (const query of [
+    '_sort:desc=_id',
+    '_count:missing=true',
+    '_include:recurse=Patient:organization',
+    '_include=Nonsense:x',
+    '_include=Patient:nonsense',
+    '_type=Patient',
+    '_contained=true',
+    '_id:missing=true',
+    '_id:not=x',
+    '_lastUpdated:missing=true',
+    'general-practitioner:Nonsense.name=x',
+    '_has:Nonsense:patient:code=x',
+  ])
+    assert.equal((await send('GET', `/Patient?${query}`)).status, 400, query);
+  const lenient = { prefer: 'handling=lenient' };
+  const passed = await send('GET', '/Patient?_contained=true&name=angs&nonsense=1', undefined, lenient);
+  const [self] = (passed.json as unknown as Bundle).link ?? [];
+  assert.equal(self?.url, 'http://test/fhir/R4/Patient?name=angs');
+  const end = '_has:Observation:patient:nonsense=1';
+  assert.equal((await send('GET', `/Patient?${end}`, undefined, lenient)).status, 400);
+});
+
+test('a search for too much is refused before it is tried', async () => {
+  const dates = Array.from({ length: 300 }, (_, at) => `gt19${10 + (at % 90)}-03-04T10:11:12Z`).join(',');
+  const search = (text: string) => send('POST', '/Observation/_search', text);
+  assert.equal((await search(Array.from({ length: 50 }, () => `date=${dates}`).join('&'))).status, 413);
+  assert.equal((await search(`date=${dates}`)).status, 413);
+  const codes = (count: number) => `code=${Array.from({ length: count }, (_, at) => at).join(',')}`;
+  assert.equal((await search(codes(500))).status, 200);
+  assert.equal((await search(codes(501))).status, 413);
+});
+
+test('pages of a sorted search go on after what was shown last, whatever is written meanwhile', async () => {
+  await send('PUT', '/Patient/so', patient('so'));
+  const put = (id: string) => send('PUT', `/Observation/${id}`, observation(id, 'so'));
+  for (const id of ['so3', 'so5', 'so7', 'so9']) await put(id);
+  const page = async (url: string) => {
+    const bundle = (await send('GET', url)).json as unknown as Bundle;
+    const next = bundle.link?.find(({ relation }) => relation === 'next')?.url ?? '';
+    return {
+      found: (bundle.entry ?? []).map(({ resource }) => resource?.id),
+      next: next.replace('http://test/fhir/R4', ''),
+    };
+  };
+  const first = await page('/Observation?patient=so&_sort=_id&_count=2');
+  assert.deepEqual(first.found, ['so3', 'so5']);
+  await put('so1');
+  assert.deepEqual((await page(first.next)).found, ['so7', 'so9'], 'nothing comes twice');
+  await send('DELETE', '/Observation/so1');
+  await send('DELETE', '/Observation/so3');
+  assert.deepEqual((await page(first.next)).found, ['so7', 'so9'], 'nothing is left out');
 });
 
 test('includes, sorting, summaries and compartments', async () => {
@@ -415,10 +492,30 @@ test('a conditional create by an outsider is no test of existence', async () => 
 
 test('the capability statement names what the dispatcher does', async () => {
   const statement = (await world.send(OUTSIDER, 'GET', '/metadata')).json as unknown as {
-    rest: { resource: { type: string; searchParam: { name: string }[] }[] }[];
+    software: { version: string };
+    rest: {
+      resource: {
+        type: string;
+        searchRevInclude: string[];
+        searchParam: { name: string; documentation: string }[];
+      }[];
+    }[];
   };
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+  assert.equal(statement.software.version, version);
   const types = statement.rest[0]?.resource ?? [];
   assert.ok(types.length > 140);
+  const ofPatient = types.find(({ type }) => type === 'Patient');
+  assert.ok(ofPatient?.searchRevInclude.includes('Observation:subject'));
+  for (const { name, documentation } of ofPatient?.searchParam ?? []) {
+    const listed = [...documentation.matchAll(/:(\w+)/g)].map(([, modifier]) => modifier as string);
+    for (const modifier of ['missing', 'exact', 'contains', 'identifier', 'Organization', 'above']) {
+      const reply = await send('GET', `/Patient?${name}:${modifier}=true&_count=0`);
+      const isListed =
+        listed.includes(modifier) || (modifier === 'Organization' && documentation.includes('[type]'));
+      assert.equal(reply.status, isListed ? 200 : 400, `${name}:${modifier}`);
+    }
+  }
   for (const { type, searchParam } of types.slice(0, 20)) {
     assert.equal((await send('GET', `/${type}?_count=1`)).status, 200, type);
     for (const { name } of searchParam) {

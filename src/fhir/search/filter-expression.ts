@@ -13,7 +13,7 @@ import {
 } from '../../vault/index.ts';
 import { localReference, typeOfReference } from '../definitions/references.ts';
 import type { CompiledParameter, SearchParameterType } from '../definitions/search-parameters.ts';
-import { badSearch, splitValues } from './search-query.ts';
+import { badSearch, splitUnescaped, splitValues, unescapeValue } from './search-query.ts';
 
 const PREFIX = /^(eq|ne|gt|lt|ge|le|sa|eb|ap)(?=[\d+-])/;
 const APPROXIMATELY = 0.1;
@@ -26,12 +26,32 @@ export function filterExpression(
   value: string,
   ownBase: string,
 ): TokenMatch {
+  refuseUnknownModifier(parameter, modifier);
   if (modifier === 'missing') return missing(parameter, value);
   if (modifier === 'not') {
     const match = alternatives(parameter, undefined, value, ownBase);
     return { where: { not: match.where }, exact: match.exact };
   }
   return alternatives(parameter, modifier, value, ownBase);
+}
+
+const OF_EVERY_TYPE = ['missing', 'not'];
+const OF_TYPE: Partial<Record<SearchParameterType, readonly string[]>> = {
+  string: ['exact', 'contains'],
+  reference: ['identifier'],
+};
+
+/** The modifiers of a type of parameter; a reference takes a resource type beside. */
+export function modifiersOf(type: SearchParameterType): readonly string[] {
+  return [...OF_EVERY_TYPE, ...(OF_TYPE[type] ?? [])];
+}
+
+function refuseUnknownModifier({ code, type }: CompiledParameter, modifier: string | undefined): void {
+  if (modifier === undefined || modifiersOf(type).includes(modifier)) return;
+  if (type === 'reference' && /^[A-Z]\w+$/.test(modifier)) return;
+  throw badSearch(
+    `The modifier :${modifier.slice(0, 64)} is not supported on ${code}. /metadata lists those that are.`,
+  );
 }
 
 function alternatives(
@@ -65,18 +85,12 @@ function oneValue(
   value: string,
   ownBase: string,
 ): TokenMatch {
-  if (parameter.type === 'composite') return composite(parameter, modifier, value, ownBase);
+  if (parameter.type === 'composite') return composite(parameter, value, ownBase);
   return typedValue(parameter.code, parameter.type, modifier, value, ownBase);
 }
 
-function composite(
-  parameter: CompiledParameter,
-  modifier: string | undefined,
-  value: string,
-  ownBase: string,
-): TokenMatch {
-  if (modifier !== undefined) throw unsupportedModifier(parameter.code, modifier);
-  const parts = value.split('$');
+function composite(parameter: CompiledParameter, value: string, ownBase: string): TokenMatch {
+  const parts = splitUnescaped(value, '$');
   if (parts.length !== parameter.components.length)
     throw badSearch(`${parameter.code} has ${parameter.components.length} parts, separated by $.`);
   const matches = parameter.components.map((component, place) =>
@@ -95,60 +109,48 @@ function typedValue(
 ): TokenMatch {
   switch (type) {
     case 'token':
-      return tokenValue(code, modifier, value);
+      return tokenValue(code, value);
     case 'string':
-      return stringValue(code, modifier, value);
+      return stringValue(code, modifier, unescapeValue(value));
     case 'reference':
       return referenceValue(code, modifier, value, ownBase);
     case 'date':
-      return noModifier(code, modifier) ?? dateValue(code, value);
+      return dateValue(code, value);
     case 'number':
-      return noModifier(code, modifier) ?? numberValue(code, value);
+      return numberValue(code, value);
     case 'quantity':
-      return noModifier(code, modifier) ?? quantityValue(code, value);
+      return quantityValue(code, value);
     case 'uri':
-      return (
-        noModifier(code, modifier) ?? { where: { token: { param: code, kind: 'uri', value } }, exact: true }
-      );
+      return { where: { token: { param: code, kind: 'uri', value: unescapeValue(value) } }, exact: true };
     default:
       throw badSearch(`Search parameters of type ${type} are not supported; ${code} is one.`);
   }
 }
 
-function noModifier(code: string, modifier: string | undefined): undefined {
-  if (modifier !== undefined) throw unsupportedModifier(code, modifier);
-  return undefined;
-}
-
-function unsupportedModifier(code: string, modifier: string) {
-  return badSearch(`The modifier :${modifier} is not supported on ${code}. /metadata lists what is.`);
-}
-
 /** `code`, `|code`, `system|code`, `system|`. */
-export function tokenValue(code: string, modifier: string | undefined, value: string): TokenMatch {
-  if (modifier !== undefined) throw unsupportedModifier(code, modifier);
-  const bar = value.indexOf('|');
-  if (bar < 0) return { where: queryTokensForCode(code, { code: value }), exact: true };
-  const [system, rest] = [value.slice(0, bar), value.slice(bar + 1)];
-  if (rest === '') return { where: queryTokensForCode(code, { system }), exact: true };
-  return { where: queryTokensForCode(code, { system, code: rest }), exact: true };
+function tokenValue(code: string, value: string): TokenMatch {
+  const [first = '', ...more] = splitUnescaped(value, '|').map(unescapeValue);
+  if (more.length === 0) return { where: queryTokensForCode(code, { code: first }), exact: true };
+  const rest = more.join('|');
+  const wanted = rest === '' ? { system: first } : { system: first, code: rest };
+  return { where: queryTokensForCode(code, wanted), exact: true };
 }
 
 function stringValue(code: string, modifier: string | undefined, value: string): TokenMatch {
-  if (modifier === undefined) return queryTokensForString(code, value);
-  if (modifier === 'exact' || modifier === 'contains') return queryTokensForString(code, value, modifier);
-  throw unsupportedModifier(code, modifier);
+  return modifier === 'exact' || modifier === 'contains'
+    ? queryTokensForString(code, value, modifier)
+    : queryTokensForString(code, value);
 }
 
 /** `Type/id`, an absolute URL, or an id; `:Type` says the type, `:identifier` finds a logical reference. */
 function referenceValue(
   code: string,
   modifier: string | undefined,
-  value: string,
+  written: string,
   ownBase: string,
 ): TokenMatch {
-  if (modifier === 'identifier') return tokenValue(`${code}:identifier`, undefined, value);
-  if (modifier !== undefined && !/^[A-Z]\w+$/.test(modifier)) throw unsupportedModifier(code, modifier);
+  if (modifier === 'identifier') return tokenValue(`${code}:identifier`, written);
+  const value = unescapeValue(written);
   if (value === '') return { where: NOTHING, exact: true };
   const isId = !value.includes('/');
   if (modifier !== undefined) {
@@ -178,12 +180,24 @@ export function dateBounds(
   value: string,
 ): { prefix: ComparisonPrefix; fromMs: number; untilMs: number } {
   const { prefix, rest } = splitPrefix(value);
-  const span = parseDateTime(rest);
+  const span = searchSpan(rest);
   if (span === undefined)
     throw badSearch(
       `${code} needs a date such as 2024-05-01 or 2024-05-01T10:00:00Z, after an optional prefix.`,
     );
   return { prefix, fromMs: span.startMs, untilMs: span.endMs };
+}
+
+const TIME = /^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2})(:\d{2}(?:\.\d+)?)?(Z|[+ -]\d{2}:\d{2})?$/;
+
+/** R4 search, "date": the seconds may be left out, and the zone too. A plus that was not escaped comes as a space. */
+function searchSpan(text: string): ReturnType<typeof parseDateTime> {
+  const [, minute, seconds, zone = 'Z'] = TIME.exec(text) ?? [];
+  if (minute === undefined) return parseDateTime(text);
+  const span = parseDateTime(`${minute}${seconds ?? ':00'}${zone.replace(' ', '+')}`);
+  return span === undefined || seconds !== undefined
+    ? span
+    : { startMs: span.startMs, endMs: span.startMs + 60_000 };
 }
 
 function dateValue(code: string, value: string): TokenMatch {
@@ -200,7 +214,7 @@ function numberValue(code: string, value: string): TokenMatch {
 
 /** `[prefix]number`, `number||code`, `number|system|code`. */
 function quantityValue(code: string, value: string): TokenMatch {
-  const [number = '', system, unit] = value.split('|');
+  const [number = '', system, unit] = splitUnescaped(value, '|').map(unescapeValue);
   const { prefix, rest } = splitPrefix(number);
   const wanted =
     unit === undefined || unit === ''

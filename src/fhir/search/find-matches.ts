@@ -13,7 +13,7 @@ import type { FhirDefinitions, RepositoryDeps, RequestScope } from '../fhir-deps
 import { promisesOf, type VisibleRecord } from '../gate/index.ts';
 import { dateBounds, filterExpression, referenceTo } from './filter-expression.ts';
 import { type ContentFilter, matchesContent } from './matches-content.ts';
-import { badSearch, type SearchFilter, splitValues } from './search-query.ts';
+import { badSearch, type SearchFilter, splitOnce, splitValues, unescapeValue } from './search-query.ts';
 
 /** What a search needs of the rest of the FHIR surface. */
 export type SearchContext = {
@@ -37,11 +37,15 @@ type Plan = {
   /** Each has to be met, by one of its alternatives. */
   content: ContentFilter[][];
   needsContent: boolean;
+  ranges: number;
 };
 
 const MAX_MATCHES = 10_000;
 const PAGE = 5000;
 const MAX_CHAINED = 1000;
+const MAX_RANGES = 100;
+const RANGES: ReadonlySet<string> = new Set(['date', 'number', 'quantity']);
+const WITHOUT_MODIFIER: ReadonlySet<string> = new Set(['_id', '_lastUpdated']);
 const MAX_CHAIN_DEPTH = 4;
 
 /** Every record of a type that matches and that the requester may see, newest first. */
@@ -52,7 +56,7 @@ export async function findMatches(
   depth = 0,
 ): Promise<Match[]> {
   if (depth > MAX_CHAIN_DEPTH) throw badSearch(`Chains are at most ${MAX_CHAIN_DEPTH} links long.`);
-  const plan: Plan = { where: [], content: [], needsContent: false };
+  const plan: Plan = { where: [], content: [], needsContent: false, ranges: 0 };
   for (const filter of filters) await addFilter(context, type, filter, plan, depth);
   const matches: Match[] = [];
   const { gate } = context.deps;
@@ -124,30 +128,50 @@ async function addFilter(
   depth: number,
 ): Promise<void> {
   if (filter.anyOf !== undefined) return addAnyOf(context, type, filter.anyOf, filter.value, plan);
-  if (filter.name === '_id') return addIds(plan, splitValues(filter.value));
+  if (filter.name === '_id') return addIds(plan, splitValues(filter.value).map(unescapeValue));
   if (filter.name === '_lastUpdated') return addLastUpdated(plan, filter.value);
   if (filter.name.startsWith('_has:'))
     return addIds(plan, await reverseChained(context, type, filter, depth));
   const dot = filter.name.indexOf('.');
   if (dot > 0) return addChained(context, type, filter, dot, plan, depth);
-  addPlain(context, type, filter, plan);
+  addPlain(context, type, filter, plan, depth);
 }
 
-function addPlain(context: SearchContext, type: string, filter: SearchFilter, plan: Plan): void {
+function addPlain(
+  context: SearchContext,
+  type: string,
+  filter: SearchFilter,
+  plan: Plan,
+  depth: number,
+): void {
   const [code, modifier] = splitOnce(filter.name, ':');
+  if (WITHOUT_MODIFIER.has(code)) throw badSearch(`${code} takes no modifier.`);
   const parameter = context.definitions.parameters.find(type, code);
   if (parameter === undefined) {
-    if (!context.isLenient)
+    // The end of a chain that is passed over would leave a chain to anything.
+    if (!context.isLenient || depth > 0)
       throw badSearch(`${type} has no search parameter ${code.slice(0, 64)}. /metadata lists those it has.`);
     context.ignored.push(code);
     return;
   }
+  countRanges(parameter, filter.value, plan);
   const match = filterExpression(parameter, modifier, filter.value, context.deps.baseUrl());
   plan.content.push([{ parameter, modifier, value: filter.value }]);
   // An absence is judged on what the requester sees: the index would tell of hidden parts by leaving a record out.
   const isOfAbsence = asksForAbsence(match.where);
   if (!isOfAbsence) plan.where.push(match.where);
   if (isOfAbsence || !match.exact) plan.needsContent = true;
+}
+
+/** A range is looked for by the hundred intervals that it is made of. */
+function countRanges({ type, components }: CompiledParameter, value: string, plan: Plan): void {
+  const isRange = RANGES.has(type) || components.some((component) => RANGES.has(component.type));
+  plan.ranges += isRange ? splitValues(value).length : 0;
+  if (plan.ranges > MAX_RANGES)
+    throw new AppError(
+      'too-many',
+      `A search has at most ${MAX_RANGES} dates, numbers and quantities. Split it into several.`,
+    );
 }
 
 /** Whether what is not there can make a record match: by `:not`, `:missing`, or `ne` before any of the values. */
@@ -205,6 +229,7 @@ async function addChained(
 ): Promise<void> {
   const [code, named] = splitOnce(filter.name.slice(0, dot), ':');
   const rest = filter.name.slice(dot + 1);
+  if (named !== undefined) refuseUnknownType(context, named);
   const parameter = context.definitions.parameters.find(type, code);
   if (parameter?.type !== 'reference')
     throw badSearch(
@@ -240,6 +265,7 @@ async function reverseChained(
   depth: number,
 ): Promise<string[]> {
   const [, source, code, ...rest] = filter.name.split(':');
+  if (source !== undefined) refuseUnknownType(context, source);
   const parameter =
     source === undefined || code === undefined
       ? undefined
@@ -256,6 +282,11 @@ async function reverseChained(
   return resources
     .flatMap((resource) => (resource === undefined ? [] : targetsOf(context, parameter, resource)))
     .flatMap((target) => (target.type === type ? [target.id] : []));
+}
+
+export function refuseUnknownType({ definitions }: SearchContext, type: string): void {
+  if (!definitions.resourceTypes.has(type))
+    throw badSearch(`There is no resource type ${type.slice(0, 64)} in R4.`);
 }
 
 /** The content of a match as the requester sees it; undefined when it may not be seen any more. */
@@ -280,9 +311,4 @@ export function targetsOf(
 function referenceOf(match: Match): string {
   const { resourceType, id } = match.visible.record.key;
   return `${resourceType}/${id}`;
-}
-
-function splitOnce(text: string, separator: string): [string, string | undefined] {
-  const at = text.indexOf(separator);
-  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
 }

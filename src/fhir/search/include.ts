@@ -1,6 +1,6 @@
 import type { Resource } from '@medplum/fhirtypes';
 import type { SealedRecord } from '../../vault/index.ts';
-import { findMatches, openMatch, type SearchContext, targetsOf } from './find-matches.ts';
+import { findMatches, openMatch, refuseUnknownType, type SearchContext, targetsOf } from './find-matches.ts';
 import { badSearch, type IncludeRule, type SearchQuery } from './search-query.ts';
 
 const MAX_ROUNDS = 5;
@@ -13,6 +13,7 @@ export async function includedResources(
   query: SearchQuery,
   page: readonly Resource[],
 ): Promise<Resource[]> {
+  for (const rule of [...query.include, ...query.revInclude]) parametersOf(context, rule);
   const found = new Map(page.map((resource) => [nameOf(resource), resource]));
   let fresh: readonly Resource[] = page;
   for (let round = 0; round < MAX_ROUNDS && fresh.length > 0; round += 1) {
@@ -90,6 +91,7 @@ async function openVisible(context: SearchContext, records: readonly SealedRecor
 
 function parametersOf(context: SearchContext, rule: IncludeRule) {
   const { parameters } = context.definitions;
+  refuseUnknownType(context, rule.source);
   if (rule.code === '*')
     return parameters.all(rule.source).filter((parameter) => parameter.type === 'reference');
   const parameter = parameters.find(rule.source, rule.code);

@@ -2,7 +2,7 @@ import type { Resource } from '@medplum/fhirtypes';
 import type { IndexToken, TokenExpression } from '../../vault/index.ts';
 import type { CompiledParameter } from '../definitions/search-parameters.ts';
 import { filterExpression, stringMatches } from './filter-expression.ts';
-import { splitValues } from './search-query.ts';
+import { splitValues, unescapeValue } from './search-query.ts';
 import { stringsOf, tokensOfComposite, tokensOfParameter } from './value-tokens.ts';
 
 /** One filter that can be held against an opened resource. */
@@ -21,7 +21,7 @@ export function matchesContent(filter: ContentFilter, resource: Resource, ownBas
   const isText = parameter.type === 'string' && modifier !== 'missing' && modifier !== 'not';
   if (isText) {
     const texts = parameter.valuesOf(resource, ownBase).flatMap(stringsOf);
-    return splitValues(value).some((one) => stringMatches(texts, modifier, one));
+    return splitValues(value).some((one) => stringMatches(texts, modifier, unescapeValue(one)));
   }
   const { where } = filterExpression(parameter, modifier, value, ownBase);
   if (parameter.type !== 'composite' || modifier === 'missing' || modifier === 'not')

@@ -2,7 +2,7 @@ import type { Bundle, BundleEntry, Resource } from '@medplum/fhirtypes';
 import { loadDefinitions } from '../definitions/structure-definitions.ts';
 import { findMatches, type Match, openMatch, type SearchContext } from './find-matches.ts';
 import { includedResources } from './include.ts';
-import { badSearch, type SearchFilter, type SearchQuery } from './search-query.ts';
+import { badSearch, type SearchFilter, type SearchQuery, splitOnce } from './search-query.ts';
 import { sortMatches } from './sort.ts';
 import { subsetOf } from './summary.ts';
 
@@ -12,8 +12,11 @@ type Found = {
   readonly type: string;
   readonly id: string;
 };
-/** Where a page ended: the last match of it, in the order of the search; or how many came before, when it was sorted. */
-type Cursor = readonly [number, string, string] | readonly [number];
+/**
+ * Where a page ended: the last match of it, and when it was written; when the search was sorted, how many came up to it. What it
+ * was sorted by is the patient's, and stays out of addresses.
+ */
+type Cursor = readonly [lastUpdatedMsOrPlace: number, type: string, id: string];
 
 /** One page of a search: what the requester may see and nothing that tells of the rest, in total, links and order too. */
 export async function searchPage(context: SearchContext, query: SearchQuery): Promise<Bundle> {
@@ -89,8 +92,12 @@ function after(context: SearchContext, ordered: readonly Found[], query: SearchQ
     urlOf(context, query, []),
     query.cursor,
   ) as Cursor;
-  if (cursor.length === 1) return ordered.slice(cursor[0]);
   const [lastUpdatedMs, type, id] = cursor;
+  if (query.sort.length > 0) {
+    // It may stand elsewhere by now; where it is gone, so many came before it.
+    const place = ordered.findIndex((one) => one.type === type && one.id === id);
+    return ordered.slice(place < 0 ? lastUpdatedMs : place + 1);
+  }
   return ordered.filter(
     (one) =>
       byNewest({ match: one.match, lastUpdatedMs, type, id }, one) < 0 &&
@@ -109,7 +116,9 @@ function links(
   const own = [selfLink(context, query)];
   if (left <= page.length || last === undefined) return own;
   const cursor: Cursor =
-    query.sort.length > 0 ? [all - left + page.length] : [last.lastUpdatedMs, last.type, last.id];
+    query.sort.length > 0
+      ? [all - left + page.length, last.type, last.id]
+      : [last.lastUpdatedMs, last.type, last.id];
   const text = context.deps.cursors.seal(context.scope.session, urlOf(context, query, []), cursor);
   return [...own, { relation: 'next', url: urlOf(context, query, [['_cursor', text]]) }];
 }
@@ -126,9 +135,16 @@ function urlOf(
   const within = query.compartment === undefined ? '' : `/Patient/${query.compartment}`;
   const path = query.types.length === 1 ? `${within}/${query.types[0]}` : '';
   const search = new URLSearchParams(
-    [...query.pairs, ...extra].map(([name, value]): [string, string] => [name, value]),
+    [...query.pairs.filter(([name]) => !isIgnored(context, name)), ...extra].map(
+      ([name, value]): [string, string] => [name, value],
+    ),
   ).toString();
   return `${context.deps.baseUrl()}${path}${search === '' ? '' : `?${search}`}`;
+}
+
+/** R4 search, "self": the link says what the answer was made by. */
+function isIgnored({ ignored }: SearchContext, name: string): boolean {
+  return ignored.includes(splitOnce(name, ':')[0]);
 }
 
 function entryOf(

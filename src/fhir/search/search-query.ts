@@ -38,24 +38,36 @@ export const MAX_COUNT = 1000;
 const DEFAULT_COUNT = 20;
 const MAX_PARAMETERS = 100;
 const MAX_VALUE_CHARACTERS = 8192;
+const MAX_VALUES = 500;
+/** Of the answer as a whole (R4 http, "general parameters"): the door looks at them. */
 const IGNORED = new Set(['_format', '_pretty']);
+/** What says how to answer, with the modifiers that each takes (R4 search, "result parameters"). */
+const RESULT_PARAMETERS = new Map<string, readonly string[]>([
+  ['_sort', []],
+  ['_count', []],
+  ['_cursor', []],
+  ['_total', []],
+  ['_summary', []],
+  ['_elements', []],
+  ['_include', ['iterate']],
+  ['_revinclude', ['iterate']],
+]);
 
 /** Reads a query string. Everything a search may have is named here; what is not a result parameter is a filter. */
 export function parseSearchQuery(types: readonly string[], search: string | URLSearchParams): SearchQuery {
   const pairs = [...new URLSearchParams(search)].filter(([name]) => !IGNORED.has(name));
-  if (pairs.length > MAX_PARAMETERS) throw badSearch(`A search has at most ${MAX_PARAMETERS} parameters.`);
-  if (pairs.some(([, value]) => value.length > MAX_VALUE_CHARACTERS))
-    throw badSearch(`A search value has at most ${MAX_VALUE_CHARACTERS} characters.`);
   const all = (name: string) =>
     pairs.filter(([one]) => one === name).flatMap(([, value]) => value.split(','));
   const last = (name: string) => pairs.findLast(([one]) => one === name)?.[1];
   const cursor = last('_cursor');
-  const asked = all('_type').filter((type) => type !== '');
+  const isOfTypes = types.length === 0;
+  const filters = pairs
+    .filter(([name]) => !isResultParameter(name) && !(isOfTypes && name === '_type'))
+    .map(([name, value]) => ({ name, value }));
+  refuseTooMany(pairs, filters);
   return {
-    types: types.length > 0 ? types : asked,
-    filters: pairs
-      .filter(([name]) => !RESULT_PARAMETERS.has(name.split(':')[0] as string))
-      .map(([name, value]) => ({ name, value })),
+    types: isOfTypes ? all('_type').filter((type) => type !== '') : types,
+    filters,
     sort: all('_sort')
       .filter((rule) => rule !== '')
       .map(parseSort),
@@ -76,13 +88,34 @@ export function parseSearchQuery(types: readonly string[], search: string | URLS
   };
 }
 
+function isResultParameter(text: string): boolean {
+  const [name, modifier] = splitOnce(text, ':');
+  const modifiers = RESULT_PARAMETERS.get(name);
+  if (modifiers !== undefined && modifier !== undefined && !modifiers.includes(modifier))
+    throw badSearch(`${name} has no modifier :${modifier.slice(0, 64)} here.`);
+  return modifiers !== undefined;
+}
+
+/** Before anything is made of them: each value may become a hundred to look for. */
+function refuseTooMany(
+  pairs: readonly (readonly [string, string])[],
+  filters: readonly SearchFilter[],
+): void {
+  if (pairs.length > MAX_PARAMETERS) throw badSearch(`A search has at most ${MAX_PARAMETERS} parameters.`);
+  if (pairs.some(([, value]) => value.length > MAX_VALUE_CHARACTERS))
+    throw badSearch(`A search value has at most ${MAX_VALUE_CHARACTERS} characters.`);
+  const values = filters.reduce((count, { value }) => count + splitValues(value).length, 0);
+  if (values > MAX_VALUES)
+    throw new AppError('too-many', `A search looks for at most ${MAX_VALUES} values. Split it into several.`);
+}
+
 /**
  * Reads the condition of a write (R4 http, "conditional update"). Without a single value to look for it would be met by
  * whatever happens to be the only record.
  */
 export function parseCondition(type: string, search: string): SearchQuery {
   const { filters } = parseSearchQuery([type], search);
-  const hasValue = ({ value }: SearchFilter) => value.split(',').every((one) => /[^|$]/.test(one));
+  const hasValue = ({ value }: SearchFilter) => splitValues(value).every((one) => /[^|$]/.test(one));
   if (filters.length === 0 || !filters.every(hasValue))
     throw new AppError(
       'precondition-failed',
@@ -97,19 +130,6 @@ export function checkParameters(search: string, allowed: readonly string[]): voi
     if (!IGNORED.has(name) && !allowed.includes(name))
       throw badSearch(`${name.slice(0, 64)} is no parameter of this interaction.`);
 }
-
-const RESULT_PARAMETERS = new Set([
-  '_sort',
-  '_count',
-  '_cursor',
-  '_total',
-  '_summary',
-  '_elements',
-  '_include',
-  '_revinclude',
-  '_type',
-  '_contained',
-]);
 
 export function badSearch(message: string): AppError {
   return new AppError('invalid-search', message);
@@ -144,7 +164,27 @@ function includeRules(pairs: readonly (readonly [string, string])[], name: strin
   });
 }
 
-/** Splits at commas that no backslash escapes (R4 search, "Escaping Search Parameters"). */
+/** The alternatives of a value, each as it is written: what it is made of decides where it is split again. */
 export function splitValues(value: string): string[] {
-  return value.split(/(?<!\\),/).map((part) => part.replace(/\\([,|$\\])/g, '$1'));
+  return splitUnescaped(value, ',');
+}
+
+/** Splits where no backslash is before the separator (R4 search, "Escaping Search Parameters"). */
+export function splitUnescaped(text: string, separator: ',' | '|' | '$'): string[] {
+  const parts = [''];
+  for (const piece of text.match(/\\.|[^\\]|\\$/gsu) ?? []) {
+    if (piece === separator) parts.push('');
+    else parts[parts.length - 1] += piece;
+  }
+  return parts;
+}
+
+/** What the escapes stand for. */
+export function unescapeValue(text: string): string {
+  return text.replace(/\\([,|$\\])/g, '$1');
+}
+
+export function splitOnce(text: string, separator: string): [string, string | undefined] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
 }
