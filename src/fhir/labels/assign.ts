@@ -56,8 +56,12 @@ export const isDefining = (element: string): boolean => DEFINING.has(element);
 /** References whose target says what the record is: its labels are the record's too (`inherited`). */
 export function definingReferences(resource: unknown, ownBase: string): string[] {
   if (!isObject(resource)) return [];
-  const ingredients = resource.resourceType === 'Medication' ? resource.ingredient : undefined;
-  return [resource.medicationReference, ingredients].flatMap((value) => localReferencesOf(value, ownBase));
+  const medications = [resource, ...containedWithin(resource.contained)].filter(
+    ({ resourceType }) => resourceType === 'Medication',
+  );
+  return [resource.medicationReference, ...medications.map(({ ingredient }) => ingredient)].flatMap((value) =>
+    localReferencesOf(value, ownBase),
+  );
 }
 
 export interface AssignOptions {
@@ -89,7 +93,7 @@ function findLabels(resource: JsonObject, table: LabelTable): { own: Set<string>
     for (const label of labelsWithin(value, table)) (isDefining(element) ? own : parts).add(label);
   }
   for (const label of definingContained(resource, table)) own.add(label);
-  if (statesOther(resource)) return { own, parts };
+  if (!own.has('restricted') || statesOther(resource)) return { own, parts };
   return { own: withoutExplained(own), parts };
 }
 

@@ -101,6 +101,8 @@ test('what a prescription prescribes is the prescription', () => {
   }
   const kit = { resourceType: 'Medication', ingredient: [{ itemReference: { reference: 'Medication/m2' } }] };
   assert.deepEqual(definingReferences(kit, base), ['Medication/m2']);
+  const within = { resourceType: 'MedicationRequest', contained: [{ id: 'm', ...kit }] };
+  assert.deepEqual(definingReferences(within, base), ['Medication/m2']);
 });
 
 test('security labels count: sensitivity codes, and R as such only where nothing explains it', () => {
