@@ -1,9 +1,10 @@
 /** Conditional interactions and preconditions: what they are not met by is left alone, however they are sent. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import type { Bundle } from '@medplum/fhirtypes';
+import type { Bundle, OperationOutcome } from '@medplum/fhirtypes';
 import { CLINICIAN, createFhirWorld, type FhirReply, type FhirWorld } from './support/fhir-world.ts';
 
+const DELETE_ANY = { request: { method: 'DELETE', url: 'Location' } };
 const LENIENT = { prefer: 'handling=lenient' };
 let world: FhirWorld;
 before(async () => {
@@ -77,6 +78,12 @@ test('a condition with a parameter that nobody knows is refused, whatever the ca
     request: { method: 'PUT', url: 'Observation/by-search' },
     resource: reference(query),
   });
+  const failed = await send('POST', '/', bundle('transaction', [put('identifier=nope'), DELETE_ANY]));
+  assert.deepEqual(
+    (failed.json as unknown as OperationOutcome).issue.map(({ expression }) => expression),
+    [['Bundle.entry[1]']],
+    'the entry whose condition is refused is named',
+  );
   for (const [query, status] of [
     ['identifier=nope&typo=1', 400],
     ['identifier=nope', 412],

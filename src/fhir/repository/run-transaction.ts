@@ -1,9 +1,8 @@
-import type { Bundle, BundleEntry, OperationOutcomeIssue } from '@medplum/fhirtypes';
-import { AppError } from '../../shared/index.ts';
+import type { Bundle, BundleEntry } from '@medplum/fhirtypes';
 import type { WorkQueue } from '../fhir-deps.ts';
-import { InvalidResourceError, LocatedError } from '../http/outcome.ts';
 import type { RunEntry } from './bundle-entries.ts';
 import type { CareRepository } from './care-repository.ts';
+import { located } from './located-entry.ts';
 import { wavesOf } from './transaction-order.ts';
 import { isCondition, type ResolvedEntry, resolveConditions, resolveEntries } from './transaction-targets.ts';
 
@@ -53,23 +52,4 @@ async function answerAll(
     );
   }
   return { resourceType: 'Bundle', type: 'transaction-response', entry: answers };
-}
-
-/** The first failure ends the transaction; its issues say in which entry they are. */
-async function located(place: number, work: () => Promise<BundleEntry>): Promise<BundleEntry> {
-  try {
-    return await work();
-  } catch (error) {
-    if (error instanceof InvalidResourceError)
-      throw new InvalidResourceError(error.issues.map((issue) => withEntry(issue, place)));
-    if (error instanceof AppError)
-      throw new LocatedError(error.code, error.message, `Bundle.entry[${place}]`, { cause: error });
-    throw error;
-  }
-}
-
-function withEntry(issue: OperationOutcomeIssue, place: number): OperationOutcomeIssue {
-  const within = (path: string) =>
-    `Bundle.entry[${place}].resource.${path.replace(/^[A-Z]\w*\.?/, '')}`.replace(/\.$/, '');
-  return { ...issue, expression: (issue.expression ?? ['']).map(within) };
 }

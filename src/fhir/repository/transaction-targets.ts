@@ -4,6 +4,7 @@ import { isConditionalReference } from '../definitions/patient-compartment.ts';
 import type { CareRepository } from './care-repository.ts';
 import { onlyMatch, withIdOf } from './conditional-interactions.ts';
 import { segmentsOf, splitUrl } from './interactions.ts';
+import { located } from './located-entry.ts';
 import { assignedId, rewriteReferences } from './transaction-ids.ts';
 
 /** An entry as it is run. What it refers to by a search is looked up when all other writes are done (R4 http, "transaction"). */
@@ -22,10 +23,11 @@ export async function resolveEntries(
 ): Promise<ResolvedEntry[]> {
   const created = new Map<string, string>();
   const found: Target[] = [];
-  for (const entry of entries) found.push(await targetOf(repository, entry, created));
+  for (const [place, entry] of entries.entries())
+    found.push(await located(place, () => targetOf(repository, entry, created)));
   refuseTwiceTheSame(found);
   const targets = targetsByUrl(found);
-  return found.map(({ entry }) => withReferences(entry, targets));
+  return Promise.all(found.map(({ entry }, place) => located(place, () => withReferences(entry, targets))));
 }
 
 /** The entry with each of its conditional references made what it finds now; it has to find exactly one. */

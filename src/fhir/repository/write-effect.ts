@@ -5,7 +5,7 @@ export type WriteEffect = 'created' | 'changed' | 'unchanged';
 
 const effects = new WeakMap<Resource, WriteEffect>();
 
-/** Remembers what led to this answer, for as long as it is on its way through the router to the caller. */
+/** Remembers what led to this answer, for as long as it is on its way to the caller. */
 export function withEffect<T extends Resource>(answer: T, effect: WriteEffect): T {
   effects.set(answer, effect);
   return answer;
