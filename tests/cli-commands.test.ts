@@ -202,7 +202,7 @@ test('backup, its check, restore, audit of all three', async () => {
   const backup = join(folder, 'backup');
   const restored = join(folder, 'restored');
   await json(['backup', backup]);
-  assert.equal((await careledger(['backup', backup])).status, 6, 'never over a folder');
+  assert.equal((await careledger(['backup', backup])).status, 7, 'never over a folder');
   const whose = await json(['verify', backup]);
   const { opened, chainId } = node.node.runtime;
   assert.deepEqual(whose, {
@@ -218,7 +218,7 @@ test('backup, its check, restore, audit of all three', async () => {
   await json(['restore', backup, '--data', restored, '--keys', join(node.data, 'keys')]);
   assert.equal(
     (await careledger(['restore', backup, '--data', restored, '--keys', join(node.data, 'keys')])).status,
-    6,
+    7,
   );
   assert.equal((await json(['audit'])).ok, true);
   assert.equal((await json(['audit', '--data', restored])).ok, true);

@@ -7,7 +7,7 @@ import { after, test } from 'node:test';
 import { openTerminal, reportFailure, table } from '../src/cli/terminal.ts';
 import { findingsText } from '../src/cli/verdict-text.ts';
 import { createNodeClient } from '../src/client/index.ts';
-import { AppError } from '../src/shared/index.ts';
+import { AppError, ERROR_TABLE } from '../src/shared/index.ts';
 import { runHere } from './support/run-cli.ts';
 import { sampleReceipts } from './support/sample-receipts.ts';
 
@@ -45,6 +45,13 @@ test('no control character reaches the terminal, whoever forgot to look', () => 
     );
     assert.doesNotMatch(texts.join(''), /[^\n\x20-\x7e]/, way);
   }
+});
+
+test('an unexpected error ends as the table of errors says of it', () => {
+  const [, error] = told(false, (terminal) =>
+    assert.equal(reportFailure(terminal, new Error('boom')), ERROR_TABLE.internal.exitCode),
+  );
+  assert.match(error ?? '', /report this/);
 });
 
 test('as JSON an answer means the same', () => {

@@ -21,7 +21,8 @@ Examples:
   careledger verify receipt.json                     check a proof, offline
 
 Secrets never go on the command line: they come from files, the environment or a prompt.
-Exit codes: 0 done, 2 bad input, 3 refused, 4 not found, 5 damage found or proof refused, 6 try again, 1 our fault.`;
+Exit codes: 0 done, 2 bad input, 3 refused, 4 not found, 5 damage found or proof refused, 6 try again,
+7 put something on this machine right first, 1 our fault.`;
 
 /** The whole command line; each group of commands is added by its own file. */
 export function createProgram(terminal: Terminal): Command {

@@ -53,7 +53,7 @@ export function reportFailure(terminal: Terminal, failure: unknown): number {
   if (error === undefined) {
     const text = failure instanceof Error ? (failure.stack ?? failure.message) : String(failure);
     terminal.warn(`careledger failed unexpectedly. Please report this:\n${text}`);
-    return 70;
+    return ERROR_TABLE.internal.exitCode;
   }
   if (terminal.json) terminal.answer({ error: error.code, message: error.message }, '');
   terminal.warn(`${printable(error.message)}  [${error.code}]`);

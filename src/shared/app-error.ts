@@ -5,11 +5,16 @@ export type ErrorEntry = {
   readonly exitCode: number;
 };
 
+/** What is wrong with CareLedger itself. */
+const OUR_FAULT_EXIT = 1;
 const BAD_INPUT_EXIT = 2;
 const REFUSED_EXIT = 3;
 const NOT_FOUND_EXIT = 4;
 const DAMAGED_EXIT = 5;
+/** The same command may do it a little later. */
 const UNAVAILABLE_EXIT = 6;
+/** Trying again does not help: something on this machine has to be put right before. */
+const FIX_FIRST_EXIT = 7;
 
 function entry(httpStatus: number, issueType: string, exitCode: number): ErrorEntry {
   return { httpStatus, issueType, exitCode };
@@ -49,18 +54,18 @@ export const ERROR_TABLE = {
   unavailable: entry(503, 'transient', UNAVAILABLE_EXIT),
   timeout: entry(504, 'timeout', UNAVAILABLE_EXIT),
   behind: entry(503, 'transient', UNAVAILABLE_EXIT),
-  'port-in-use': entry(500, 'exception', UNAVAILABLE_EXIT),
-  'admin-socket-failed': entry(500, 'exception', UNAVAILABLE_EXIT),
-  'folder-in-use': entry(500, 'exception', UNAVAILABLE_EXIT),
-  'folder-not-writable': entry(500, 'exception', UNAVAILABLE_EXIT),
-  'folder-not-empty': entry(500, 'exception', UNAVAILABLE_EXIT),
-  'folder-not-initialised': entry(500, 'exception', UNAVAILABLE_EXIT),
-  'disk-full': entry(507, 'no-store', UNAVAILABLE_EXIT),
-  'file-failed': entry(500, 'exception', UNAVAILABLE_EXIT),
-  'storage-failed': entry(500, 'exception', UNAVAILABLE_EXIT),
+  'port-in-use': entry(500, 'exception', FIX_FIRST_EXIT),
+  'admin-socket-failed': entry(500, 'exception', FIX_FIRST_EXIT),
+  'folder-in-use': entry(500, 'exception', FIX_FIRST_EXIT),
+  'folder-not-writable': entry(500, 'exception', FIX_FIRST_EXIT),
+  'folder-not-empty': entry(500, 'exception', FIX_FIRST_EXIT),
+  'folder-not-initialised': entry(500, 'exception', FIX_FIRST_EXIT),
+  'disk-full': entry(507, 'no-store', FIX_FIRST_EXIT),
+  'file-failed': entry(500, 'exception', FIX_FIRST_EXIT),
+  'storage-failed': entry(500, 'exception', FIX_FIRST_EXIT),
   'audit-failed': entry(500, 'exception', UNAVAILABLE_EXIT),
   'wrong-passphrase': entry(500, 'security', REFUSED_EXIT),
-  'upgrade-needed': entry(503, 'exception', UNAVAILABLE_EXIT),
+  'upgrade-needed': entry(503, 'exception', FIX_FIRST_EXIT),
   'wrong-genesis': entry(500, 'exception', REFUSED_EXIT),
   damaged: entry(500, 'exception', DAMAGED_EXIT),
   'proof-refused': entry(422, 'security', DAMAGED_EXIT),
@@ -74,7 +79,7 @@ export const ERROR_TABLE = {
   'passphrase-missing': entry(500, 'security', REFUSED_EXIT),
   'node-not-running': entry(503, 'transient', UNAVAILABLE_EXIT),
   'node-unreachable': entry(503, 'transient', UNAVAILABLE_EXIT),
-  internal: entry(500, 'exception', 1),
+  internal: entry(500, 'exception', OUR_FAULT_EXIT),
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof ERROR_TABLE;
