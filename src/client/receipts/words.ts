@@ -40,13 +40,11 @@ export function resultText(code: number): string {
 /** Who stands behind the checkpoint: the one operator, and the named witnesses that co-signed. */
 export function headFindings(head: VerifiedHead, trust: Trust): Findings {
   const { checkpoint, witnesses, consensus } = head;
-  const statements = [...whoSigned(head, trust), witnessText(head, trust)];
+  const statements = [...whoSigned(head, trust), ...witnessText(head, trust)];
   const notProven = [`Anything that happened after height ${checkpoint.height}.`];
   if (consensus !== undefined) notProven.push(...consensusLimits(consensus));
   else if (witnesses.length === 0)
-    notProven.push(
-      'That the operator showed everyone the same history: no witness that you trust co-signed this head.',
-    );
+    notProven.push(`That the operator showed everyone the same history: ${missingWitnesses(trust)}.`);
   notProven.push(...chainLimits(head.chainId, trust));
   return { statements, notProven };
 }
@@ -101,14 +99,21 @@ function consensusLimits({ steps }: VerifiedConsensus): string[] {
   ];
 }
 
-function witnessText({ witnesses }: VerifiedHead, trust: Trust): string {
+function missingWitnesses({ witnesses = [] }: Trust): string {
+  return witnesses.length === 0
+    ? 'no witnesses were named to check against'
+    : `none of the ${witnesses.length} witnesses that you trust co-signed this head`;
+}
+
+function witnessText({ witnesses }: VerifiedHead, trust: Trust): string[] {
+  if (witnesses.length === 0) return [];
   const known = trust.witnesses?.length ?? 0;
-  if (known === 0) return 'No witnesses were named to check against.';
-  if (witnesses.length === 0) return `None of the ${known} witnesses that you trust co-signed it.`;
   const names = witnesses
     .map(({ name, timeSeconds }) => `${name} at ${timeText(timeSeconds * 1000)}`)
     .join(', ');
-  return `${witnesses.length} of the ${known} witnesses that you trust co-signed it as consistent with all they saw before: ${names}.`;
+  return [
+    `${witnesses.length} of the ${known} witnesses that you trust co-signed it as consistent with all they saw before: ${names}.`,
+  ];
 }
 
 /** What the reader learns of who signed the transaction itself, and with which key. */
