@@ -76,8 +76,17 @@ test('a receipt says in words what was consented to, for whom the patient opens 
     assert.equal((await careledger(node, ['verify', at('changed')])).status, 5, member);
   }
   writeFileSync(at('at-once'), 'others may read this', { mode: 0o644 });
-  await json(node, [...grant, '--type', 'Condition', '--receipt', at('at-once'), '--open']);
-  for (const name of ['opened', 'at-once']) assert.equal(statSync(at(name)).mode & 0o777, 0o600, name);
+  const atOnce = [...grant, '--type', 'Condition', '--receipt', at('at-once'), '--open'];
+  await json(node, atOnce, 3);
+  assert.equal(readFileSync(at('at-once'), 'utf8'), 'others may read this');
+  rmSync(at('at-once'));
+  const given = await json(node, ['consent', 'list', '--wallet', at('ana.json')]);
+  assert.equal(Object.keys(given).length, 1, 'nothing was granted whose receipt has no place');
+  await json(node, atOnce);
+  const withheld = await careledger(node, [...grant, '--withhold', 'nope']);
+  assert.equal(withheld.status, 2, withheld.stderr);
+  for (const name of ['closed', 'opened', 'closed-again', 'at-once'])
+    assert.equal(statSync(at(name)).mode & 0o777, 0o600, name);
   assert.match((await careledger(node, ['verify', at('at-once')])).stdout, /The consent permits .*Condition/);
   await json(node, ['wallet', 'create', '--wallet', at('other.json')]);
   const others = ['consent', 'open', at('closed'), '--wallet', at('other.json'), '--out', at('none')];
@@ -148,14 +157,14 @@ test('a promise that was kept; a denial that looks like an absence makes none', 
 test('a promise whose entry is missing after the deadline becomes a file that proves it to anybody', async () => {
   const clinician = keyFile(forgetful, 'clinician');
   await json(forgetful, ['read', 'Patient/ana', '--as', clinician, '--promise', at('broken.promise')]);
-  const verify = ['verify', '--promise', at('broken.promise'), '--out', at('broken.case')];
-  const open = await careledger(forgetful, verify);
+  const verify = ['verify', '--promise', at('broken.promise')];
+  const open = await careledger(forgetful, [...verify, '--out', at('open.case')]);
   assert.equal(open.status, 0, open.stderr);
   assert.match(open.stdout, /Whether the promise will be kept/);
   NOW_AND_THEN.offsetMs = 120_000;
   await json(forgetful, ['keys', 'create', at('late.json')]);
   await json(forgetful, ['keys', 'register', at('late.json'), '--role', 'nurse']);
-  const broken = await careledger(forgetful, verify);
+  const broken = await careledger(forgetful, [...verify, '--out', at('broken.case')]);
   assert.equal(broken.status, 5);
   assert.match(broken.stderr, /promise-broken/);
   const offline = await runHere(['verify', at('broken.case'), '--json'], {

@@ -1,7 +1,7 @@
-import { writeFileSync } from 'node:fs';
 import type { NodeClient } from '../../client/index.ts';
 import { AppError, fromUtf8 } from '../../shared/index.ts';
 import { connectPatient, openSession, readWallet } from '../connect.ts';
+import { refuseExisting, writeNew } from '../private-output.ts';
 import { type Terminal, table } from '../terminal.ts';
 import { type EntryProof, type ListedEntry, type LogOwner, proofsOf } from './access-proofs.ts';
 
@@ -28,6 +28,7 @@ export async function showAccesses(
   options: { wallet: string; node: string; limit: string; receipt?: string },
   terminal: Terminal,
 ): Promise<void> {
+  refuseExisting(options.receipt);
   const connection = await connectPatient(options.node, await readWallet(options.wallet));
   const { client, identity } = connection;
   const token = await openSession(client, identity, 'PATRQT');
@@ -140,5 +141,5 @@ function saveNewest(file: string | undefined, accesses: ProvenAccess[]): void {
   const receipt = accesses.find(({ proof }) => proof === 'in the log')?.receipt;
   if (typeof receipt !== 'string')
     throw new AppError('not-found', 'No entry is anchored yet. Try again in a minute.');
-  writeFileSync(file, receipt);
+  writeNew(file, receipt);
 }

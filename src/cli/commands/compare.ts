@@ -1,4 +1,3 @@
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import {
@@ -13,6 +12,7 @@ import {
 import { chainIdOf, decodeGenesis, type Genesis, isConsortium } from '../../ledger/index.ts';
 import { AppError, fromHex, toHex } from '../../shared/index.ts';
 import { homeFolder, makeFolderOf } from '../home.ts';
+import { refuseExisting, writeNew } from '../private-output.ts';
 import type { Terminal } from '../terminal.ts';
 import { chainOption, readNetwork } from './network-names.ts';
 import { collect } from './options.ts';
@@ -44,6 +44,7 @@ async function compare(options: CompareOptions, terminal: Terminal): Promise<voi
   const { node: urls, anchor, out } = options;
   if (urls.length === 0)
     throw new AppError('usage', 'Name at least one node: --node http://…. Two or more can be compared.');
+  refuseExisting(out);
   const genesis = await genesisOf(options);
   const file = join(homeFolder(), 'light-heads.json');
   makeFolderOf(file);
@@ -69,7 +70,7 @@ async function compare(options: CompareOptions, terminal: Terminal): Promise<voi
 
 function keepEvidence(out: string, genesis: Genesis, found: ForkFound, terminal: Terminal): void {
   const evidence = formatForkEvidence(genesis, found);
-  if (evidence !== undefined) writeFileSync(out, evidence);
+  if (evidence !== undefined) writeNew(out, evidence);
   else
     terminal.warn(
       `Nothing was written to ${out}: no node showed the blocks that lead from the genesis to the fork. Ask a node that keeps them all, too.`,

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import {
   concealReceipt,
@@ -18,9 +18,9 @@ import { AppError, fromHex, toHex } from '../../shared/index.ts';
 import { accountOf } from '../account-argument.ts';
 import { connect, connectPatient, readWallet } from '../connect.ts';
 import { consentResource, LABELS } from '../consent-resource.ts';
-import { writePrivate } from '../private-output.ts';
+import { refuseExisting, writeNew } from '../private-output.ts';
 import { type Terminal, table } from '../terminal.ts';
-import { collect, nodeOption, walletOption } from './options.ts';
+import { collect, nodeOption, repeatedChoice, walletOption } from './options.ts';
 
 const DEFAULT_DAYS = '365';
 const MS_PER_DAY = 86_400_000;
@@ -67,12 +67,7 @@ export function consentCommand(terminal: Terminal): Command {
     .option('--action <code>', 'access, use, disclose, collect, correct (repeat)', collect, [])
     .option('--type <type>', 'only these resource types (repeat)', collect, [])
     .option('--code <system|code>', 'only these codes (repeat)', collect, [])
-    .addOption(
-      new Option('--withhold <label>', 'never these sensitive records (repeat)')
-        .choices(LABELS)
-        .argParser(collect)
-        .default([]),
-    )
+    .addOption(repeatedChoice('--withhold <label>', 'never these sensitive records (repeat)', LABELS))
     .option('--include-sensitive', 'sensitive records too, but those withheld and sealed ones')
     .option('--days <number>', 'for how long', DEFAULT_DAYS)
     .option('--file <consent.json>', 'a FHIR R4 Consent instead of the options above')
@@ -102,7 +97,7 @@ export function consentCommand(terminal: Terminal): Command {
     .argument('<receipt>', 'the receipt')
     .requiredOption('--out <file>', 'where to save the closed receipt')
     .action((receipt: string, options: { out: string }) => {
-      writeFileSync(options.out, concealReceipt(readText(receipt)));
+      writeNew(options.out, concealReceipt(readText(receipt)));
       terminal.answer({ out: options.out }, `Closed: ${options.out} shows a commitment and no terms.`);
     });
   consent
@@ -122,6 +117,7 @@ export function consentCommand(terminal: Terminal): Command {
 }
 
 async function grant(options: GrantOptions, terminal: Terminal): Promise<void> {
+  refuseExisting(options.receipt);
   const wallet = await readWallet(options.wallet);
   const { client, identity, enrolment, custodian, chainId } = await connectPatient(options.node, wallet);
   const consent =
@@ -141,7 +137,7 @@ async function grant(options: GrantOptions, terminal: Terminal): Promise<void> {
   const proven = await submitGrant(signed, client, options.via && connect(options.via, chainId));
   await wallet.saveConsent({ ...kept, status: 'active' });
   if (options.receipt !== undefined)
-    writePrivate(
+    writeNew(
       options.receipt,
       options.open === true ? discloseConsent(proven.receipt, signed) : proven.receipt,
     );
@@ -194,6 +190,8 @@ function readConsent(file: string): unknown {
 }
 
 async function revoke(prefix: string | undefined, options: RevokeOptions, terminal: Terminal): Promise<void> {
+  refuseExisting(options.receipt);
+  let receipt: string | undefined;
   const wallet = await readWallet(options.wallet);
   const chosen = chooseConsents(wallet.consents, prefix, options.all === true);
   for (const consent of chosen) {
@@ -205,8 +203,9 @@ async function revoke(prefix: string | undefined, options: RevokeOptions, termin
       ? client.submitConsent(signed)
       : client.submit(signed.transaction));
     await wallet.saveConsent({ ...consent, version: consent.version + 1, status: 'revoked' });
-    if (options.receipt !== undefined) writePrivate(options.receipt, proven.receipt);
+    receipt = proven.receipt;
   }
+  if (options.receipt !== undefined && receipt !== undefined) writeNew(options.receipt, receipt);
   const revoked = chosen.map(({ consentId }) => consentId);
   terminal.answer(
     { revoked },
@@ -268,7 +267,7 @@ async function open(
     const opened = discloseConsent(receipt, consentOpening(consent));
     const verdict = verifyReceipt(opened);
     if (!verdict.ok) continue;
-    writePrivate(options.out, opened);
+    writeNew(options.out, opened);
     return terminal.answer(
       { out: options.out, consentId: consent.consentId },
       `Opened: who gets ${options.out} can read what was consented to.`,

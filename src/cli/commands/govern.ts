@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { type ChangeJson, decodeAdmissionRequest, signAdmissionRequest } from '../../client/index.ts';
 import { ROLES, type Role } from '../../contracts/index.ts';
 import { applyForAdmission, dataFolder, readKeyFile } from '../../node/index.ts';
@@ -8,7 +8,7 @@ import { accountOf } from '../account-argument.ts';
 import { type AdminClient, adminClient } from '../admin-client.ts';
 import { connect, custodianOf } from '../connect.ts';
 import { type Terminal, table } from '../terminal.ts';
-import { collect, dataOption, nodeOption } from './options.ts';
+import { dataOption, nodeOption, repeatedChoice } from './options.ts';
 
 const DEFAULT_BLOCKS = '10000';
 const MIN_ID_DIGITS = 6;
@@ -164,10 +164,7 @@ function addApply(govern: Command, terminal: Terminal): void {
     .addOption(dataOption())
     .option('--key <keyfile>', "the organisation's key; that of the data folder when absent")
     .addOption(
-      new Option('--role <role>', 'what kind of organisation it is (repeat)')
-        .choices(Object.keys(ROLES))
-        .argParser(collect)
-        .default([]),
+      repeatedChoice('--role <role>', 'what kind of organisation it is (repeat)', Object.keys(ROLES)),
     )
     .action(async (file: string, options: ApplyOptions) => {
       const client = connect(options.node);

@@ -1,4 +1,3 @@
-import { existsSync, writeFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import {
   ACTIONS,
@@ -22,8 +21,9 @@ import { AppError, fromHex, toHex } from '../../shared/index.ts';
 import { accountOf } from '../account-argument.ts';
 import { adminClient } from '../admin-client.ts';
 import { connect, custodianOf } from '../connect.ts';
+import { refuseExisting, writeNew } from '../private-output.ts';
 import type { Terminal } from '../terminal.ts';
-import { collect, dataOption, nodeOption } from './options.ts';
+import { dataOption, nodeOption, repeatedChoice } from './options.ts';
 
 const VALID_FOR_BLOCKS = 1000;
 const KINDS = ['practitioner', 'organisation', 'device'] as const;
@@ -75,6 +75,7 @@ async function issueCode(
   options: { data: string; out?: string },
   terminal: Terminal,
 ): Promise<void> {
+  refuseExisting(options.out);
   const { code, expiresAtMs } = await adminClient(dataFolder(options.data).adminSocket).call(
     'POST',
     '/admin/enrol-code',
@@ -83,8 +84,7 @@ async function issueCode(
   const until = new Date(Number(expiresAtMs)).toISOString();
   if (options.out === undefined)
     return terminal.answer({ code, expiresAtMs }, `${String(code)}   (once, until ${until})`);
-  if (existsSync(options.out)) throw new AppError('conflict', `The file ${options.out} exists.`);
-  writeFileSync(options.out, `${String(code)}\n`, { mode: 0o600 });
+  writeNew(options.out, `${String(code)}\n`);
   terminal.answer(
     { file: options.out, expiresAtMs },
     `The code for ${patient} is in ${options.out}; it works once, until ${until}.`,
@@ -105,12 +105,7 @@ function addRegister(keys: Command, terminal: Terminal): void {
     .description('put a key on the ledger: under this hospital, or with --by under another organisation')
     .argument('<keyfile>', 'the key to register')
     .addOption(new Option('--kind <kind>', 'what it is the key of').choices(KINDS).default('practitioner'))
-    .addOption(
-      new Option('--role <role>', 'a role (repeat)')
-        .choices(Object.keys(ROLES))
-        .argParser(collect)
-        .default([]),
-    )
+    .addOption(repeatedChoice('--role <role>', 'a role (repeat)', Object.keys(ROLES)))
     .option('--by <keyfile>', 'key of the organisation that registers it; the node of --data when absent')
     .addOption(dataOption())
     .addOption(nodeOption())

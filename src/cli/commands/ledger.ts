@@ -1,10 +1,11 @@
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import type { Command } from 'commander';
 import { type FileTrust, verifyFile, verifyForkFile } from '../../client/index.ts';
 import { inspectBackup, witnessKey } from '../../node/index.ts';
 import { AppError, equalBytes, fromHex, toHex } from '../../shared/index.ts';
 import { connect } from '../connect.ts';
 import { printable } from '../printable.ts';
+import { refuseExisting, writeNew } from '../private-output.ts';
 import type { Terminal } from '../terminal.ts';
 import { findingsText, verdictJson, verdictText } from '../verdict-text.ts';
 import { addCompareCommand } from './compare.ts';
@@ -98,11 +99,12 @@ async function fetchReceipt(
   options: ReceiptCommandOptions,
   terminal: Terminal,
 ): Promise<void> {
+  refuseExisting(options.out);
   const { id, chainId } = await transactionOf(transaction);
   const client = connect(options.node, chainId);
   const { receipt, verdict } = await client.receipt(id, { cosigned: options.cosigned === true });
   if (options.out === undefined) return terminal.answer(JSON.parse(receipt), receipt);
-  writeFileSync(options.out, receipt);
+  writeNew(options.out, receipt);
   terminal.answer({ ...verdictJson(verdict), out: options.out }, verdictText(verdict));
 }
 

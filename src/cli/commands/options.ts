@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { Option } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { AppError } from '../../shared/index.ts';
 import { homeFolder } from '../home.ts';
 
@@ -31,6 +31,18 @@ export const purposeOption = (): Option =>
 /** Collects an option that can be given several times. */
 export function collect(value: string, previous: string[]): string[] {
   return [...previous, value];
+}
+
+/** An option that can be given several times, each time with one of the choices. */
+export function repeatedChoice(flags: string, description: string, choices: readonly string[]): Option {
+  // `choices` brings a parser of its own, which one that collects takes the place of; it stays for the help.
+  return new Option(flags, description)
+    .choices(choices)
+    .argParser((value: string, previous: string[]) => {
+      if (choices.includes(value)) return collect(value, previous);
+      throw new InvalidArgumentError(`Allowed choices are ${choices.join(', ')}.`);
+    })
+    .default([]);
 }
 
 /** The number of a port; 0 lets the system choose. */

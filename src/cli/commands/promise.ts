@@ -1,8 +1,9 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { type FileTrust, type ProofVerdict, verifyText } from '../../client/index.ts';
 import { decodePromise } from '../../ledger/index.ts';
 import { AppError } from '../../shared/index.ts';
 import { connect } from '../connect.ts';
+import { refuseExisting, writeNew } from '../private-output.ts';
 import type { Terminal } from '../terminal.ts';
 import { verdictJson, verdictText } from '../verdict-text.ts';
 
@@ -18,12 +19,13 @@ export async function verifyPromises(
   terminal: Terminal,
 ): Promise<void> {
   const promises = promisesIn(readText(file));
+  for (const index of promises.keys()) refuseExisting(placeOf(options.out, index, promises.length));
   const client = connect(options.node, trust.chainId);
   const cases: { verdict: ProofVerdict; out: string | undefined }[] = [];
   for (const [index, promise] of promises.entries()) {
     const evidence = await client.promiseCase(promise);
     const out = placeOf(options.out, index, promises.length);
-    if (out !== undefined) writeFileSync(out, evidence);
+    if (out !== undefined) writeNew(out, evidence);
     cases.push({ verdict: verifyText(evidence, trust), out });
   }
   terminal.answer(

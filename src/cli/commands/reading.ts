@@ -3,7 +3,7 @@ import type { ExchangeAnswer, NodeClient } from '../../client/index.ts';
 import { AppError, ERROR_TABLE, type ErrorCode, fromUtf8 } from '../../shared/index.ts';
 import { connectAs, openSession } from '../connect.ts';
 import { printable } from '../printable.ts';
-import { writePrivate } from '../private-output.ts';
+import { refuseExisting, writeNew } from '../private-output.ts';
 import type { Terminal } from '../terminal.ts';
 import { asOption, nodeOption, purposeOption } from './options.ts';
 
@@ -44,6 +44,7 @@ const promiseOption = (): Option =>
 async function get(path: string, options: ReadOptions, terminal: Terminal): Promise<void> {
   if (!/^[A-Z][A-Za-z]+[/?]?/.test(path))
     throw new AppError('usage', 'Name a record as Type/id, or a search as Type?parameter=value.');
+  for (const file of [options.receipt, options.promise]) refuseExisting(file);
   const { client, identity } = await connectAs(options.node, options.as);
   const token = await openSession(client, identity, options.purpose);
   const answer = await client.call(`/fhir/R4/${path}`, {
@@ -56,7 +57,7 @@ async function get(path: string, options: ReadOptions, terminal: Terminal): Prom
   if (answer.status >= 400) throw refusal(answer.status, resource);
   if (options.receipt !== undefined) await saveReceipt(client, path, token, options.receipt);
   const text =
-    resource.resourceType === 'Bundle' && path.includes('?')
+    resource.resourceType === 'Bundle' && resource.type === 'searchset'
       ? bundleText(resource)
       : JSON.stringify(resource, null, 2);
   terminal.answer(resource, text);
@@ -66,7 +67,7 @@ function savePromise(answer: ExchangeAnswer, file: string): void {
   const promise = answer.headers.get('careledger-log-promise');
   if (promise === null && answer.status < 400)
     throw new AppError('not-found', 'The answer carries no promise to log.');
-  if (promise !== null) writePrivate(file, `${promise}\n`);
+  if (promise !== null) writeNew(file, `${promise}\n`);
 }
 
 async function saveReceipt(
@@ -78,7 +79,7 @@ async function saveReceipt(
   const answer = await client.call(`/records/${reference.replace('/_history/', '/')}/receipt`, { token });
   const text = fromUtf8(answer.bytes) ?? '';
   if (answer.status !== 200) throw new AppError('unavailable', 'The node gave no receipt for this record.');
-  writePrivate(file, text);
+  writeNew(file, text);
 }
 
 /** The node's own code where it tells one, else what the status means. */
