@@ -1,7 +1,8 @@
+import { CONSENT_BUGS } from './consent-bugs.ts';
 import { CONSORTIUM_BUGS } from './consortium-bugs.ts';
 import { HOSPITAL_BUGS } from './hospital-bugs.ts';
 import type { PlantedBug } from './planted-bug.ts';
 
 export type { PlantedBug } from './planted-bug.ts';
 
-export const PLANTED_BUGS: readonly PlantedBug[] = [...HOSPITAL_BUGS, ...CONSORTIUM_BUGS];
+export const PLANTED_BUGS: readonly PlantedBug[] = [...HOSPITAL_BUGS, ...CONSENT_BUGS, ...CONSORTIUM_BUGS];
