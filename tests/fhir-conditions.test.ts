@@ -239,6 +239,12 @@ test('what an interaction does not take is refused rather than passed over', asy
     'meta',
     'resourceType',
   ]);
+  const reads = bundle('batch', [{ request: { method: 'GET', url: 'Location/only' } }]);
+  const answered = await send('POST', '/', reads, { prefer: 'return=minimal' });
+  assert.deepEqual(
+    responses(answered).map((response) => response?.status),
+    ['200'],
+  );
   const found = await send('POST', '/Location/_search', '_id=only', { prefer: 'return=minimal' });
   assert.equal(found.json.total, 1);
 });

@@ -83,7 +83,8 @@ function bodyOf(
   { status, resource }: Extract<Answer, { resource?: Resource }>,
 ): string {
   if (resource === undefined || status === 204) return '';
-  const isWrite = request.method !== 'GET' && !request.path.endsWith('/_search');
+  // A search, and a bundle of interactions, are asked for their answer.
+  const isWrite = request.method !== 'GET' && !/(?:^\/*|\/_search)$/.test(request.path);
   const prefer =
     !isWrite || status >= 400
       ? undefined
