@@ -32,7 +32,7 @@ export function createFhirHandler(ports: FhirDeps): FhirHandler {
     cursors: createCursorSeal(randomBytes(32)),
   };
   const definitions = loadFhirDefinitions();
-  const startedAt = new Date(deps.now()).toISOString();
+  const metadata = metadataText(definitions, new Date(deps.now()).toISOString());
   return async (request) => {
     const scope: RequestScope | undefined = request.session && { session: request.session, promises: [] };
     const replyWith = (answer: Answer) => replyOf(deps.baseUrl(), request, scope?.promises ?? [], answer);
@@ -41,7 +41,7 @@ export function createFhirHandler(ports: FhirDeps): FhirHandler {
       const asked = asGet(request);
       const answer =
         asked.path === '/metadata' && asked.method === 'GET'
-          ? { status: 200, resource: capabilityStatement(definitions, deps.baseUrl(), startedAt) }
+          ? { status: 200, text: metadata(deps.baseUrl()) }
           : await answerFor(deps, definitions, asked, scope);
       return replyWith(answer);
     } catch (error) {
@@ -49,6 +49,16 @@ export function createFhirHandler(ports: FhirDeps): FhirHandler {
       const reply = replyWith({ status, resource: outcome });
       return status >= 500 ? { ...reply, error } : reply;
     }
+  };
+}
+
+/** Anybody may ask for it, and it is long: written once for each address. */
+function metadataText(definitions: FhirDefinitions, startedAt: string): (baseUrl: string) => string {
+  let written: { baseUrl: string; text: string } | undefined;
+  return (baseUrl) => {
+    if (written?.baseUrl !== baseUrl)
+      written = { baseUrl, text: JSON.stringify(capabilityStatement(definitions, baseUrl, startedAt)) };
+    return written.text;
   };
 }
 

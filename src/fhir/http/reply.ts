@@ -3,10 +3,10 @@ import type { SealedRecord } from '../../vault/index.ts';
 import { namesVersion } from '../repository/write-preconditions.ts';
 import type { FhirHttpReply, FhirHttpRequest } from './message.ts';
 
-/** What an interaction came to: a resource, or the text of a version as it is stored. */
+/** What an interaction came to: a resource, or a text: of a version as it is stored, or of what is no record. */
 export type Answer =
   | { status: number; resource?: Resource; location?: string }
-  | { status: number; text: string; version: Pick<SealedRecord, 'key' | 'lastUpdatedMs'> };
+  | { status: number; text: string; version?: Pick<SealedRecord, 'key' | 'lastUpdatedMs'> };
 
 const FHIR_JSON = 'application/fhir+json; charset=utf-8';
 /** Clients give up on header sections over 16 KiB; the rest of the headers needs little. */
@@ -49,8 +49,12 @@ function versionOf(answer: Answer): {
   versionId?: string | undefined;
   lastUpdated?: string | number | undefined;
 } {
-  if ('text' in answer)
-    return { versionId: String(answer.version.key.version), lastUpdated: answer.version.lastUpdatedMs };
+  if ('text' in answer) {
+    const { version } = answer;
+    return version === undefined
+      ? {}
+      : { versionId: String(version.key.version), lastUpdated: version.lastUpdatedMs };
+  }
   const { resource } = answer;
   const versionId = resource?.resourceType === 'Bundle' ? undefined : resource?.meta?.versionId;
   return { versionId, lastUpdated: resource?.meta?.lastUpdated };
