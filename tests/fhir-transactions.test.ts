@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
-import type { Session } from '../src/fhir/index.ts';
+import type { Bundle } from '@medplum/fhirtypes';
+import { type Session, toIdempotentBundle } from '../src/fhir/index.ts';
 import { importBundle } from '../src/node/admin/import.ts';
 import { activeConsent, actor, fhirConsent } from './consent/fhir-consent.ts';
 import { CLINICIAN, createFhirWorld, type FhirReply, type FhirWorld } from './support/fhir-world.ts';
@@ -138,6 +139,37 @@ test('transactions side by side create once what each creates only if it is not 
   );
   const found = await world.send(CLINICIAN, 'GET', '/Patient?identifier=urn:mrn|one');
   assert.equal(found.json.total, 1);
+});
+
+test('an import of what its sender gave addresses can be repeated, and what has no requests is told so', async () => {
+  const entry = (id: string, resource: Record<string, unknown>) => ({
+    fullUrl: `https://vendor.example/fhir/${resource.resourceType}/${id}`,
+    resource,
+    request: { method: 'POST', url: String(resource.resourceType) },
+  });
+  const patient = entry('7', { resourceType: 'Patient', birthDate: '1980-01-01' });
+  const subject = { reference: 'Patient/7' };
+  const condition = entry('1', { resourceType: 'Condition', subject });
+  const bundle = transaction([patient, condition]) as Bundle;
+  const [first, again] = [toIdempotentBundle(bundle), toIdempotentBundle(bundle)];
+  assert.deepEqual(first, again);
+  const replies = [];
+  for (const sent of [first, again]) replies.push(await world.send(CLINICIAN, 'POST', '/', sent));
+  const statuses = replies.map(({ json }) =>
+    (json.entry as { response: { status: string } }[]).map(({ response }) => response.status),
+  );
+  assert.deepEqual(statuses, [
+    ['201', '201'],
+    ['200', '200'],
+  ]);
+  const id = first.entry?.[0]?.resource?.id;
+  const found = await world.send(CLINICIAN, 'GET', `/Condition?subject=Patient/${id}`);
+  assert.equal(found.json.total, 1, 'the Patient of the bundle is meant, not one of this id here');
+  const collection = { ...bundle, type: 'collection' } as unknown as Parameters<typeof importBundle>[1];
+  await assert.rejects(importBundle({} as Parameters<typeof importBundle>[0], collection), {
+    code: 'invalid-resource',
+    message: /type collection .*request/,
+  });
 });
 
 test('an import refuses conditions, which it may not look up', async () => {

@@ -14,7 +14,9 @@ const PARALLEL_IMPORTS = 6;
 export function addAdministration(program: Command, terminal: Terminal): void {
   program
     .command('import')
-    .description('load FHIR bundles into the running node; importing again changes nothing')
+    .description(
+      'load FHIR bundles into the running node; importing again changes nothing that has an id or a fullUrl',
+    )
     .argument('<files...>', 'Bundles as JSON')
     .addOption(dataOption())
     .action((files: string[], options: { data: string }) => importFiles(files, options, terminal));

@@ -1,12 +1,14 @@
 import type { Bundle, BundleEntry, Resource } from '@medplum/fhirtypes';
+import { sha256, toHex, utf8 } from '../../shared/index.ts';
 
 const URN = /^urn:uuid:([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$/;
 
 const URN_LENGTH = 45;
 
 /**
- * A transaction in which every entry that is created under a `urn:uuid` is put at that uuid instead, so that sending the bundle
- * again changes nothing (docs/adr/0002). Entries with If-None-Exist keep their meaning.
+ * A transaction in which every entry that is created under a `urn:uuid` is put at that uuid instead, and one under another
+ * address at an id that follows from that, so that sending the bundle again changes nothing (docs/adr/0002). Entries with
+ * If-None-Exist keep their meaning.
  */
 export function toIdempotentBundle(bundle: Bundle): Bundle {
   const targets = new Map<string, string>();
@@ -28,9 +30,20 @@ export function assignedId({ fullUrl, request, resource }: BundleEntry): string 
   return URN.exec(fullUrl ?? '')?.[1];
 }
 
+/** A uuid of version 8 (RFC 9562) that only this address gives. */
+function idOfAddress({ fullUrl, request, resource }: BundleEntry): string | undefined {
+  if (resource === undefined || request?.method !== 'POST' || request.ifNoneExist !== undefined)
+    return undefined;
+  if (request.url?.replace(/^\/+/, '') !== resource.resourceType) return undefined;
+  if (!/^https?:\/\//.test(fullUrl ?? '')) return undefined;
+  const hex = toHex(sha256(utf8(`careledger/import-id/v1\0${fullUrl}`)));
+  const parts = [hex.slice(0, 8), hex.slice(8, 12), `8${hex.slice(12, 15)}`, `a${hex.slice(15, 18)}`];
+  return [...parts, hex.slice(18, 30)].join('-');
+}
+
 function putEntry(entry: BundleEntry, targets: ReadonlyMap<string, string>): BundleEntry {
   const resource = entry.resource === undefined ? undefined : (rewrite(entry.resource, targets) as Resource);
-  const id = assignedId(entry);
+  const id = assignedId(entry) ?? idOfAddress(entry);
   if (id === undefined || resource === undefined)
     return { ...entry, ...(resource !== undefined && { resource }) };
   return {

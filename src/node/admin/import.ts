@@ -24,6 +24,8 @@ export function custodianSession({ custodian }: PartsOfNode<'custodian'>): NodeS
   };
 }
 
+/** A batch too is taken in as a whole, or not at all. */
+const IMPORTED_TYPES = new Set(['transaction', 'batch']);
 const MAX_ATTEMPTS = 5;
 const CONFLICT = 409;
 const PRECONDITION_FAILED = 412;
@@ -34,7 +36,10 @@ const NOT_NOW = new Map<number, ErrorCode>([
   [507, 'disk-full'],
 ]);
 
-/** Takes a Bundle in as one transaction. Resources keep their ids, so that importing it again changes nothing. */
+/**
+ * Takes a Bundle in as one transaction. Resources keep their ids, or get one that follows from their fullUrl, so that importing it
+ * again changes nothing; only what is created without a fullUrl is there twice then.
+ */
 export async function importBundle(
   runtime: PartsOfNode<'custodian' | 'fhirHandler'>,
   bundle: Json,
@@ -57,6 +62,12 @@ function checkedBundle(bundle: Json): Parameters<typeof toIdempotentBundle>[0] {
   const isObject = (entry: unknown): boolean => typeof entry === 'object' && entry !== null;
   if (bundle.resourceType !== 'Bundle' || !Array.isArray(entries) || !entries.every(isObject)) {
     throw new AppError('invalid-resource', 'This is not a FHIR Bundle with entries.');
+  }
+  if (!IMPORTED_TYPES.has(String(bundle.type))) {
+    throw new AppError(
+      'invalid-resource',
+      `A Bundle of the type ${String(bundle.type).slice(0, 40)} says not what is to be done with its entries, and cannot be imported. Make it a transaction: give each entry a request, such as {"method": "PUT", "url": "Patient/ana"}.`,
+    );
   }
   if (entries.some(isConditional)) {
     throw new AppError(
