@@ -67,6 +67,7 @@ test('a port that is in use is named, and the folder can be started on another',
       code: 'port-in-use',
       message: new RegExp(`${port}`),
     });
+    assert.ok(!existsSync(dataPath), 'nothing is made for a node that cannot serve');
     const other = await startNode({ ...quiet, dataPath });
     await other.close();
   } finally {
@@ -129,7 +130,7 @@ test('a folder that may not be written gives a typed error and an exit code', ()
     encoding: 'utf8',
     ...nobody,
   });
-  assert.equal(run.status, 6, run.stderr);
+  assert.equal(run.status, 7, run.stderr);
   assert.match(run.stderr, /may not .*read-only/);
   assert.match(run.stderr, /\[folder-not-writable\]/);
 });

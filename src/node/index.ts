@@ -9,7 +9,7 @@ export type { AuditSummary, NodeFinding } from './admin/audit.ts';
 export { DEFAULT_HOST, DEFAULT_ORGANISATION, DEFAULT_PORT, type NodeConfig } from './config.ts';
 export { witnessAddresses, witnessKey } from './cosigning/witness-addresses.ts';
 export { DEMO_KEYS } from './demo/demo-keys.ts';
-export { type FolderDescription, initFolder, isInitialised } from './folder/init-folder.ts';
+export { type FolderDescription, initFolder, isInitialised, isMember } from './folder/init-folder.ts';
 export { createKey, createNextKey, type KeyFile, readKeyFile, writeKeyFile } from './folder/key-file.ts';
 export { type DataFolder, dataFolder } from './folder/layout.ts';
 export type { LogLevel } from './http/log.ts';

@@ -8,7 +8,7 @@ import { refuseChangedFolder, removeFolderSeal, sealFolder } from './folder/fold
 import { initFolder, isInitialised, type OpenedFolder, openFolder } from './folder/init-folder.ts';
 import { dataFolder } from './folder/layout.ts';
 import { appListener, createApp, type NodeApp } from './http/app.ts';
-import { type HttpServer, openHttpServer, type RequestHandler } from './http/http-server.ts';
+import { type HttpServer, openHttpServer, type RequestHandler, refuseTakenPort } from './http/http-server.ts';
 import { openRuntime } from './open-runtime.ts';
 import { addAuthRoutes } from './routes/auth-routes.ts';
 import { addLedgerRoutes } from './routes/ledger-routes.ts';
@@ -32,6 +32,7 @@ export interface RunningNode {
 /** Starts a node; a folder that is new is made first. */
 export async function startNode(config: NodeConfig): Promise<RunningNode> {
   if (isInitialised(config.dataPath)) await refuseChangedFolder(dataFolder(config.dataPath));
+  else await refuseTakenPort(addressOf(config));
   const opened = openOrInit(config);
   const runtime = await openSealed(opened, config);
   const servers: HttpServer[] = [];
@@ -113,7 +114,7 @@ async function listenForAdmin(runtime: NodeRuntime, stop: () => void): Promise<H
 }
 
 async function listenForAll(runtime: NodeRuntime, config: NodeConfig): Promise<HttpServer> {
-  const host = config.host ?? DEFAULT_HOST;
+  const listen = addressOf(config);
   const app: NodeApp = createApp();
   addPublicRoutes(app, runtime);
   addAuthRoutes(app, runtime);
@@ -125,11 +126,14 @@ async function listenForAll(runtime: NodeRuntime, config: NodeConfig): Promise<H
     const isFhir = incoming.url?.startsWith(FHIR_PREFIX) === true;
     return isFhir ? runtime.fhir.handle(incoming, outgoing, context) : other(incoming, outgoing, context);
   };
-  const listen = { host, port: config.port ?? DEFAULT_PORT };
   const server = await openHttpServer({ listen, handler, log: runtime.log, metrics: runtime.metrics });
-  const shown = host.includes(':') ? `[${host}]` : host;
+  const shown = listen.host.includes(':') ? `[${listen.host}]` : listen.host;
   runtime.baseUrl = (config.baseUrl ?? `http://${shown}:${server.port}`).replace(/\/+$/, '');
   return server;
+}
+
+function addressOf({ host = DEFAULT_HOST, port = DEFAULT_PORT }: NodeConfig): { host: string; port: number } {
+  return { host, port };
 }
 
 async function shutDown(runtime: NodeRuntime, servers: HttpServer[]): Promise<void> {

@@ -6,6 +6,7 @@ import {
   decodeNetwork,
   encodeNetwork,
   initMember,
+  isMember,
   joinNetwork,
   networkFingerprint,
   SAFE_VALIDATORS,
@@ -36,7 +37,16 @@ export function addNetworkCommand(program: Command, terminal: Terminal): void {
   addCeremony(network, terminal);
   withServing(network.command('start').description("run this organisation's node, after `network join`"))
     .option('--retain-blocks <number>', 'blocks that its CometBFT keeps, 1000000 at least; all when absent')
-    .action((options: StartOptions) => start(options, terminal));
+    .action((options: StartOptions) => startMember(options, terminal));
+}
+
+/** `start` makes a hospital of its own of a folder that is empty, which nobody means who runs a member. */
+function startMember(options: StartOptions, terminal: Terminal): Promise<void> {
+  if (isMember(options.data)) return start(options, terminal);
+  throw new AppError(
+    'folder-not-initialised',
+    `${options.data} belongs to no network. Run \`careledger network init\` and \`careledger network join\` first, or name its folder with --data.`,
+  );
 }
 
 interface TryOptions {

@@ -49,6 +49,11 @@ export function isInitialised(path: string): boolean {
   return existsSync(dataFolder(path).description);
 }
 
+/** Whether a path holds the data folder of an organisation that joined a network. */
+export function isMember(path: string): boolean {
+  return isInitialised(path) && readDescription(dataFolder(path)).engine === 'cometbft';
+}
+
 /** Creates keys, genesis and description in a new or empty folder. */
 export function initFolder(options: InitOptions): OpenedFolder {
   const networkName = toNetworkName(options.organisationName);

@@ -70,6 +70,13 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
   return { port: portOf(server), close: () => drain(server) };
 }
 
+/** Refuses an address that nothing can listen on, before anything is made for a node that could not serve there. */
+export async function refuseTakenPort(where: { host: string; port: number }): Promise<void> {
+  const server = createServer();
+  await listen(server, where);
+  await new Promise((resolve) => server.close(resolve));
+}
+
 function requestIds(): () => string {
   const prefix = randomBytes(6).toString('hex');
   let count = 0;
