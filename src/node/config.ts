@@ -28,6 +28,8 @@ export interface NodeConfig {
   cosignEveryMs?: number;
   /** The hospital's own sensitivity labels: the content of a file of rows that add to the table. */
   labelFile?: Uint8Array;
+  /** Whether clinicians who state an emergency read what consents neither open nor deny; true when absent. */
+  breakGlass?: boolean;
   /** In a consortium: how many blocks its consensus engine keeps, 1,000,000 at least; all when absent. */
   retainBlocks?: number;
   /** Largest body of a FHIR request. */

@@ -32,6 +32,7 @@ export interface StartOptions {
   empty?: boolean;
   log?: LogLevel;
   labels?: string;
+  breakGlass: boolean;
   retainBlocks?: string;
   witness: string[];
   witnessKey: string[];
@@ -94,6 +95,7 @@ export function withServing(command: Command): Command {
         'CARELEDGER_LABELS',
       ),
     )
+    .option('--no-break-glass', 'open nothing to clinicians who state an emergency')
     .option('--witness <url>', "ask this witness to cosign the ledger's heads (repeat)", collect, [])
     .option('--witness-key <key>', 'key of each witness, as `careledger witness` prints it', collect, [])
     .addOption(
@@ -118,6 +120,7 @@ export async function start(options: StartOptions, terminal: Terminal): Promise<
     trustedProxies: options.trustedProxy,
     withSamples: options.empty !== true,
     witnesses,
+    breakGlass: options.breakGlass,
     ...(options.name !== undefined && { organisationName: options.name }),
     logLevel: options.log ?? (process.stderr.isTTY ? 'warn' : 'info'),
     onProgress: (text) => terminal.progress(text),

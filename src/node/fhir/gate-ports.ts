@@ -24,11 +24,11 @@ const CLINICIAN_ROLES = [
 ];
 
 /** What this custodian lets its own people do without a consent. */
-export function defaultPolicy(custodian: string): CustodianPolicy {
+export function defaultPolicy(custodian: string, breakGlass: boolean): CustodianPolicy {
   return {
     custodian,
     clinicianRoles: CLINICIAN_ROLES,
-    breakGlass: true,
+    breakGlass,
     recordsWithoutSubject: 'own-clinicians',
   };
 }
@@ -45,10 +45,11 @@ export function gatePorts(deps: {
   ownBase: () => string;
   freshness?: Freshness | undefined;
   labelFile?: Uint8Array | undefined;
+  breakGlass?: boolean | undefined;
 }): EvidencePorts {
   const { engine, consents, registry, ownBase } = deps;
   return {
-    policy: defaultPolicy(deps.custodian),
+    policy: defaultPolicy(deps.custodian, deps.breakGlass ?? true),
     labelTable: deps.labelFile === undefined ? DEFAULT_LABEL_TABLE : labelTableWith(deps.labelFile),
     ownBase,
     activeConsents: (patientId) => consents.activeConsents(patientId),

@@ -41,7 +41,13 @@ export function openFhir(parts: Parts): { fhir: FhirDoor; fhirHandler: FhirHandl
   const { vault, custodian, config, nowMs } = parts;
   const ownBase = () => parts.baseUrl() + FHIR_PREFIX;
   const gate = createGate<string>({
-    ...gatePorts({ ...parts, ownBase, custodian: custodian.accountHex, labelFile: config.labelFile }),
+    ...gatePorts({
+      ...parts,
+      ownBase,
+      custodian: custodian.accountHex,
+      labelFile: config.labelFile,
+      breakGlass: config.breakGlass,
+    }),
     accessLog: vault.accessLog,
     promiseOf(receipt) {
       const promise = promiseOfEntry(custodian.accountId, receipt);
