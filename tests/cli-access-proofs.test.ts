@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type ListedEntry, proofsOf } from '../src/cli/commands/access-proofs.ts';
+import { fetchPages } from '../src/cli/commands/accesses.ts';
 import { accessEntryReceipt } from '../src/client/index.ts';
 import { actor } from '../src/contracts/testing/test-chain.ts';
 import { leafHash, toHex } from '../src/shared/index.ts';
@@ -43,4 +44,36 @@ test('no entry counts twice, and one that waits for its anchor is told so', () =
   assert.deepEqual(proofsOf([listed(3), listed(3)], owner), ['in the log', 'REFUSED']);
   const waiting = { ...listed(4), receipt: null };
   assert.deepEqual(proofsOf([waiting, waiting], owner), ['not anchored yet', 'REFUSED']);
+});
+
+test('a log is asked for page by page, and a node that goes in circles is given up', async () => {
+  const asked: string[] = [];
+  const pages = (next: (before: number) => number | null) => ({
+    async call(path: string) {
+      asked.push(path);
+      const { searchParams } = new URL(path, 'http://node.example');
+      const before = Number(searchParams.get('before') ?? 9);
+      const accesses = [before - 1, before - 2].map((index) => ({
+        ...listed(3),
+        leafIndex: index,
+        auditEvent: null,
+      }));
+      const body = JSON.stringify({ total: 8, accesses, next: next(before) });
+      return { status: 200, headers: new Headers(), bytes: new TextEncoder().encode(body) };
+    },
+  });
+  const honest = pages((before) => (before > 3 ? before - 2 : null));
+  const all = await fetchPages(honest, '', 100, undefined);
+  assert.deepEqual([all.accesses.length, all.next, asked.length], [8, null, 4]);
+  const some = await fetchPages(honest, '', 4, 7);
+  assert.deepEqual([some.accesses.map(({ leafIndex }) => leafIndex), some.next], [[6, 5, 4, 3], 3]);
+  await assert.rejects(
+    fetchPages(
+      pages((before) => before),
+      '',
+      100,
+      5,
+    ),
+    { code: 'unavailable' },
+  );
 });

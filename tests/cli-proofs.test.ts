@@ -19,7 +19,11 @@ let node: TestNode;
 let forgetful: TestNode;
 before(async () => {
   node = await startTestNode();
-  forgetful = await startTestNode({ anchorEveryMs: 1e9, now: () => Date.now() + NOW_AND_THEN.offsetMs });
+  forgetful = await startTestNode({
+    anchorEveryMs: 1e9,
+    breakGlass: false,
+    now: () => Date.now() + NOW_AND_THEN.offsetMs,
+  });
   await json(node, ['wallet', 'create', '--wallet', at('ana.json')]);
   await json(node, ['keys', 'enrol-code', 'Patient/ana', '--out', at('ana.code')]);
   await json(node, ['wallet', 'enrol', '--wallet', at('ana.json'), '--code-file', at('ana.code')]);
@@ -83,8 +87,11 @@ test('a receipt says in words what was consented to, for whom the patient opens 
   const given = await json(node, ['consent', 'list', '--wallet', at('ana.json')]);
   assert.equal(Object.keys(given).length, 1, 'nothing was granted whose receipt has no place');
   await json(node, atOnce);
-  const withheld = await careledger(node, [...grant, '--withhold', 'nope']);
-  assert.equal(withheld.status, 2, withheld.stderr);
+  for (const [option, value] of [
+    ['--withhold', 'nope'],
+    ['--purpose', 'NOPE'],
+  ])
+    assert.equal((await careledger(node, [...grant, option as string, value as string])).status, 2, option);
   for (const name of ['closed', 'opened', 'closed-again', 'at-once'])
     assert.equal(statSync(at(name)).mode & 0o777, 0o600, name);
   assert.match((await careledger(node, ['verify', at('at-once')])).stdout, /The consent permits .*Condition/);
@@ -154,6 +161,12 @@ test('a promise that was kept; a denial that looks like an absence makes none', 
   assert.equal((await careledger(node, ['verify', '--promise', at('headers')])).status, 2);
 });
 
+test('where the custodian lets nobody break the glass, an emergency opens nothing', async () => {
+  const read = ['read', 'Patient/ana', '--as', keyFile(forgetful, 'clinician')];
+  await json(forgetful, read);
+  await json(forgetful, [...read, '--purpose', 'BTG'], 4);
+});
+
 test('a promise whose entry is missing after the deadline becomes a file that proves it to anybody', async () => {
   const clinician = keyFile(forgetful, 'clinician');
   await json(forgetful, ['read', 'Patient/ana', '--as', clinician, '--promise', at('broken.promise')]);
@@ -199,6 +212,37 @@ test('breaking the glass opens the record, is logged, is shown to the patient fi
     await json(node, ['read', 'Patient/ana', '--as', keyFile(node, 'clinician')]);
   const log = await careledger(node, ['log', '--wallet', at('ana.json'), '--limit', '2']);
   assert.match(log.stdout, /^ATTENTION: An emergency access to your record/);
+  assert.match(log.stdout, /read +[0-9a-f]{12} +CareLedger demo hospital +TREAT +Patient\/ana/);
+  const [, shown, older] =
+    /\n2 of (\d+)\. Those before: careledger log --before (\d+)/.exec(log.stdout) ?? [];
+  const rest = await json(node, [
+    'log',
+    '--wallet',
+    at('ana.json'),
+    '--before',
+    older ?? '',
+    '--limit',
+    '1000',
+  ]);
+  assert.deepEqual([(rest.accesses as unknown[]).length, rest.next], [Number(shown) - 2, null]);
+  assert.match((await careledger(node, ['log', '--limit', 'x'])).stderr, /^--limit is/);
+  const researcher = [
+    'read',
+    'Observation/ana-hba1c',
+    '--as',
+    keyFile(node, 'researcher'),
+    '--purpose',
+    'HRESCH',
+  ];
+  await json(node, researcher);
+  const [consent] = (await json(node, ['consent', 'list', '--wallet', at('ana.json')])) as unknown as {
+    consentId: string;
+  }[];
+  const under = await careledger(node, ['log', '--wallet', at('ana.json'), '--limit', '1']);
+  assert.match(
+    under.stdout,
+    new RegExp(`HRESCH +Observation/ana-hba1c\\S* +${consent?.consentId.slice(0, 16)}`),
+  );
   assert.match(log.stdout, /BTG +Observation\/ana-hba1c.* permitted: own-break-glass/);
   assert.match(node.logged(), /"event":"break-glass"/);
   assert.doesNotMatch(node.logged(), /ana-hba1c/);

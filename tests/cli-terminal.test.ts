@@ -74,9 +74,11 @@ test('a file that cannot be had is told in a line, and is no fault of ours', asy
   const { receipts } = sampleReceipts();
   writeFileSync(at('receipt.json'), receipts.consent);
   const env = { CARELEDGER_HOME: folder, CARELEDGER_NODE: 'http://127.0.0.1:1' };
-  assert.equal((await runHere(['wallet', 'create'], env)).status, 0);
+  const made = await runHere(['wallet', 'create'], env);
+  assert.deepEqual([made.status, /^Warning: CARELEDGER_WALLET_PASSPHRASE/.test(made.stderr)], [0, true]);
   const cases: [status: number, ...words: string[]][] = [
     [4, 'wallet', 'enrol', '--code-file', at('none')],
+    [7, 'network', 'start', '--data', folder, '--port', '0'],
     [4, 'verify', at('receipt.json'), '--genesis', at('none')],
     [4, 'verify', at('receipt.json'), '--network', at('none')],
     [2, 'verify', at('receipt.json'), '--network', folder],
@@ -88,4 +90,7 @@ test('a file that cannot be had is told in a line, and is no fault of ours', asy
     assert.match(run.stderr, /^[^\n]+ {2}\[[a-z-]+\]\n$/);
   }
   assert.ok(!existsSync(at('none')));
+  assert.match((await runHere(['network', 'start', '--data', folder], env)).stderr, /belongs to no network/);
+  const short = { ...env, CARELEDGER_WALLET_PASSPHRASE: 'abc' };
+  assert.equal((await runHere(['wallet', 'create', '--wallet', at('w.json')], short)).status, 2);
 });

@@ -4,41 +4,72 @@ import { connectPatient, openSession, readWallet } from '../connect.ts';
 import { refuseExisting, writeNew } from '../private-output.ts';
 import { type Terminal, table } from '../terminal.ts';
 import { type EntryProof, type ListedEntry, type LogOwner, proofsOf } from './access-proofs.ts';
+import { wholeNumberOf } from './options.ts';
 
 const ANCHORED =
   "in the log: the hospital's log on the ledger has this entry, and keeps it. What a line says of it is the hospital's word.";
+
+const HEADINGS = ['when', 'what', 'who', 'of', 'why', 'record', 'consent', 'decision', 'proof'];
 
 interface Access extends ListedEntry {
   auditEvent: AuditEvent | null;
   reason: string | null;
 }
 
+interface Agent {
+  requestor?: boolean;
+  who?: { identifier?: { value?: string } };
+}
+
+interface Entity {
+  what?: { reference?: string; identifier?: { system?: string; value?: string } };
+}
+
 /** The few members of a FHIR AuditEvent that a line of the list needs. */
 interface AuditEvent {
   recorded: string;
   outcome: string;
-  agent: { requestor: boolean; who?: { identifier?: { value?: string } } }[];
+  /** The organisation of who asked, the custodian, and who asked. */
+  agent: Agent[];
   purposeOfEvent?: { coding?: { code?: string }[] }[];
   subtype?: { code?: string }[];
-  entity?: { what?: { reference?: string } }[];
+  entity?: Entity[];
+}
+
+/** A part of the log, newest first, and the place that the next older part comes before. */
+interface Page {
+  total?: number;
+  accesses: Access[];
+  next: number | null;
+  names: Names;
+}
+
+/** What the hospital calls organisations, by account. */
+type Names = Readonly<Record<string, string>>;
+
+export interface AccessOptions {
+  wallet: string;
+  node: string;
+  limit: string;
+  before?: string;
+  receipt?: string;
 }
 
 /** Lists a patient's accesses and checks of each that it is in the log. */
-export async function showAccesses(
-  options: { wallet: string; node: string; limit: string; receipt?: string },
-  terminal: Terminal,
-): Promise<void> {
+export async function showAccesses(options: AccessOptions, terminal: Terminal): Promise<void> {
+  const limit = wholeNumberOf('--limit', options.limit);
+  const before = options.before === undefined ? undefined : wholeNumberOf('--before', options.before);
   refuseExisting(options.receipt);
   const connection = await connectPatient(options.node, await readWallet(options.wallet));
   const { client, identity } = connection;
   const token = await openSession(client, identity, 'PATRQT');
-  const page = await fetchAccesses(client, token, `limit=${encodeURIComponent(options.limit)}`);
+  const page = await fetchPages(client, token, limit, before);
   const emergencies = await fetchAccesses(client, token, 'breakGlass=true');
   const accesses = proven(page.accesses, connection);
   const breakGlass = proven(emergencies.accesses, connection);
   terminal.answer(
-    { total: page.total, breakGlass, accesses },
-    [...noticeOf(breakGlass), listOf(accesses)].join('\n'),
+    { total: page.total, next: page.next, organisations: page.names, breakGlass, accesses },
+    [...noticeOf(breakGlass, page.names), listOf(accesses, page.names), ...moreText(page)].join('\n'),
   );
   if ([...accesses, ...breakGlass].some(({ proof }) => proof === 'REFUSED'))
     throw new AppError(
@@ -57,25 +88,43 @@ function proven(accesses: Access[], owner: LogOwner): ProvenAccess[] {
   return accesses.map((access, at) => ({ ...access, proof: proofs[at] as EntryProof }));
 }
 
-async function fetchAccesses(
-  client: NodeClient,
+/** Page after page, because a node gives no more than so many at once. */
+export async function fetchPages(
+  client: Pick<NodeClient, 'call'>,
   token: string,
-  query: string,
-): Promise<{ total?: number; accesses: Access[] }> {
+  limit: number,
+  before: number | undefined,
+): Promise<Page> {
+  const accesses: Access[] = [];
+  for (let from = before; ; ) {
+    const place = from === undefined ? '' : `&before=${from}`;
+    const page = await fetchAccesses(client, token, `limit=${limit - accesses.length}${place}`);
+    accesses.push(...page.accesses);
+    if (page.next === null || accesses.length >= limit) return { ...page, accesses };
+    if (from !== undefined && page.next >= from)
+      throw new AppError('unavailable', 'The node gives the same part of the log again and again.');
+    from = page.next;
+  }
+}
+
+async function fetchAccesses(client: Pick<NodeClient, 'call'>, token: string, query: string): Promise<Page> {
   const answer = await client.call(`/wallet/accesses?${query}`, { token });
   const page = pageOf(fromUtf8(answer.bytes) ?? '');
-  if (answer.status === 200 && page.accesses !== undefined) return { ...page, accesses: page.accesses };
+  if (answer.status === 200 && page.accesses !== undefined)
+    return { next: null, names: {}, ...page, accesses: page.accesses };
   throw new AppError('unavailable', page.detail ?? 'The node did not give the log.');
 }
 
 /** What a node answered, as far as it is of the shape that the list needs. */
-function pageOf(text: string): { total?: number; accesses?: Access[]; detail?: string } {
+function pageOf(text: string): Partial<Page> & { detail?: string } {
   try {
-    const { total, accesses, detail } = JSON.parse(text) as Record<string, unknown>;
+    const { total, accesses, detail, next, organisations } = JSON.parse(text) as Record<string, unknown>;
     return {
       ...(typeof total === 'number' && { total }),
       ...(Array.isArray(accesses) && accesses.every(isAccess) && { accesses }),
       ...(typeof detail === 'string' && { detail }),
+      ...(typeof next === 'number' && Number.isSafeInteger(next) && { next }),
+      ...(isNames(organisations) && { names: organisations }),
     };
   } catch {
     return {};
@@ -89,34 +138,46 @@ function isAccess(value: unknown): value is Access {
   return isPlaced && isProven && (auditEvent === null || isAuditEvent(auditEvent));
 }
 
+function isNames(value: unknown): value is Names {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    Object.values(value).every((name) => typeof name === 'string')
+  );
+}
+
 function isAuditEvent(value: unknown): boolean {
   const { recorded, outcome, agent } = (value ?? {}) as Record<string, unknown>;
   return typeof recorded === 'string' && typeof outcome === 'string' && Array.isArray(agent);
 }
 
 /** Stands before everything else: somebody stated an emergency to see this record. */
-function noticeOf(breakGlass: ProvenAccess[]): string[] {
+function noticeOf(breakGlass: ProvenAccess[], names: Names): string[] {
   if (breakGlass.length === 0) return [];
   const count = breakGlass.length === 1 ? 'An emergency access' : `${breakGlass.length} emergency accesses`;
   return [
     `ATTENTION: ${count} to your record (break the glass). Ask the hospital why, if you do not know.`,
-    listOf(breakGlass),
+    listOf(breakGlass, names),
     '',
     'All accesses:',
   ];
 }
 
-function listOf(accesses: ProvenAccess[]): string {
+function moreText({ total, accesses, next }: Page): string[] {
+  if (next === null) return [];
+  return ['', `${accesses.length} of ${total ?? 'more'}. Those before: careledger log --before ${next}`];
+}
+
+function listOf(accesses: ProvenAccess[], names: Names): string {
   if (accesses.length === 0) return 'Nobody has accessed this record.';
-  const rows = accesses.map((access) => [...describe(access), access.proof]);
-  const list = table([['when', 'what', 'who', 'why', 'record', 'decision', 'proof'], ...rows]);
+  const rows = accesses.map((access) => [...describe(access, names), access.proof]);
+  const list = table([HEADINGS, ...rows]);
   return accesses.some(({ proof }) => proof === 'in the log') ? `${list}\n\n${ANCHORED}` : list;
 }
 
-function describe({ auditEvent, reason }: Access): string[] {
-  if (auditEvent === null) return ['(erased)', '', '', '', '', ''];
+function describe({ auditEvent, reason }: Access, names: Names): string[] {
+  if (auditEvent === null) return ['(erased)', '', '', '', '', '', '', ''];
   const { recorded, outcome, agent, entity, subtype, purposeOfEvent } = auditEvent;
-  const who = agent.find((each) => each?.requestor)?.who?.identifier?.value;
   // The first entity says whose record it is, and that is known here; the versions that were read follow it.
   const records = (Array.isArray(entity) ? entity : [])
     .map((each) => textOf(each?.what?.reference))
@@ -124,11 +185,29 @@ function describe({ auditEvent, reason }: Access): string[] {
   return [
     recorded.slice(0, 19),
     textOf(subtype?.[0]?.code),
-    textOf(who).replace('urn:careledger:account:', '').slice(0, 12),
+    accountOf(agent.find((each) => each?.requestor)).slice(0, 12),
+    organisationOf(accountOf(agent[0]), names),
     textOf(purposeOfEvent?.[0]?.coding?.[0]?.code),
     records.length > 1 ? `${records[0]} and ${records.length - 1} more` : (records[0] ?? ''),
+    consentsOf(entity).join(', '),
     `${outcome === '0' ? 'permitted' : 'DENIED'}: ${textOf(reason)}`,
   ];
+}
+
+function accountOf(agent: Agent | undefined): string {
+  return textOf(agent?.who?.identifier?.value).replace('urn:careledger:account:', '');
+}
+
+function organisationOf(account: string, names: Names): string {
+  return Object.hasOwn(names, account) ? textOf(names[account]) : account.slice(0, 12);
+}
+
+/** As `careledger consent list` shows them. */
+function consentsOf(entity: unknown): string[] {
+  return ((Array.isArray(entity) ? entity : []) as (Entity | null)[])
+    .map((each) => each?.what?.identifier)
+    .filter((identifier) => identifier?.system === 'urn:careledger:consent')
+    .map((identifier) => textOf(identifier?.value).slice(0, 16));
 }
 
 /** A node may put anything in a place where a text belongs. */

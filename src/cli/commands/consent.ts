@@ -14,13 +14,14 @@ import {
   type Wallet,
   type WalletConsent,
 } from '../../client/index.ts';
+import { PURPOSES } from '../../contracts/index.ts';
 import { AppError, fromHex, toHex } from '../../shared/index.ts';
 import { accountOf } from '../account-argument.ts';
 import { connect, connectPatient, readWallet } from '../connect.ts';
 import { consentResource, LABELS } from '../consent-resource.ts';
 import { refuseExisting, writeNew } from '../private-output.ts';
 import { type Terminal, table } from '../terminal.ts';
-import { collect, nodeOption, repeatedChoice, walletOption } from './options.ts';
+import { collect, collectOneOf, nodeOption, repeatedChoice, walletOption } from './options.ts';
 
 const DEFAULT_DAYS = '365';
 const MS_PER_DAY = 86_400_000;
@@ -63,7 +64,7 @@ export function consentCommand(terminal: Terminal): Command {
     .addOption(nodeOption())
     .addOption(viaOption())
     .option('--to <account>', 'who: an account id or a key file (several: repeat)', collect, [])
-    .option('--purpose <code>', 'for what, a code of HL7 v3 ActReason (repeat)', collect, [])
+    .option('--purpose <code>', 'for what, a code of HL7 v3 ActReason (repeat)', collectOneOf(PURPOSES), [])
     .option('--action <code>', 'access, use, disclose, collect, correct (repeat)', collect, [])
     .option('--type <type>', 'only these resource types (repeat)', collect, [])
     .option('--code <system|code>', 'only these codes (repeat)', collect, [])
@@ -122,6 +123,7 @@ async function grant(options: GrantOptions, terminal: Terminal): Promise<void> {
   const { client, identity, enrolment, custodian, chainId } = await connectPatient(options.node, wallet);
   const consent =
     options.file === undefined ? wishedConsent(options, enrolment.patientId) : readConsent(options.file);
+  if (options.file === undefined) await warnOfUnknown(options.to.map(accountOf), client, terminal);
   const signed = signGrant(consent, identity, await client.signingPlace(identity.accountId));
   const consentId = toHex(signed.consentId);
   const kept = {
@@ -145,6 +147,22 @@ async function grant(options: GrantOptions, terminal: Terminal): Promise<void> {
     { consentId, ...proven.answer },
     `Granted. Consent ${consentId.slice(0, 16)}, until ${dateText(signed.validUntilMs)}.${receiptNote(options.receipt)}`,
   );
+}
+
+/** A mistyped account is nobody's, and a consent for it opens nothing: no error, because it may be registered later. */
+async function warnOfUnknown(
+  accounts: readonly string[],
+  client: NodeClient,
+  terminal: Terminal,
+): Promise<void> {
+  for (const account of accounts) {
+    const isKnown = await client.account(fromHex(account) as Uint8Array).then(
+      () => true,
+      (error: unknown) => !(error instanceof AppError && error.code === 'not-found'),
+    );
+    if (!isKnown)
+      terminal.warn(`Warning: the ledger has no account ${account}. Until it has, nobody can read as it.`);
+  }
 }
 
 /** Through another node of the consortium the custodian gets the terms first: it enforces what it can read. */

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Terminal } from '../terminal.ts';
-import { showAccesses } from './accesses.ts';
+import { type AccessOptions, showAccesses } from './accesses.ts';
 import { consentCommand } from './consent.ts';
 import { nodeOption, walletOption } from './options.ts';
 import { walletCommand } from './wallet.ts';
@@ -17,8 +17,7 @@ export function addPatientCommands(program: Command, terminal: Terminal): void {
     .addOption(walletOption())
     .addOption(nodeOption())
     .option('--limit <number>', 'how many, newest first', '50')
+    .option('--before <place>', 'only older ones than the entry in this place of the log')
     .option('--receipt <file>', 'save the proof of the newest anchored entry')
-    .action((options: { wallet: string; node: string; limit: string; receipt?: string }) =>
-      showAccesses(options, terminal),
-    );
+    .action((options: AccessOptions) => showAccesses(options, terminal));
 }

@@ -1,12 +1,14 @@
 import { Command } from 'commander';
 import { createWallet, enrolmentRequest } from '../../client/index.ts';
-import { toHex } from '../../shared/index.ts';
+import { AppError, toHex } from '../../shared/index.ts';
 import { connect, custodianOf, readWallet } from '../connect.ts';
 import { makeFolderOf } from '../home.ts';
 import { printable } from '../printable.ts';
 import { readSecret } from '../secrets.ts';
 import { type Terminal, table } from '../terminal.ts';
 import { nodeOption, walletOption } from './options.ts';
+
+const MIN_PASSPHRASE_CHARS = 8;
 
 /** `wallet`: make one, bind it to a patient, look at it. */
 export function walletCommand(terminal: Terminal): Command {
@@ -16,8 +18,9 @@ export function walletCommand(terminal: Terminal): Command {
     .description('make a wallet; CARELEDGER_WALLET_PASSPHRASE encrypts its seed')
     .addOption(walletOption())
     .action(async (options: { wallet: string }) => {
+      const passphrase = newPassphrase(terminal);
       makeFolderOf(options.wallet);
-      await createWallet(options.wallet, { passphrase: process.env.CARELEDGER_WALLET_PASSPHRASE });
+      await createWallet(options.wallet, { passphrase });
       terminal.answer(
         { wallet: options.wallet },
         `Made the wallet ${options.wallet}. Keep a copy somewhere safe: nobody else has this key.`,
@@ -47,6 +50,21 @@ export function walletCommand(terminal: Terminal): Command {
       );
     });
   return wallet;
+}
+
+function newPassphrase(terminal: Terminal): string | undefined {
+  const passphrase = process.env.CARELEDGER_WALLET_PASSPHRASE ?? '';
+  if (passphrase === '') {
+    terminal.warn(
+      'Warning: CARELEDGER_WALLET_PASSPHRASE is not set. Whoever gets the file of this wallet can act as the patient.',
+    );
+    return undefined;
+  }
+  if (passphrase.length >= MIN_PASSPHRASE_CHARS) return passphrase;
+  throw new AppError(
+    'usage',
+    `CARELEDGER_WALLET_PASSPHRASE must have at least ${MIN_PASSPHRASE_CHARS} characters.`,
+  );
 }
 
 async function enrol(

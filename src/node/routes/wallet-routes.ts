@@ -22,6 +22,8 @@ type WalletParts = PartsOfNode<
   | 'vault'
   | 'receipts'
   | 'baseUrl'
+  | 'opened'
+  | 'custodian'
 >;
 
 /** What a patient's wallet talks to. */

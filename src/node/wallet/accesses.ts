@@ -1,6 +1,9 @@
 import { type AccessLogEntry, decodeAccessEntry, toAuditEvent } from '../../fhir/index.ts';
+import { accountIdOf } from '../../identity/index.ts';
 import { AppError, toHex } from '../../shared/index.ts';
 import type { AccessEntry } from '../../vault/index.ts';
+import { readFileIfThere } from '../folder/files.ts';
+import { decodeNetwork } from '../network/network-file.ts';
 import type { PartsOfNode } from '../runtime.ts';
 
 const DEFAULT_LIMIT = 50;
@@ -8,7 +11,7 @@ const MAX_LIMIT = 200;
 /** How far back a patient's log is looked through for accesses that broke the glass. */
 const MAX_SCANNED = 2000;
 
-type AccessParts = PartsOfNode<'vault' | 'receipts' | 'baseUrl'>;
+type AccessParts = PartsOfNode<'vault' | 'receipts' | 'baseUrl' | 'opened' | 'custodian'>;
 
 /** One access to a patient's record, as the patient sees it. */
 export interface AccessAnswer {
@@ -28,14 +31,31 @@ export async function listAccesses(
   node: AccessParts,
   patientId: string,
   query: Record<string, string>,
-): Promise<{ total: number; accesses: AccessAnswer[]; next: number | null }> {
-  const limit = Math.min(numberOf(query.limit) ?? DEFAULT_LIMIT, MAX_LIMIT);
-  const before = numberOf(query.before);
+): Promise<{
+  total: number;
+  accesses: AccessAnswer[];
+  next: number | null;
+  organisations: Record<string, string>;
+}> {
+  const limit = Math.min(numberOf('limit', query.limit) ?? DEFAULT_LIMIT, MAX_LIMIT);
+  const before = numberOf('before', query.before);
   const page = { limit, ...(before !== undefined && { beforeLeafIndex: before }) };
   const entries = await node.vault.accessLog.listBySubject(patientId, page);
   const accesses = await Promise.all(entries.map((entry) => toAnswer(node, entry)));
   const next = entries.length === limit ? (entries.at(-1)?.leafIndex ?? null) : null;
-  return { total: node.vault.accessLog.countBySubject(patientId), accesses, next };
+  const total = node.vault.accessLog.countBySubject(patientId);
+  return { total, accesses, next, organisations: organisationNames(node) };
+}
+
+/** What the organisations that this node can name are called: itself, and those whose cards its network began with. */
+function organisationNames({ opened, custodian }: AccessParts): Record<string, string> {
+  const network = readFileIfThere(opened.folder.network);
+  const cards = network === undefined ? [] : decodeNetwork(network.toString('utf8')).cards;
+  const members = cards.map(({ custodianKey, organisation }) => [
+    toHex(accountIdOf(custodianKey)),
+    organisation,
+  ]);
+  return Object.fromEntries([...members, [custodian.accountHex, opened.description.organisationName]]);
 }
 
 /** The accesses that broke the glass among the patient's newest, however many ordinary ones came after. */
@@ -76,8 +96,8 @@ async function toAnswer(node: AccessParts, entry: AccessEntry): Promise<AccessAn
   return { ...place, auditEvent, reason: decision.reason, breakGlass: isBreakGlass(decision) };
 }
 
-function numberOf(text: string | undefined): number | undefined {
+function numberOf(name: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   if (/^\d{1,12}$/.test(text)) return Number(text);
-  throw new AppError('invalid-request', 'limit and before must be whole numbers.');
+  throw new AppError('invalid-request', `${name} must be a whole number.`);
 }

@@ -23,6 +23,7 @@ export {
   CONFIDENTIALITY_SYSTEM,
   isPurpose,
   LABEL_SYSTEM,
+  PURPOSES,
   purposeWithin,
   SEALED,
   SENSITIVITY_CODES,

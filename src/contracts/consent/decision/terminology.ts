@@ -39,6 +39,9 @@ const PURPOSE_PARENT: ReadonlyMap<string, string> = new Map(
   }).flatMap(([parent, children]) => children.split(' ').map((child): [string, string] => [child, parent])),
 );
 
+/** Every purpose of use that a request or a provision can name. */
+export const PURPOSES: readonly string[] = [...PURPOSE_PARENT.keys()].sort();
+
 /** Whether a code is a purpose of use that a request or a provision can name (the root code names nothing). */
 export const isPurpose = (code: string): boolean => PURPOSE_PARENT.has(code);
 
