@@ -95,6 +95,8 @@ test('a receipt says in words what was consented to, for whom the patient opens 
   for (const name of ['closed', 'opened', 'closed-again', 'at-once'])
     assert.equal(statSync(at(name)).mode & 0o777, 0o600, name);
   assert.match((await careledger(node, ['verify', at('at-once')])).stdout, /The consent permits .*Condition/);
+  const nobody = ['consent', 'grant', '--wallet', at('ana.json'), '--to', '0'.repeat(64)];
+  assert.match((await careledger(node, nobody)).stderr, /^Warning: the ledger has no account 0{64}/);
   await json(node, ['wallet', 'create', '--wallet', at('other.json')]);
   const others = ['consent', 'open', at('closed'), '--wallet', at('other.json'), '--out', at('none')];
   await json(node, others, 4);

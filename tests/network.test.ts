@@ -72,6 +72,11 @@ describe('four organisations on one machine', { skip, timeout: LIMIT_MS }, () =>
     );
     await hasWhatIsAt(door(0).url, door(1).url);
     assert.match((await readAtFirst()).stdout, /valueQuantity/);
+    const log = await done('log', '--wallet', wallet, '--node', door(0).url);
+    assert.match(
+      log,
+      new RegExp(`read +[0-9a-f]{12} +${door(1).organisation} +TREAT +Observation/ana-hba1c`),
+    );
     assert.match(await done('verify', receipt), /grant-consent[\s\S]*validator/);
     const tampered = JSON.parse(readFileSync(receipt, 'utf8')) as Record<string, unknown>;
     writeFileSync(at('other.json'), JSON.stringify({ ...tampered, genesis: 'AAAA' }));

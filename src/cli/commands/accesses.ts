@@ -19,10 +19,8 @@ interface Access extends ListedEntry {
 interface Agent {
   requestor?: boolean;
   who?: { identifier?: { value?: string } };
-}
-
-interface Entity {
-  what?: { reference?: string; identifier?: { system?: string; value?: string } };
+  /** The rules that decided. */
+  policy?: string[];
 }
 
 /** The few members of a FHIR AuditEvent that a line of the list needs. */
@@ -33,7 +31,7 @@ interface AuditEvent {
   agent: Agent[];
   purposeOfEvent?: { coding?: { code?: string }[] }[];
   subtype?: { code?: string }[];
-  entity?: Entity[];
+  entity?: { what?: { reference?: string } }[];
 }
 
 /** A part of the log, newest first, and the place that the next older part comes before. */
@@ -178,6 +176,7 @@ function listOf(accesses: ProvenAccess[], names: Names): string {
 function describe({ auditEvent, reason }: Access, names: Names): string[] {
   if (auditEvent === null) return ['(erased)', '', '', '', '', '', '', ''];
   const { recorded, outcome, agent, entity, subtype, purposeOfEvent } = auditEvent;
+  const requestor = agent.find((each) => each?.requestor);
   // The first entity says whose record it is, and that is known here; the versions that were read follow it.
   const records = (Array.isArray(entity) ? entity : [])
     .map((each) => textOf(each?.what?.reference))
@@ -185,11 +184,11 @@ function describe({ auditEvent, reason }: Access, names: Names): string[] {
   return [
     recorded.slice(0, 19),
     textOf(subtype?.[0]?.code),
-    accountOf(agent.find((each) => each?.requestor)).slice(0, 12),
+    accountOf(requestor).slice(0, 12),
     organisationOf(accountOf(agent[0]), names),
     textOf(purposeOfEvent?.[0]?.coding?.[0]?.code),
     records.length > 1 ? `${records[0]} and ${records.length - 1} more` : (records[0] ?? ''),
-    consentsOf(entity).join(', '),
+    consentsOf(requestor).join(', '),
     `${outcome === '0' ? 'permitted' : 'DENIED'}: ${textOf(reason)}`,
   ];
 }
@@ -202,12 +201,13 @@ function organisationOf(account: string, names: Names): string {
   return Object.hasOwn(names, account) ? textOf(names[account]) : account.slice(0, 12);
 }
 
-/** As `careledger consent list` shows them. */
-function consentsOf(entity: unknown): string[] {
-  return ((Array.isArray(entity) ? entity : []) as (Entity | null)[])
-    .map((each) => each?.what?.identifier)
-    .filter((identifier) => identifier?.system === 'urn:careledger:consent')
-    .map((identifier) => textOf(identifier?.value).slice(0, 16));
+/** The consents whose rules decided, of all that were looked at; as `careledger consent list` shows them. */
+function consentsOf(requestor: Agent | undefined): string[] {
+  const rules = (Array.isArray(requestor?.policy) ? requestor.policy : []).map(textOf);
+  const ids = rules.flatMap(
+    (rule) => /^urn:careledger:rule:consent:([0-9a-f]{16})[0-9a-f]{48}:/.exec(rule)?.[1] ?? [],
+  );
+  return [...new Set(ids)];
 }
 
 /** A node may put anything in a place where a text belongs. */
