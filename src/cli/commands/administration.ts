@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { auditFolder, dataFolder, type NodeFinding, restoreNode } from '../../node/index.ts';
 import { AppError } from '../../shared/index.ts';
 import { type AdminClient, adminClient } from '../admin-client.ts';
+import { printable } from '../printable.ts';
 import type { Terminal } from '../terminal.ts';
 import { addKeysCommand } from './keys.ts';
 import { dataOption } from './options.ts';
@@ -132,7 +133,7 @@ function readBundle(file: string): unknown {
 }
 
 function describeFinding({ severity, where, what }: NodeFinding): string {
-  return `${severity === 'damage' ? 'DAMAGED' : 'note'}  ${where}: ${what}`;
+  return `${severity === 'damage' ? 'DAMAGED' : 'note'}  ${printable(where)}: ${printable(what)}`;
 }
 
 async function audit(options: { data: string; vault?: string }, terminal: Terminal): Promise<void> {
