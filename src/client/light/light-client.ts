@@ -237,7 +237,12 @@ function allBehind({ height }: TrustedBlock): AppError {
 }
 
 function nothingProven(liars: readonly Liar[], silent: readonly string[]): AppError {
-  const lied = liars.map(({ source, height, reason }) => `${source} lied about block ${height} (${reason})`);
+  const lied = liars.map(({ source, height, reason }) =>
+    // Whose clock is wrong does not show; where it is this one, nobody lied.
+    reason === 'from-the-future'
+      ? `block ${height} of ${source} is from the future, by the clock of this machine: is it right?`
+      : `${source} lied about block ${height} (${reason})`,
+  );
   const mute = silent.map((name) => `${name} did not answer`);
   return new AppError(
     'proof-refused',
