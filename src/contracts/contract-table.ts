@@ -1,5 +1,6 @@
 import type { ContractTable, SealedAction } from '../ledger/index.ts';
 import { anchorAccessLog } from './access/anchor-access-log.ts';
+import { restartAccessLog } from './access/restart-access-log.ts';
 import { appointDelegate } from './consent/appoint-delegate.ts';
 import { dismissDelegate } from './consent/dismiss-delegate.ts';
 import { grantConsent } from './consent/grant-consent.ts';
@@ -35,6 +36,7 @@ export const ACTIONS = {
   'dismiss-delegate': dismissDelegate,
   'commit-versions': commitVersions,
   'anchor-access-log': anchorAccessLog,
+  'restart-access-log': restartAccessLog,
   'record-erasure': recordErasure,
   'open-proposal': openProposal,
   'vote-on-proposal': voteOnProposal,

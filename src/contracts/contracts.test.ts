@@ -259,6 +259,19 @@ test('an access log never shrinks and never gets another root at one size', () =
   assert.equal(readAccessAnchor(chain.state, chain.hospital.id)?.logSize, 5);
 });
 
+test('only by declaring that it lost the end of its access log does a custodian begin with a shorter one', () => {
+  const chain = hospitalChain();
+  const head = (logSize: number, byte: number) =>
+    encodeAnchorAccessLog({ logSize, logRoot: sha256(Uint8Array.of(byte)), nonce: new Uint8Array(16) });
+  assert.equal(chain.run(chain.hospital, 'anchor-access-log', head(5, 1)), 'ok');
+  assert.equal(chain.run(clinician, 'restart-access-log', head(3, 2)), 'not-an-organisation');
+  assert.equal(readAccessAnchor(chain.state, chain.hospital.id)?.logSize, 5);
+  assert.equal(chain.run(chain.hospital, 'restart-access-log', head(3, 2)), 'ok');
+  assert.equal(readAccessAnchor(chain.state, chain.hospital.id)?.logSize, 3);
+  assert.equal(chain.run(chain.hospital, 'anchor-access-log', head(3, 1)), 'log-root-conflict');
+  assert.equal(chain.run(chain.hospital, 'anchor-access-log', head(4, 4)), 'ok');
+});
+
 test('an erasure is of something, and by an organisation', () => {
   const chain = hospitalChain();
   const erasure = { pseudonym: patient.id, count: 2, erasureRoot: consentId };

@@ -1,4 +1,11 @@
-import { RESULT_CODES, type StateReader, sealAction, stateKey } from '../../ledger/index.ts';
+import {
+  type ActionContext,
+  RESULT_CODES,
+  type StateReader,
+  type StateWriter,
+  sealAction,
+  stateKey,
+} from '../../ledger/index.ts';
 import { CanonicalReader, CanonicalWriter, equalBytes } from '../../shared/index.ts';
 import { CONTRACT } from '../contract-ids.ts';
 import { decodeSinglePart } from '../payload.ts';
@@ -51,16 +58,19 @@ export const anchorAccessLog = sealAction<AccessAnchor>({
     if (payload.logSize < last.logSize) return RESULT_CODES['log-shrank'];
     return equalBytes(payload.logRoot, last.logRoot) ? RESULT_CODES.ok : RESULT_CODES['log-root-conflict'];
   },
-  apply(state, context, payload) {
-    const value = new CanonicalWriter()
-      .u64(payload.logSize)
-      .fixed(payload.logRoot, 32)
-      .u64(context.height)
-      .u64(context.timeMs)
-      .finish();
-    state.set(accessAnchorKey(context.signer), value);
-  },
+  apply: recordAnchor,
 });
+
+/** Puts an anchor into the custodian's row, in place of the one before. */
+export function recordAnchor(state: StateWriter, context: ActionContext, payload: AccessAnchor): void {
+  const value = new CanonicalWriter()
+    .u64(payload.logSize)
+    .fixed(payload.logRoot, 32)
+    .u64(context.height)
+    .u64(context.timeMs)
+    .finish();
+  state.set(accessAnchorKey(context.signer), value);
+}
 
 export function readAnchor(reader: CanonicalReader): AccessAnchor {
   return { ...readHead(reader), nonce: reader.fixed(ANCHOR_NONCE_BYTES) };

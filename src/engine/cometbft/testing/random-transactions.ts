@@ -220,7 +220,8 @@ function anchor(cast: Cast, signer: SampleSigner): Wish {
   cast.logSizes.set(key, logSize);
   const logRoot = sampleBytes(cast.seed, `log of ${logSize}`);
   const nonce = sampleBytes(cast.seed, `nonce of ${logSize}`).subarray(0, ANCHOR_NONCE_BYTES);
-  return { name: 'anchor-access-log', parts: [encodeAnchorAccessLog({ logSize, logRoot, nonce })] };
+  const name = cast.random() < 0.1 ? 'restart-access-log' : 'anchor-access-log';
+  return { name, parts: [encodeAnchorAccessLog({ logSize, logRoot, nonce })] };
 }
 
 function erasure(cast: Cast): Wish {
