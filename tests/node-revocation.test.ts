@@ -17,8 +17,9 @@ import {
 } from '../src/client/index.ts';
 import { ACTIONS, encodeGrantConsent, normaliseConsent, termsCommitment } from '../src/contracts/index.ts';
 import { encodeTransaction, signTransaction } from '../src/ledger/index.ts';
+import { createEpochWatch } from '../src/node/consents/epoch-watch.ts';
 import { createAccountSigner } from '../src/node/ledger/account-signer.ts';
-import { toHex } from '../src/shared/index.ts';
+import { AppError, toHex } from '../src/shared/index.ts';
 import { sessionToken, startTestNode, type TestNode } from './node-fixture.ts';
 import { consentTo } from './support/research-consent.ts';
 
@@ -224,6 +225,37 @@ test('a revocation gives new keys whichever door it came through', async () => {
     assert.deepEqual(rotated, ['chi']);
     await revoke(await grant('TREAT'));
     assert.deepEqual(rotated, ['chi', 'chi'], 'and before the acknowledgement, where the custodian gives it');
+  } finally {
+    vault.rotateEpoch = rotateEpoch;
+  }
+});
+
+test('a revocation whose new keys fail is not acknowledged; they are made later, at the next start too', async () => {
+  const { vault, engine } = node.node.runtime;
+  const rotateEpoch = vault.rotateEpoch;
+  const rotated: string[] = [];
+  const spy = async (subject: string): Promise<void> => void rotated.push(subject);
+  vault.rotateEpoch = () => Promise.reject(new AppError('disk-full', 'no'));
+  try {
+    const consent = await grant('TREAT');
+    const signed = signRevocation(consent, await client.signingPlace(patient.accountId), patient);
+    const revocation = client.submitConsent({ transaction: signed.transaction });
+    await assert.rejects(revocation, {
+      code: 'unavailable',
+      message: /is on the ledger.*do not revoke it again/,
+    });
+
+    for (const expected of [['chi'], []]) {
+      const onFailure = (): void => assert.fail();
+      const next = createEpochWatch({ engine, vault: { ...vault, rotateEpoch: spy }, onFailure });
+      await next.bringUp();
+      assert.deepEqual(rotated.splice(0), expected, 'at the next start, and once');
+    }
+    vault.rotateEpoch = spy;
+    const { height } = engine.head();
+    node.node.runtime.epochs.committed(height, [new Uint8Array(32)]);
+    await node.node.runtime.epochs.idle();
+    assert.deepEqual(rotated, ['chi']);
   } finally {
     vault.rotateEpoch = rotateEpoch;
   }

@@ -70,6 +70,7 @@ export async function openRuntime(opened: OpenedFolder, config: NodeConfig): Pro
     const parts = { opened, config, originOf, engine, consortium, vault, custodian, chainId, nowMs, log };
     const runtime = wire(parts);
     await runtime.granted.bringUp();
+    await runtime.epochs.bringUp();
     await refuseLostPatients(engine.state, vault);
     await anchorLeftOvers(runtime);
     await recordLeftErasures(runtime);
@@ -285,7 +286,7 @@ function consentPartsOf({
   log,
 }: Opened): PartsOfNode<'epochs' | 'granted' | 'consents' | 'consentDesk'> {
   const epochs = createEpochWatch({
-    state: engine.state,
+    engine,
     vault,
     onFailure: () => log.write('error', 'epoch-rotation-failed'),
   });
@@ -313,7 +314,7 @@ function watchCommits(
   const { epochs, granted, consents, registry, sessions } = parts;
   engine.onCommit((block, results) => {
     const changes = changesOf(block, results);
-    epochs.revoked(changes.revoked);
+    epochs.committed(block.height, changes.revoked);
     granted.committed(block, results);
     if (changes.consents !== undefined) consents.changed(changes.consents);
     if (!changes.registry) return;

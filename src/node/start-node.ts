@@ -144,7 +144,7 @@ async function shutDown(runtime: NodeRuntime, servers: HttpServer[]): Promise<vo
   await withinPatience(runtime, runtime.recordAnchor.stop());
   const stopped = runtime.accessAnchor.stop();
   await withinPatience(runtime, stopped).catch(() => runtime.log.write('error', 'access-anchor-failed'));
-  await runtime.epochs.idle();
+  await runtime.epochs.settle();
   await runtime.granted.settle();
   await runtime.vault.close();
   await runtime.engine.close();

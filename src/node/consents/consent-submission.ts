@@ -48,7 +48,7 @@ interface Change {
 interface Deps {
   engine: Pick<Engine, 'state' | 'submit'>;
   vault: Pick<Vault, 'bindings' | 'consents'>;
-  epochs: Pick<EpochWatch, 'idle'>;
+  epochs: Pick<EpochWatch, 'idle' | 'requireRotated'>;
   /** Terms of a patient's consent came in: it may be on the ledger, denying until now. */
   onStored: (patientId: string) => void;
 }
@@ -82,6 +82,7 @@ export function createConsentDesk(deps: Deps): {
         const change = await prepareChange(transaction, submission, deps);
         const committed = requireEffect(await deps.engine.submit(submission.transaction));
         await deps.epochs.idle();
+        if (change.terms === undefined) deps.epochs.requireRotated(change.patient);
         return { committed, consentId: toHex(change.consentId), version: change.version };
       }),
     deposit: (submission) =>
