@@ -26,6 +26,7 @@ import { createGrantedConsents } from './tables/granted-consents.ts';
 import { createPseudonyms } from './tables/pseudonyms.ts';
 import { createSettings } from './tables/settings.ts';
 import { createUsedIdentifiers } from './tables/used-identifiers.ts';
+import { passUsedNumbers } from './tables/used-numbers.ts';
 import type { Vault, VaultOptions } from './vault.ts';
 import { createVaultContext, type VaultContext } from './vault-context.ts';
 
@@ -93,8 +94,12 @@ async function openContext(store: SqlStore, options: VaultOptions): Promise<Vaul
   const wrapped = await loadKeyring(store.reader);
   if (wrapped?.length === 0)
     throw new AppError('damaged', 'The vault’s keyring is damaged. Restore the last backup to a new folder.');
-  if (wrapped !== undefined)
-    return createVaultContext(store, await unwrapKeyring(options.keys, wrapped), options);
+  if (wrapped !== undefined) {
+    const context = await createVaultContext(store, await unwrapKeyring(options.keys, wrapped), options);
+    // An audit gives out no numbers, and finds by itself what is damaged.
+    if (options.tolerateDamage !== true) await passUsedNumbers(context);
+    return context;
+  }
   const keyring = newKeyring(options.random);
   const fresh = await wrapKeyring(options.keys, keyring);
   await store.write((session) => storeKeyring(session, fresh));

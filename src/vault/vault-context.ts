@@ -17,10 +17,19 @@ export type VaultContext = {
   readonly hashToken: TokenHasher;
   /** Replaced when the root is. */
   keyring: Keyring;
-  readonly nextId: () => number;
+  readonly numbers: Numbers;
   readonly handles: HandleCache;
   /** One erasure at a time: what destroys old keys must not meet the new one of another, which is not in the database yet. */
   readonly erasures: <T>(work: () => Promise<T>) => Promise<T>;
+};
+
+/** Gives out the numbers of keys and records, each once. */
+export type Numbers = {
+  next(): number;
+  /** The greatest that was given out. */
+  readonly last: number;
+  /** None up to this one is given out any more. */
+  pass(used: number): void;
 };
 
 /** The 16 bytes that stand in the index for a token of a resource type, as a string of 16 characters (Latin-1). */
@@ -35,28 +44,39 @@ export async function createVaultContext(
   options: { readonly random: Random; readonly now: () => number },
 ): Promise<VaultContext> {
   const random = pooledRandom(options.random);
-  const nextId = await idCounter(store);
+  const numbers = await createNumbers(store);
   return {
     store,
     random,
     now: options.now,
-    keys: new CategoryKeys(keyring.root, random, nextId),
+    keys: new CategoryKeys(keyring.root, random, numbers.next),
     naming: rememberingNames(namingWith(keyring.naming)),
     hashToken: tokenHasher(keyring.index),
     keyring,
-    nextId,
+    numbers,
     handles: new HandleCache(),
     erasures: createWriteLock(),
   };
 }
 
 /** Only one process has the vault open, so numbers can be given out from memory. */
-async function idCounter(store: SqlStore): Promise<() => number> {
+async function createNumbers(store: SqlStore): Promise<Numbers> {
   const [row] = await store.reader.all(
     'SELECT (SELECT COALESCE(MAX(rid), 0) FROM records) AS record, (SELECT COALESCE(MAX(key_id), 0) FROM category_keys) AS category_key',
   );
-  let next = Math.max(Number(row?.record ?? 0), Number(row?.category_key ?? 0)) + 1;
-  return () => next++;
+  let last = Math.max(Number(row?.record ?? 0), Number(row?.category_key ?? 0));
+  return {
+    next() {
+      last += 1;
+      return last;
+    },
+    get last() {
+      return last;
+    },
+    pass(used) {
+      last = Math.max(last, used);
+    },
+  };
 }
 
 /** Hashes of values, by type, parameter and kind: to join the four to one key would cost more than the hash saves. */

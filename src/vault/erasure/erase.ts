@@ -7,6 +7,7 @@ import { deleteTokens } from '../records/write-records.ts';
 import type { SqlReader, SqlRow, SqlSession } from '../storage/sql-store.ts';
 import { accountsOf } from '../tables/bindings.ts';
 import { noteUnbound } from '../tables/pseudonyms.ts';
+import { noteUsedNumbers } from '../tables/used-numbers.ts';
 import { recordName, subjectName, type VaultContext } from '../vault-context.ts';
 import { rememberDestroyed } from './destroyed-keys.ts';
 import { rememberErased } from './erased-commitments.ts';
@@ -66,6 +67,7 @@ function underNewRoot(
     await context.store.write(
       async (session) => {
         await work(session);
+        await noteUsedNumbers(context, session);
         keyring = await renewRoot(context, session, protector);
       },
       () => adoptKeyring(context, keyring),

@@ -140,7 +140,13 @@ async function sealRow(
     tokens,
     context.random,
   );
-  const row: Row = { rid: context.nextId(), rkey, version, state: write.deleted ? TOMBSTONE : LIVE, tokens };
+  const row: Row = {
+    rid: context.numbers.next(),
+    rkey,
+    version,
+    state: write.deleted ? TOMBSTONE : LIVE,
+    tokens,
+  };
   row.fixed = [
     resourceType,
     write.lastUpdatedMs,

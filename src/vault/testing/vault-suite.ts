@@ -285,5 +285,19 @@ export function vaultSuite(name: string, makeUrl?: () => Promise<string>): void 
       assert.equal((await vault.accessLog.listBySubject('patient-1'))[0]?.bytes, undefined);
       await assert.rejects(vault.erase({ subject: 'patient-1' }), { code: 'not-found' });
     });
+
+    test('a key that is made after an erasure and a restart is taken for none that was destroyed', async () => {
+      const heard = (subject: string) => vault.accessLog.append({ subject, bytes: utf8(subject) });
+      await vault.put(sampleWrite('newest', { subject: 'newest' }));
+      await heard('newest');
+      await vault.erase({ subject: 'newest' });
+      vault = await world.reopen();
+      for (const number of [1, 2, 3, 4]) await heard(`later-${number}`);
+      assert.deepEqual(await findingsOf(vault), []);
+      assert.deepEqual(
+        (await vault.accessLog.listBySubject('newest')).map(({ bytes }) => bytes),
+        [undefined],
+      );
+    });
   });
 }
