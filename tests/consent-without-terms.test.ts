@@ -15,6 +15,7 @@ import {
   signRevocation,
 } from '../src/client/index.ts';
 import { startNode } from '../src/node/index.ts';
+import { toHex } from '../src/shared/index.ts';
 import { PASSPHRASE, sessionToken, startTestNode, type TestNode } from './node-fixture.ts';
 import { consentTo } from './support/research-consent.ts';
 
@@ -139,4 +140,44 @@ test('a new wallet drops no grant without terms of the one before, which its own
   const revocation = signRevocation(change, await client.signingPlace(patient.accountId), patient);
   await client.submitConsent({ transaction: revocation.transaction });
   assert.equal(await careStatus(), 200);
+});
+
+test('terms whose grant is never sent cost no reader anything, and the oldest of them go', async () => {
+  const key = await enrolled('hoarder');
+  const { consents } = node.node.runtime.vault;
+  const place = await client.signingPlace(key.accountId);
+  const grants = Array.from({ length: 101 }, () => signGrant(consentTo(grantee(), 'chi'), key, place));
+  const [oldest, second] = grants.map(({ consentId }) => toHex(consentId));
+  const granted = signGrant(consentTo(grantee(), 'chi'), key, place);
+  await client.submitConsent(granted);
+  for (const grant of grants) await client.depositTerms(grant);
+  assert.equal(await consents.get(oldest as string, 1), undefined);
+  assert.ok(await consents.get(second as string, 1));
+
+  const { get } = consents;
+  const asked: string[] = [];
+  const noted: typeof get = (id, version) => {
+    asked.push(id);
+    return get(id, version);
+  };
+  Object.assign(consents, { get: noted });
+  assert.equal(await careStatus(), 200);
+  Object.assign(consents, { get });
+  const unsent = new Set(grants.map(({ consentId }) => toHex(consentId)));
+  assert.ok(asked.includes(toHex(granted.consentId)));
+  assert.deepEqual(
+    asked.filter((id) => unsent.has(id)),
+    [],
+  );
+});
+
+test('a consent of more than 64 KiB is refused', async () => {
+  const key = await enrolled('verbose');
+  const text = {
+    status: 'generated',
+    div: `<div xmlns="http://www.w3.org/1999/xhtml">${'x'.repeat(65_536)}</div>`,
+  };
+  const consent = { ...(consentTo(grantee(), 'chi') as object), text };
+  const signed = signGrant(consent, key, await client.signingPlace(key.accountId));
+  await assert.rejects(client.depositTerms(signed), { code: 'body-too-large' });
 });

@@ -20,6 +20,10 @@ import type { Vault } from '../../vault/index.ts';
 import { requireEffect } from '../ledger/account-signer.ts';
 import type { EpochWatch } from './epoch-watch.ts';
 import { createKeyedLock } from './keyed-lock.ts';
+import { readLedgerConsent } from './ledger-consent.ts';
+
+/** Of one version, as FHIR JSON: it is read again for every decision that no earlier one has prepared. */
+const MAX_CONSENT_BYTES = 64 * 1024;
 
 /** A signed change of a consent, with the terms it commits to where it sets new ones. */
 export interface ConsentSubmission {
@@ -222,13 +226,13 @@ async function storeTerms(
     throw new AppError('invalid-consent', 'The validity in the transaction is not that of the consent.');
   }
   const consent = utf8(JSON.stringify(submission.consent));
-  await deps.vault.consents.put({
-    consentId: toHex(change.consentId),
-    version: change.version,
-    patientId,
-    salt,
-    consent,
-  });
+  if (consent.length > MAX_CONSENT_BYTES)
+    throw new AppError('body-too-large', 'A consent may have at most 64 KiB. Leave out its text.');
+  const stored = { consentId: toHex(change.consentId), version: change.version, patientId, salt, consent };
+  await deps.vault.consents.put(
+    stored,
+    (id, version) => (readLedgerConsent(deps.engine.state, id)?.version ?? 0) >= version,
+  );
   deps.onStored(patientId);
 }
 

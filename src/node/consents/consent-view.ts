@@ -38,7 +38,7 @@ export interface ConsentView {
 
 export interface ConsentViewDeps {
   bindings: Pick<PatientBindings, 'byPatient' | 'formerAccounts'>;
-  consents: Pick<Consents, 'get' | 'listByPatient'>;
+  consents: Pick<Consents, 'get'>;
   ledgerConsent: (consentId: string) => LedgerConsent | undefined;
   /** Every consent that the ledger has for a pseudonym, whether or not its terms came here. */
   granted: Pick<GrantWatch, 'of'>;
@@ -86,9 +86,9 @@ export function createConsentView(deps: ConsentViewDeps): ConsentView {
   };
   const attempt = async (load: Load): Promise<readonly ActiveConsent[] | undefined> => {
     load.accounts = await accountsOf(deps, load.patientId);
-    const newest = await deps.consents.listByPatient(load.patientId);
     const granted = (await Promise.all(load.accounts.all.map((account) => deps.granted.of(account)))).flat();
-    const looked = [...(await versionsOnLedger(deps, newest)), ...withoutTerms(deps, granted, newest)];
+    const looked: Looked[] = [];
+    for (const consentId of granted) looked.push(await lookUp(deps, consentId));
     const active = load.stale ? undefined : activeOnLedger(deps, looked);
     if (active === undefined) return undefined;
     keep(load.patientId, {
@@ -144,34 +144,21 @@ async function accountsOf({ bindings }: ConsentViewDeps, patientId: string): Pro
 
 interface Looked {
   consentId: string;
-  /** Undefined where nobody brought its terms. */
+  /** Undefined where nobody brought its terms: it denies until they come. */
   consent: StoredConsent | undefined;
   /** The version that the ledger had when the vault was asked for it. */
-  version: number;
+  version: number | undefined;
 }
 
-/** What is granted on the ledger while the vault has no version of it: it denies until its terms come. */
-function withoutTerms(deps: ConsentViewDeps, granted: readonly string[], stored: StoredConsent[]): Looked[] {
-  const known = new Set(stored.map(({ consentId }) => consentId));
-  return granted
-    .filter((consentId) => !known.has(consentId))
-    .map((consentId) => ({
-      consentId,
-      consent: undefined,
-      version: deps.ledgerConsent(consentId)?.version ?? 1,
-    }));
-}
-
-/** The stored versions that the ledger has now: a newer one may be stored whose transaction was never sent. */
-async function versionsOnLedger(deps: ConsentViewDeps, newest: StoredConsent[]): Promise<Looked[]> {
-  const looked: Looked[] = [];
-  for (const consent of newest) {
-    const version = deps.ledgerConsent(consent.consentId)?.version ?? consent.version;
-    const stored =
-      version === consent.version ? consent : await deps.consents.get(consent.consentId, version);
-    looked.push({ consentId: consent.consentId, consent: stored ?? consent, version });
-  }
-  return looked;
+/**
+ * The terms of the version that the ledger has. Only what is granted there is looked for: anybody with the patient's key can
+ * leave terms here by the hundred whose transaction never comes.
+ */
+async function lookUp(deps: ConsentViewDeps, consentId: string): Promise<Looked> {
+  const onLedger = deps.ledgerConsent(consentId);
+  const consent =
+    onLedger?.status === 'active' ? await deps.consents.get(consentId, onLedger.version) : undefined;
+  return { consentId, consent, version: onLedger?.version };
 }
 
 /** What the ledger says about the stored consents at this moment; undefined when it has moved on since they were read. */

@@ -8,7 +8,8 @@ import type { NodeRuntime, PartsOfNode } from '../runtime.ts';
 import { listAccesses, listBreakGlass } from '../wallet/accesses.ts';
 
 const MAX_ENROL_BYTES = 8 * 1024;
-const MAX_CONSENT_BYTES = 512 * 1024;
+/** A consent with its transaction; the desk says how large the consent alone may be. */
+const MAX_SUBMISSION_BYTES = 256 * 1024;
 const MAX_TRANSACTION_CHARS = 128 * 1024;
 
 type WalletParts = PartsOfNode<
@@ -56,11 +57,11 @@ export function addWalletRoutes(app: NodeApp, runtime: WalletParts): void {
   });
 
   app.post('/wallet/consents', async (context) => {
-    const submission = submissionOf(await bodyObject(context, MAX_CONSENT_BYTES));
+    const submission = submissionOf(await bodyObject(context, MAX_SUBMISSION_BYTES));
     return json(toAnswer(await runtime.consentDesk.accept(submission)), 201);
   });
   app.post('/wallet/terms', async (context) => {
-    await runtime.consentDesk.deposit(submissionOf(await bodyObject(context, MAX_CONSENT_BYTES)));
+    await runtime.consentDesk.deposit(submissionOf(await bodyObject(context, MAX_SUBMISSION_BYTES)));
     return json({ stored: true }, 201);
   });
 }

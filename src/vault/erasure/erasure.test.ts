@@ -46,13 +46,8 @@ async function plant(world: VaultWorld): Promise<void> {
     ),
   );
   await vault.enrolmentCodes.issue({ code: CANARY, patientId: 'erase-patient', expiresAtMs: NOW_MS + 1000 });
-  await vault.consents.put({
-    consentId: 'c',
-    version: 1,
-    patientId: 'erase-patient',
-    salt: new Uint8Array(32),
-    consent: utf8(CANARY),
-  });
+  const terms = { consentId: 'c', version: 1, salt: new Uint8Array(32), consent: utf8(CANARY) };
+  await vault.consents.put({ ...terms, patientId: 'erase-patient' }, () => false);
   await vault.accessLog.append({ subject: 'erase-patient', bytes: utf8(CANARY) });
   for (let at = 0; at < 30; at++) await vault.put(sampleWrite(`other-${at}`, { subject: 'other-patient' }));
 }
@@ -134,7 +129,7 @@ test('the same for one record, whose versions alone are gone', async () => {
   assert.equal(record.scope, 'record');
   assertSigned(record);
   assertNowhere(world, pieces);
-  assert.equal((await world.vault.consents.get('c'))?.version, 1);
+  assert.equal((await world.vault.consents.get('c', 1))?.version, 1);
   await world.remove();
 });
 

@@ -72,38 +72,47 @@ test("an account that another took the place of stays known as the patient's, an
   assert.equal((await bindings.byAccount('first'))?.patientId, 'p5');
 });
 
-test('consents keep every version and answer with the newest', async () => {
+test('consents keep every version, each as it was last stored', async () => {
   const { consents } = world.vault;
-  const consent = (consentId: string, version: number) => ({
-    consentId,
-    version,
-    patientId: 'p1',
-    salt: new Uint8Array(32).fill(version),
-    consent: utf8(`{"v":${version}}`),
-  });
-  for (const version of [1, 2]) await consents.put(consent('c1', version));
-  await consents.put(consent('c2', 1));
-  assert.equal((await consents.get('c1'))?.version, 2);
-  assert.deepEqual(await consents.get('c1', 1), consent('c1', 1));
-  assert.deepEqual((await consents.listByPatient('p1')).map((one) => [one.consentId, one.version]).sort(), [
-    ['c1', 2],
-    ['c2', 1],
-  ]);
-  assert.deepEqual(await consents.listByPatient('p2'), []);
+  const stored = (consentId: string, version: number, text: string) =>
+    ({ consentId, version, patientId: 'p1', salt: new Uint8Array(32), consent: utf8(text) }) as const;
+  const onLedger = () => true;
+  await consents.put(stored('c1', 1, '{"v":"1"}'), onLedger);
+  await consents.put(stored('c1', 2, '{"v":"never sent"}'), onLedger);
+  await consents.put(stored('c1', 2, '{"v":"2"}'), onLedger);
+  await consents.put(stored('c1', 1, '{"v":"1 again"}'), onLedger);
+  assert.deepEqual(await consents.get('c1', 1), stored('c1', 1, '{"v":"1 again"}'));
+  assert.deepEqual(await consents.get('c1', 2), stored('c1', 2, '{"v":"2"}'));
+  assert.equal(await consents.get('c1', 3), undefined);
 });
 
-test('a version of a consent is what it was last stored as, and the newest stays the newest', async () => {
+test('of terms that the ledger has not, the newest hundred of a patient are kept', async () => {
   const { consents } = world.vault;
-  const stored = (version: number, text: string) =>
-    ({ consentId: 'c3', version, patientId: 'p3', salt: new Uint8Array(32), consent: utf8(text) }) as const;
-  await consents.put(stored(1, '{"v":"1"}'));
-  await consents.put(stored(2, '{"v":"never sent"}'));
-  await consents.put(stored(2, '{"v":"2"}'));
-  assert.deepEqual(await consents.get('c3', 2), stored(2, '{"v":"2"}'));
-  assert.deepEqual(await consents.get('c3'), stored(2, '{"v":"2"}'));
-  await consents.put(stored(1, '{"v":"1 again"}'));
-  assert.deepEqual(await consents.get('c3', 1), stored(1, '{"v":"1 again"}'));
-  assert.deepEqual(await consents.listByPatient('p3'), [stored(2, '{"v":"2"}')]);
+  const onLedger = new Set<string>();
+  const put = (patientId: string, consentId: string) =>
+    consents.put(
+      { consentId, version: 1, patientId, salt: new Uint8Array(32), consent: utf8('{}') },
+      (id, version) => version === 1 && onLedger.has(id),
+    );
+  const isKept = async (consentId: string) => (await consents.get(consentId, 1)) !== undefined;
+  await put('w2', 'of another patient');
+  for (const id of ['granted later', 'first', 'second']) await put('w1', id);
+  onLedger.add('granted later').add('granted before');
+  await put('w1', 'granted before');
+  for (let number = 0; number < 98; number++) await put('w1', `never sent ${number}`);
+  await put('w1', 'first');
+  assert.ok(await isKept('second'), 'what is stored again takes no second place');
+  await put('w1', 'one more');
+  assert.ok(!(await isKept('second')), 'the oldest goes');
+  for (const id of [
+    'first',
+    'never sent 0',
+    'one more',
+    'granted later',
+    'granted before',
+    'of another patient',
+  ])
+    assert.ok(await isKept(id), id);
 });
 
 test('granted consents are kept by pseudonym, once each, with the height they are complete to', async () => {

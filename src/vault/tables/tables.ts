@@ -54,12 +54,12 @@ export type StoredConsent = {
 };
 
 export type Consents = {
-  /** Replaces the same version: which terms count is for the ledger's commitment to say, not for who came first. */
-  put(consent: StoredConsent): Promise<void>;
-  /** The newest version, or the one asked for. */
-  get(consentId: string, version?: number): Promise<StoredConsent | undefined>;
-  /** The newest version of each consent of a patient. */
-  listByPatient(patientId: string): Promise<StoredConsent[]>;
+  /**
+   * Replaces the same version: which terms count is for the ledger's commitment to say, not for who came first. Of a patient's
+   * terms that the ledger has not, a hundred are kept: the oldest go.
+   */
+  put(consent: StoredConsent, isOnLedger: (consentId: string, version: number) => boolean): Promise<void>;
+  get(consentId: string, version: number): Promise<StoredConsent | undefined>;
 };
 
 /** That the ledger has a consent for a pseudonym. Both in hex. */
