@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { auditFolder, initFolder, startNode } from '../src/node/index.ts';
+import { utf8 } from '../src/shared/index.ts';
 import { PASSPHRASE, startTestNode } from './node-fixture.ts';
 
 const MAIN = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url));
@@ -40,6 +41,29 @@ test('a stopped node starts again with everything, and soon', async () => {
   );
   await second.close();
   assert.ok(user + system < 10_000_000, `${user + system} µs`);
+});
+
+test('a start puts on the ledger what was left over, and does not fail at what the ledger refuses', async () => {
+  const dataPath = join(folder, 'left-over');
+  const first = await startNode({ ...quiet, dataPath });
+  const { vault, custodian } = first.runtime;
+  // No version of a patient can be under a pseudonym that is an organisation's.
+  const sealingPublicKey = new Uint8Array(32);
+  await vault.bindings.put({ patientId: 'zoe', accountId: custodian.accountHex, sealingPublicKey });
+  const leave = (id: string, subject: string | null, author?: string) =>
+    vault.put({
+      key: { resourceType: 'Observation', id, version: 1 },
+      ...{ subject, labels: [], tokens: [], lastUpdatedMs: 1, deleted: false, plaintext: utf8('{}') },
+      ...(author !== undefined && { author }),
+    });
+  await leave('of-an-author-unknown-to-the-ledger', null, 'ab'.repeat(32));
+  await leave('refused', 'zoe');
+  await first.close();
+  for (let start = 0; start < 2; start += 1) {
+    const next = await startNode({ ...quiet, dataPath });
+    assert.equal(next.runtime.recordAnchor.leftOver, 1);
+    await next.close();
+  }
 });
 
 test('what only the owner may read is for the owner only', async () => {

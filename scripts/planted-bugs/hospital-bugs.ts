@@ -253,8 +253,8 @@ export const HOSPITAL_BUGS: readonly PlantedBug[] = [
   {
     name: 'erasure-left-unrecorded',
     promise: 'an erasure that a crash cut short reaches the ledger',
-    file: 'src/node/open-runtime.ts',
-    find: 'await recordLeftErasures(runtime);',
+    file: 'src/node/anchoring/finish-for-ledger.ts',
+    find: 'await recordLeftErasures(node);',
     replace: '',
     tests: AGAINST_LEDGER,
     inSlice: false,

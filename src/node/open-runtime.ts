@@ -6,8 +6,8 @@ import { signMessage } from '../identity/index.ts';
 import { chainIdOf, encodeGenesis, isConsortium, signBatchPromise } from '../ledger/index.ts';
 import { AppError, equalBytes, toHex } from '../shared/index.ts';
 import { openPassphraseKeys, openVault, type Vault } from '../vault/index.ts';
-import { recordErasures } from './admin/erasure.ts';
 import { type AccessAnchorTimer, startAccessAnchor } from './anchoring/access-anchor.ts';
+import { finishForLedger } from './anchoring/finish-for-ledger.ts';
 import { createRecordAnchor, type RecordAnchor } from './anchoring/record-anchor.ts';
 import { type Attempts, createAttempts } from './auth/attempts.ts';
 import { createRegistryView, type RegistryView } from './auth/registry-view.ts';
@@ -72,8 +72,7 @@ export async function openRuntime(opened: OpenedFolder, config: NodeConfig): Pro
     await runtime.granted.bringUp();
     await runtime.epochs.bringUp();
     await refuseLostPatients(engine.state, vault);
-    await anchorLeftOvers(runtime);
-    await recordLeftErasures(runtime);
+    await finishForLedger(runtime);
     return runtime;
   } catch (error) {
     await vault?.close().catch(() => undefined);
@@ -105,27 +104,6 @@ function tellOfTornEntry({ accessLog }: Vault, log: Log): void {
 
 function openEmbedded({ folder, genesis, keys }: OpenedFolder, now: () => number): Promise<Engine> {
   return openEmbeddedEngine({ folder: folder.ledger, genesis, operatorSeed: keys.operatorSeed, now });
-}
-
-/** What a crash left between vault and ledger. A consortium may have no majority yet: then it is anchored when it has. */
-async function anchorLeftOvers({ consortium, recordAnchor }: NodeRuntime): Promise<void> {
-  while ((await recordAnchor.takeOver()) > 0) {
-    const anchored = recordAnchor.anchorLeftOvers();
-    if (consortium !== undefined) return void anchored.catch(() => undefined);
-    try {
-      await anchored;
-    } catch (cause) {
-      await recordAnchor.stop();
-      throw cause;
-    }
-  }
-}
-
-/** Erasures that were cut short, after what they erased was anchored or is not to be any more. */
-async function recordLeftErasures(runtime: NodeRuntime): Promise<void> {
-  const recorded = recordErasures(runtime);
-  if (runtime.consortium === undefined) await recorded;
-  else recorded.catch(() => runtime.log.write('error', 'erasures-not-recorded'));
 }
 
 function freshnessOf(consortium: Consortium, accessAnchor: AccessAnchorTimer): Freshness {

@@ -3,6 +3,7 @@ import type { Engine } from '../../engine/index.ts';
 import { type Block, decodeTransaction, RESULT_CODES, type TransactionResult } from '../../ledger/index.ts';
 import { equalBytes, toHex } from '../../shared/index.ts';
 import type { PendingCommitment } from '../../vault/index.ts';
+import { isRecordedRefusal } from '../ledger/account-signer.ts';
 
 /** Where the header has the contract's number: after the version and the chain id. */
 const CONTRACT_OFFSET = 33;
@@ -11,11 +12,14 @@ const CONTRACT_OFFSET = 33;
 export interface LeftOvers {
   /** `sinceHeight`: the ledger's height before it was first asked to take them. */
   add(versions: readonly PendingCommitment[], cause: unknown, sinceHeight: number): void;
+  /** Why those of them that are left were not taken this time. */
+  failed(versions: readonly PendingCommitment[], cause: unknown): void;
   remove(versions: readonly PendingCommitment[]): void;
   has(version: PendingCommitment): boolean;
   /** Why the first of these that is left was not taken. */
   causeOf(versions: readonly PendingCommitment[]): unknown;
-  all(): PendingCommitment[];
+  /** Those to try again: what the ledger recorded a refusal of, it would refuse and record again. */
+  toTry(): PendingCommitment[];
   /**
    * Takes out and gives those that are on the ledger after all: where an answer got lost, a transaction may have been recorded
    * though its submission failed.
@@ -56,13 +60,18 @@ export function createLeftOvers(engine: Pick<Engine, 'blocks'>, custodian: Uint8
       searchedHeight = Math.min(searchedHeight, sinceHeight);
       for (const version of versions) left.set(keyOf(version), { version, cause });
     },
+    failed(versions, cause) {
+      for (const version of versions)
+        if (left.has(keyOf(version))) left.set(keyOf(version), { version, cause });
+    },
     remove,
     has: (version) => left.has(keyOf(version)),
     causeOf(versions) {
       const first = versions.find((version) => left.has(keyOf(version)));
       return first && left.get(keyOf(first))?.cause;
     },
-    all: () => [...left.values()].map(({ version }) => version),
+    toTry: () =>
+      [...left.values()].filter(({ cause }) => !isRecordedRefusal(cause)).map(({ version }) => version),
     async takeRecorded() {
       if (left.size === 0) return [];
       const recorded = await recordedAfter(searchedHeight);

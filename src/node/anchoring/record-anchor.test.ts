@@ -4,8 +4,14 @@ import { setImmediate } from 'node:timers/promises';
 import { ACTIONS } from '../../contracts/index.ts';
 import type { RecordedBlock } from '../../engine/index.ts';
 import { accountIdOf, publicKeyOf } from '../../identity/index.ts';
-import { decodeTransaction, encodeTransaction, RESULT_CODES, signTransaction } from '../../ledger/index.ts';
-import { AppError, sha256, toHex, utf8 } from '../../shared/index.ts';
+import {
+  decodeTransaction,
+  encodeTransaction,
+  RESULT_CODES,
+  signTransaction,
+  writeAccount,
+} from '../../ledger/index.ts';
+import { AppError, fromHex, sha256, toHex, utf8 } from '../../shared/index.ts';
 import type { PendingCommitment, RecordKey } from '../../vault/index.ts';
 import type { AccountSigner } from '../ledger/account-signer.ts';
 import { createRecordAnchor } from './record-anchor.ts';
@@ -22,7 +28,9 @@ const versionOf = (id: string, author: string | null = null): PendingCommitment 
 });
 
 /** What the ledger does with the next submissions; `lost`: it records one, and the answer does not arrive. */
-type Mood = 'takes' | 'busy' | 'lost';
+type Mood = 'takes' | 'busy' | 'lost' | 'refuses';
+
+type Code = (typeof RESULT_CODES)[keyof typeof RESULT_CODES];
 
 /** An anchor over a ledger of a changing mood, and a vault whose marks may fail. */
 function world(pending: PendingCommitment[] = []) {
@@ -30,14 +38,18 @@ function world(pending: PendingCommitment[] = []) {
   const marked: string[] = [];
   const state = { mood: 'takes' as Mood, moodOfAuthors: 'takes' as Mood, isDiskFull: false, isLate: false };
   const failures: unknown[] = [];
-  const record = (parts: readonly Uint8Array[]): void => {
+  const values = new Map<string, Uint8Array>();
+  const account = { publicKey: publicKeyOf(SEED), nextSequence: 0, isSuspended: false };
+  const set = (key: Uint8Array, value: Uint8Array): void => void values.set(toHex(key), value);
+  writeAccount({ get: () => undefined, set } as never, fromHex(AUTHOR) as Uint8Array, account);
+  const record = (parts: readonly Uint8Array[], code: Code = RESULT_CODES.ok): void => {
     const { contract, action } = ACTIONS['commit-versions'];
     const draft = { contract, action, sequence: 0, lastValidHeight: 1, parts: [...parts] };
     const transaction = signTransaction({ ...draft, chainId: new Uint8Array(32), signer: ACCOUNT }, SEED);
     const height = blocks.length + 1;
     const transactions = [encodeTransaction(transaction)];
     const block = { height, timeMs: 1, previousAppHash: new Uint8Array(32), transactions };
-    blocks.push({ block, results: [{ code: RESULT_CODES.ok }] });
+    blocks.push({ block, results: [{ code }] });
   };
   const submit: AccountSigner['submit'] = async (_, parts, before) => {
     if (state.isLate) record(parts);
@@ -45,12 +57,17 @@ function world(pending: PendingCommitment[] = []) {
     await setImmediate();
     const isOfAuthor = toHex(parts[0] ?? new Uint8Array()).includes(AUTHOR);
     const mood = isOfAuthor ? state.moodOfAuthors : state.mood;
+    if (mood === 'refuses') {
+      record(parts, RESULT_CODES['unknown-pseudonym']);
+      throw new AppError('transaction-refused', 'no');
+    }
     if (mood !== 'busy') record(parts);
     if (mood !== 'takes') throw new AppError(mood === 'busy' ? 'busy' : 'unavailable', 'no');
     return undefined as never;
   };
   const anchor = createRecordAnchor({
     engine: {
+      state: { get: (key) => values.get(toHex(key)) },
       head: () => ({ height: blocks.length }) as never,
       async *blocks(from = 1) {
         for (const recorded of blocks.slice(from - 1)) yield recorded as RecordedBlock;
@@ -74,7 +91,11 @@ function world(pending: PendingCommitment[] = []) {
       const decoded = decodeTransaction(block.transactions[0] as Uint8Array);
       return decoded.ok ? decoded.value.parts.length - 1 : -1;
     });
-  return { anchor, marked, state, failures, sizes };
+  const headOfLast = (): string => {
+    const decoded = decodeTransaction(blocks.at(-1)?.block.transactions[0] as Uint8Array);
+    return decoded.ok ? toHex(decoded.value.parts[0] as Uint8Array) : '';
+  };
+  return { anchor, marked, state, failures, sizes, headOfLast };
 }
 
 const STORED = /is stored here.*do not send it again/i;
@@ -152,6 +173,27 @@ test('the versions of one author wait for no other', async () => {
       ['a', 'b'],
     ],
   );
+});
+
+test('the custodian vouches for versions of an author whom the ledger does not know any more', async () => {
+  const { anchor, marked, headOfLast } = world([versionOf('a', toHex(new Uint8Array(32).fill(8)))]);
+  await anchor.takeOver();
+  await anchor.anchorLeftOvers();
+  await anchor.stop();
+  assert.deepEqual([marked, headOfLast().startsWith(toHex(ACCOUNT))], [['a'], true]);
+});
+
+test('what the ledger recorded a refusal of is not refused again and again', async () => {
+  const { anchor, state, sizes, marked } = world([versionOf('a')]);
+  state.mood = 'refuses';
+  await anchor.takeOver();
+  await assert.rejects(anchor.anchorLeftOvers(), { code: 'transaction-refused' });
+  state.mood = 'takes';
+  await anchor.anchor([versionOf('b')]);
+  await anchor.anchorLeftOvers();
+  assert.deepEqual([anchor.leftOver, sizes()], [1, [1, 1]]);
+  await anchor.stop();
+  assert.deepEqual(marked, ['b']);
 });
 
 test('a mark that fails takes nothing back, and is made later: the version goes on the ledger once', async () => {

@@ -1,9 +1,10 @@
 import { encodeCommitVersions, NO_PATIENT } from '../../contracts/index.ts';
 import type { Engine } from '../../engine/index.ts';
+import { readAccount } from '../../ledger/index.ts';
 import { AppError } from '../../shared/index.ts';
 import type { PatientBindings, PendingCommitment, Vault } from '../../vault/index.ts';
 import { bytesOfHex } from '../account-hex.ts';
-import type { AccountSigner } from '../ledger/account-signer.ts';
+import { type AccountSigner, isRecordedRefusal } from '../ledger/account-signer.ts';
 import { type AnchoredMarks, createAnchoredMarks } from './anchored-marks.ts';
 import { createBatcher } from './batcher.ts';
 import { createLeftOvers, type LeftOvers } from './left-overs.ts';
@@ -43,7 +44,7 @@ export interface RecordAnchor {
 }
 
 interface Deps {
-  engine: Pick<Engine, 'head' | 'blocks'>;
+  engine: Pick<Engine, 'head' | 'blocks' | 'state'>;
   vault: Pick<Vault, 'pendingCommitments' | 'markAnchored'>;
   bindings: Pick<PatientBindings, 'byPatient'>;
   custodian: Pick<AccountSigner, 'accountId' | 'submit'>;
@@ -70,10 +71,14 @@ export function createRecordAnchor(deps: Deps): RecordAnchor {
     await marks.again();
     await marks.make(await left.takeRecorded());
     const causes: unknown[] = [];
-    for (const batch of batchesOf(left.all()))
-      await (await commit(batch, (_, cause) => void causes.push(cause), 'again')).marked;
-    if (left.size === 0 && marks.failure === undefined) return;
-    const cause = causes[0] ?? left.causeOf(left.all()) ?? marks.failure;
+    const failed: Failed = (versions, cause) => {
+      left.failed(versions, cause);
+      if (versions.some(left.has)) causes.push(cause);
+    };
+    for (const batch of batchesOf(left.toTry())) await (await commit(batch, failed, 'again')).marked;
+    const open = left.toTry();
+    if (causes.length + open.length === 0 && marks.failure === undefined) return;
+    const cause = causes[0] ?? left.causeOf(open) ?? marks.failure;
     onFailure(cause);
     throw cause;
   });
@@ -127,7 +132,7 @@ type Failed = (versions: readonly VersionToAnchor[], cause: unknown) => void;
  * What was submitted before may have been recorded though its submission failed: `again` lets nothing go there twice.
  */
 function createCommit(
-  { bindings, custodian }: Deps,
+  { engine, bindings, custodian }: Deps,
   left: LeftOvers,
   marks: AnchoredMarks,
 ): (
@@ -143,7 +148,7 @@ function createCommit(
   return async (batch, failed, time) => {
     const marking: Promise<void>[] = [];
     const pseudonyms = await pseudonymsOf(bindings, batch);
-    for (const [author, versions] of Map.groupBy(batch, (version) => version.author)) {
+    const submit = async (author: string | null, versions: VersionToAnchor[]): Promise<void> => {
       const parts = partsOf(author, versions, pseudonyms, custodian.accountId);
       const before = time === 'again' ? () => refuseRecorded(versions) : undefined;
       try {
@@ -151,11 +156,23 @@ function createCommit(
         left.remove(versions);
         marking.push(marks.make(versions));
       } catch (cause) {
-        failed(versions, cause);
+        if (time === 'first' || versions.length === 1 || !isRecordedRefusal(cause))
+          return failed(versions, cause);
+        // One that the ledger refuses holds up no other.
+        const middle = Math.ceil(versions.length / 2);
+        await submit(author, versions.slice(0, middle));
+        await submit(author, versions.slice(middle));
       }
-    }
+    };
+    for (const [author, versions] of Map.groupBy(batch, (version) => vouchedBy(version, engine)))
+      await submit(author, versions);
     return { marked: Promise.all(marking) };
   };
+}
+
+/** The author; null for the custodian, also where a ledger that was restored does not know the author any more. */
+function vouchedBy({ author }: VersionToAnchor, { state }: Pick<Engine, 'state'>): string | null {
+  return author !== null && readAccount(state, bytesOfHex(author)) !== undefined ? author : null;
 }
 
 function partsOf(

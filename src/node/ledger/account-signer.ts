@@ -1,9 +1,10 @@
 import { ACTIONS, type ActionName } from '../../contracts/index.ts';
-import type { Committed, Engine } from '../../engine/index.ts';
+import { type Committed, type Engine, TransactionRefusedError } from '../../engine/index.ts';
 import { accountIdOf, publicKeyOf } from '../../identity/index.ts';
 import {
   encodeTransaction,
   RESULT_CODES,
+  type ResultName,
   readAccount,
   resultName,
   signTransaction,
@@ -76,11 +77,28 @@ async function untilDecided(engine: Engine, bytes: Uint8Array): Promise<Committe
   }
 }
 
+/** A block has the transaction, and it had no effect. */
+export class EffectRefusedError extends AppError {
+  readonly resultName: ResultName | undefined;
+
+  constructor(code: Committed['code']) {
+    const name = resultName(code);
+    super('transaction-refused', `The ledger recorded the transaction and refused it: ${name ?? 'unknown'}.`);
+    this.resultName = name;
+  }
+}
+
+/** Whether the ledger has a transaction that it refused; of one that may not enter a block it has nothing. */
+export function isRecordedRefusal(cause: unknown): boolean {
+  return (
+    cause instanceof AppError &&
+    cause.code === 'transaction-refused' &&
+    !(cause instanceof TransactionRefusedError)
+  );
+}
+
 /** A recorded refusal is data on the ledger; for who asked for the effect it is an error. */
 export function requireEffect(committed: Committed): Committed {
   if (committed.code === RESULT_CODES.ok) return committed;
-  throw new AppError(
-    'transaction-refused',
-    `The ledger recorded the transaction and refused it: ${resultName(committed.code) ?? 'unknown'}.`,
-  );
+  throw new EffectRefusedError(committed.code);
 }
