@@ -8,6 +8,7 @@ export type {
   SignBatch,
 } from './access-log/access-log.ts';
 export type { AuditedRecord, AuditFinding, AuditProgress } from './audit/finding.ts';
+export { createPause } from './audit/pauses.ts';
 export { verifyBackup } from './backup/manifest.ts';
 export { CATEGORIES, type Category, categoryOfLabels, isCategory } from './category.ts';
 export type { ErasedVersions } from './erasure/erased-commitments.ts';

@@ -201,19 +201,19 @@ async function auditVault(
   const findings = vault.audit((step) => progress({ progress: 'vault', ...step }), records?.take);
   for await (const finding of findings) found(fromVault(finding));
   if (facts === undefined || records === undefined) return found(NOT_COMPARED);
-  const erased = await vault.erased();
   await catchUp();
+  // After the ledger: it records an erasure when the vault has listed it.
+  const erased = await vault.erased();
   const erasedKeys = new Set(erased.flatMap(({ commitments }) => commitments.map(commitmentKey)));
-  const discrepancies = [
-    ...records.unknownToLedger(),
-    ...records.notAnchored(),
-    ...records.missingFromVault(erasedKeys, height),
-    ...erasureDiscrepancies(facts, erased),
-    ...accessLogDiscrepancies(facts, vault.accessLog),
-  ];
   const tell = ({ severity, where, what }: Discrepancy): void =>
     found({ part: 'vault', severity, where: `vault: ${where}`, what });
-  for (const discrepancy of discrepancies) tell(discrepancy);
+  for (const discrepancy of [...records.unknownToLedger(), ...records.notAnchored()]) tell(discrepancy);
+  for await (const discrepancy of records.missingFromVault(erasedKeys, height)) tell(discrepancy);
+  for (const discrepancy of [
+    ...erasureDiscrepancies(facts, erased),
+    ...accessLogDiscrepancies(facts, vault.accessLog),
+  ])
+    tell(discrepancy);
   for await (const discrepancy of patientDiscrepancies(facts, vault)) tell(discrepancy);
 }
 

@@ -1,4 +1,4 @@
-import type { Vault } from '../../vault/index.ts';
+import { createPause, type Vault } from '../../vault/index.ts';
 import type { Discrepancy } from './compare-with-ledger.ts';
 import type { LedgerFacts } from './ledger-facts.ts';
 
@@ -9,7 +9,9 @@ export async function* patientDiscrepancies(
   facts: LedgerFacts,
   vault: Patients,
 ): AsyncGenerator<Discrepancy> {
+  const pause = createPause();
   for (const [account, height] of facts.pseudonyms) {
+    await pause();
     if ((await vault.pseudonyms.stateOf(account)) !== 'lost') continue;
     const what = `The pseudonym ${account} was enrolled on the ledger at height ${height}, and the vault has lost whose it is.`;
     yield { severity: 'damage', where: 'bindings', what };
@@ -24,8 +26,10 @@ async function* missingGrants(
 ): AsyncGenerator<Discrepancy> {
   const where = 'granted consents';
   const known = await grantedConsents.height();
+  const pause = createPause();
   let later = 0;
   for (const [id, { account, height }] of consents) {
+    await pause();
     if (height > known) later += 1;
     else if (!(await grantedConsents.of(account)).includes(id)) {
       const what = `The consent ${id}, granted on the ledger at height ${height}, is missing; the next start adds it.`;
@@ -39,7 +43,9 @@ async function* missingGrants(
 
 /** Terms need not be here: a patient may grant through another node and not bring them. */
 async function* missingTerms({ consents }: LedgerFacts, vault: Patients): AsyncGenerator<Discrepancy> {
+  const pause = createPause();
   for (const [id, { account, version, isActive }] of consents) {
+    await pause();
     if (!isActive || (await vault.consents.get(id, version)) !== undefined) continue;
     if ((await vault.pseudonyms.stateOf(account)) !== 'bound') continue;
     const what = `Version ${version} of the consent ${id} is active on the ledger, and its terms are not here: they were never brought, or taken away. It denies until they are brought.`;

@@ -1,19 +1,25 @@
 import assert from 'node:assert/strict';
-import { copyFileSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { utf8 } from '../../shared/index.ts';
 import { openVault, verifyBackup } from '../index.ts';
+import { newKeyring } from '../keys/keyring.ts';
+import { openSqliteStore } from '../storage/sqlite-store.ts';
 import { findingsOf } from '../testing/vault-suite.ts';
 import {
   createVaultWorld,
   filesBelow,
   NOW_MS,
   sampleWrite,
+  seededRandom,
   type VaultWorld,
 } from '../testing/vault-world.ts';
+import { createVaultContext } from '../vault-context.ts';
 import { verifySeal } from './file-seal.ts';
+import { walkTable } from './walk-table.ts';
 
 async function filledWorld(seed: string): Promise<VaultWorld> {
   const world = await createVaultWorld(seed);
@@ -295,6 +301,68 @@ test('a value that has another type than its column is named, whichever it is', 
   retype(path, 'keyring', 'wrapped', 'TEXT');
   await assert.rejects(openVault(world.options), { code: 'damaged' });
   await world.remove();
+});
+
+test('an audit lets others work between its steps', async (t) => {
+  const world = await filledWorld('pauses');
+  let nowMs = 0;
+  t.mock.method(performance, 'now', () => (nowMs += 20));
+  let turns = 0;
+  const count = (): void => {
+    turns += 1;
+    if (nowMs < Number.POSITIVE_INFINITY) setImmediate(count);
+  };
+  setImmediate(count);
+  let turnsAtRecord = 0;
+  const turnsOf: number[] = [];
+  const onRecord = (): void => {
+    turnsOf.push(turns - turnsAtRecord);
+    turnsAtRecord = turns;
+  };
+  for await (const finding of world.vault.audit(undefined, onRecord)) assert.fail(finding.what);
+  nowMs = Number.POSITIVE_INFINITY;
+  assert.equal(turnsOf.length, 14);
+  assert.ok(
+    turnsOf.slice(1).every((between) => between > 0),
+    String(turnsOf),
+  );
+  await world.remove();
+});
+
+test('an audit beside erasures and a new root finds a whole vault whole', async () => {
+  const world = await filledWorld('beside');
+  const { vault } = world;
+  await vault.put(sampleWrite('other', { subject: 'patient-2' }));
+  await vault.accessLog.append({ subject: 'patient-2', bytes: utf8('seen') });
+  for (const change of [() => vault.rotateRoot(), () => vault.erase({ subject: 'patient-2' })]) {
+    let changed: Promise<unknown> | undefined;
+    const begin = (): void => {
+      changed ??= change();
+    };
+    for await (const finding of vault.audit(undefined, begin)) assert.fail(JSON.stringify(finding));
+    await changed;
+  }
+  await world.remove();
+});
+
+test('no erasure comes while a page is looked at, and one comes before the next', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'careledger-walk-'));
+  const store = await openSqliteStore(join(folder, 'walk.db'));
+  const random = seededRandom('walk');
+  const context = await createVaultContext(store, newKeyring(random), { random, now: () => NOW_MS });
+  const rows = [1, 2, 3].map((name) => ['t', Uint8Array.of(name), Uint8Array.of(0)]);
+  await store.write((session) => session.insert('entries', ['tab', 'name', 'value'], rows));
+  const steps: string[] = [];
+  const walked = { table: 'entries', key: ['tab', 'name'], rowsAtOnce: 2 };
+  const walk = walkTable(context, walked, async () => {
+    void context.erasures(async () => void steps.push('erasure'));
+    for (let turn = 0; turn < 20; turn++) await new Promise((resume) => setImmediate(resume));
+    steps.push('row');
+  });
+  for await (const finding of walk) assert.fail(finding.what);
+  assert.deepEqual(steps, ['row', 'row', 'erasure', 'erasure', 'row', 'erasure']);
+  await store.close();
+  rmSync(folder, { recursive: true });
 });
 
 test('each flipped byte of a backup is found and named', async () => {

@@ -1,8 +1,5 @@
-import { existsSync } from 'node:fs';
-import { AppError, compareBytes, equalBytes, sha256, toHex } from '../../shared/index.ts';
-import { scanFrames, tornPath } from '../access-log/log-file.ts';
+import { AppError, equalBytes, sha256, toHex } from '../../shared/index.ts';
 import type { OpenAccessLog } from '../access-log/open-access-log.ts';
-import { openFrame } from '../access-log/open-access-log.ts';
 import { describeGrant, openInfo } from '../grants/grant-rows.ts';
 import type { CategoryKey } from '../keys/category-keys.ts';
 import { columnsAgree } from '../records/record-handle.ts';
@@ -12,15 +9,18 @@ import { placeholders, type SqlReader, type SqlRow } from '../storage/sql-store.
 import { splitTokens } from '../storage/token-rows.ts';
 import { describeEntry, openEntry } from '../tables/entries.ts';
 import { recordName, subjectName, type VaultContext } from '../vault-context.ts';
+import { auditAccessLog } from './audit-access-log.ts';
+import { faultOf } from './fault.ts';
 import type { AuditedRecord, AuditFinding, AuditProgress } from './finding.ts';
+import { type RowCheck, walkTable } from './walk-table.ts';
 
-const PAGE = 200;
-const MAX_FINDINGS = 100_000;
+const TOKENS_AT_ONCE = 200;
+const INDEX_ROWS_AT_ONCE = 1000;
 
 type Progress = (progress: AuditProgress) => void;
 type OnRecord = (record: AuditedRecord) => void;
 
-/** Walks everything the vault keeps, the database in one snapshot, and yields each fault. */
+/** Walks everything the vault keeps, and yields each fault. Others work meanwhile: erasures too. */
 export async function* audit(
   context: VaultContext,
   accessLog: OpenAccessLog,
@@ -31,36 +31,20 @@ export async function* audit(
   yield* atOpen;
   for (const line of await context.store.integrity())
     yield { kind: 'database', where: 'database', what: line.slice(0, 300) };
-  yield* await context.store.snapshot((session) =>
-    collect(auditDatabase(context, session, onProgress, onRecord)),
-  );
+  yield* auditKeys(context);
+  yield* auditRecords(context, onProgress, onRecord);
+  yield* auditIndex(context, onProgress);
+  yield* auditBoxes(context, 'entries', ['tab', 'name'], 'table', describeEntry, openEntry);
+  const grantKey = ['subject', 'grantee', 'category', 'key_id'];
+  yield* auditBoxes(context, 'grants', grantKey, 'key', describeGrant, openInfo);
   yield* auditAccessLog(context, accessLog, onProgress);
 }
 
-/** A snapshot lasts no longer than this takes, whatever the reader of the findings does meanwhile. */
-async function collect(findings: AsyncIterable<AuditFinding>): Promise<AuditFinding[]> {
-  const collected: AuditFinding[] = [];
-  for await (const finding of findings) if (collected.push(finding) >= MAX_FINDINGS) break;
-  return collected;
-}
-
-async function* auditDatabase(
-  context: VaultContext,
-  session: SqlReader,
-  onProgress: Progress,
-  onRecord: OnRecord,
-): AsyncIterable<AuditFinding> {
-  const describeKey = (row: SqlRow) => `category_keys ${Number(row.key_id)}`;
-  yield* auditRows(session, 'category_keys', ['key_id'], 'key', describeKey, async (row) =>
-    requireWrapping(context.keys.decode(row)),
+function auditKeys(context: VaultContext): AsyncIterable<AuditFinding> {
+  const describe = (row: SqlRow) => `category_keys ${Number(row.key_id)}`;
+  return auditBoxes(context, 'category_keys', ['key_id'], 'key', describe, async ({ keys }, row) =>
+    requireWrapping(keys.decode(row)),
   );
-  yield* auditRecords(context, session, onProgress, onRecord);
-  yield* auditIndex(session, onProgress);
-  yield* auditRows(session, 'entries', ['tab', 'name'], 'table', describeEntry, (row) =>
-    openEntry(context, row),
-  );
-  const grantKey = ['subject', 'grantee', 'category', 'key_id'];
-  yield* auditRows(session, 'grants', grantKey, 'key', describeGrant, (row) => openInfo(context, row));
 }
 
 /** Only the key of a sealed record is nowhere here. */
@@ -68,59 +52,36 @@ function requireWrapping({ key, keyClass }: CategoryKey): void {
   if (key === undefined && keyClass !== 'sealed') throw new AppError('damaged', 'Its wrapping is missing.');
 }
 
-/** Every row of a small table must open. */
-async function* auditRows(
-  session: SqlReader,
+/** Every row must open. */
+function auditBoxes(
+  context: VaultContext,
   table: string,
   key: readonly string[],
   kind: AuditFinding['kind'],
   describe: (row: SqlRow) => string,
-  open: (row: SqlRow) => Promise<unknown>,
+  open: (context: VaultContext, row: SqlRow) => Promise<unknown>,
 ): AsyncIterable<AuditFinding> {
-  for (let offset = 0; ; offset += PAGE) {
-    const rows = await readPage(
-      session,
-      table,
-      `SELECT * FROM ${table} ORDER BY ${key.join(', ')} LIMIT ? OFFSET ?`,
-      [PAGE, offset],
-    );
-    if (!Array.isArray(rows)) return yield rows;
-    for (const row of rows) {
-      const what = await faultOf(() => open(row));
-      if (what !== undefined) yield { kind, where: describe(row), what };
-    }
-    if (rows.length < PAGE) return;
-  }
+  return walkTable(context, { table, key }, async (row, _session, found) => {
+    const what = await faultOf(() => open(context, row));
+    if (what !== undefined) found({ kind, where: describe(row), what });
+  });
 }
 
-async function* auditRecords(
+function auditRecords(
   context: VaultContext,
-  session: SqlReader,
   onProgress: Progress,
   onRecord: OnRecord,
 ): AsyncIterable<AuditFinding> {
-  let after = 0;
-  let done = 0;
-  for (;;) {
-    const rows = await readPage(
-      session,
-      'records',
-      'SELECT * FROM records WHERE rid > ? ORDER BY rid LIMIT ?',
-      [after, PAGE],
-    );
-    if (!Array.isArray(rows)) return yield rows;
-    for (const row of rows) {
-      after = Number(row.rid);
-      const { meta, faults } = await auditRecord(context, session, row);
-      const where = describePlace(placeOf(row));
-      for (const what of faults) yield { kind: 'record', where, what };
-      if (meta !== undefined)
-        onRecord({ where, commitment: meta.commitment, anchored: Number(row.anchored) === 1 });
-    }
-    done += rows.length;
-    onProgress({ stage: 'records', done });
-    if (rows.length < PAGE) return;
-  }
+  const check: RowCheck = async (row, session, found) => {
+    const { meta, faults } = await auditRecord(context, session, row);
+    const where = describePlace(placeOf(row));
+    for (const what of faults) found({ kind: 'record', where, what });
+    if (meta !== undefined)
+      onRecord({ where, commitment: meta.commitment, anchored: Number(row.anchored) === 1 });
+  };
+  return walkTable(context, { table: 'records', key: ['rid'] }, check, (done) =>
+    onProgress({ stage: 'records', done }),
+  );
 }
 
 async function auditRecord(
@@ -229,8 +190,8 @@ async function missingTokens(
   tokens: readonly Uint8Array[],
 ): Promise<Uint8Array[]> {
   const found = new Set<string>();
-  for (let at = 0; at < tokens.length; at += PAGE) {
-    const chunk = tokens.slice(at, at + PAGE);
+  for (let at = 0; at < tokens.length; at += TOKENS_AT_ONCE) {
+    const chunk = tokens.slice(at, at + TOKENS_AT_ONCE);
     const sql = `SELECT token FROM tokens WHERE rid = ? AND token IN (${placeholders(chunk.length)})`;
     for (const row of await session.all(sql, [rid, ...chunk])) found.add(toHex(row.token as Uint8Array));
   }
@@ -238,109 +199,23 @@ async function missingTokens(
 }
 
 /** Index rows that no record lists. */
-async function* auditIndex(session: SqlReader, onProgress: Progress): AsyncIterable<AuditFinding> {
-  let done = 0;
-  let after = { token: new Uint8Array(0) as Uint8Array, rid: -1 };
-  for (;;) {
-    const sql = `SELECT t.token, t.rid, r.tokens FROM tokens t LEFT JOIN records r ON r.rid = t.rid
-      WHERE (t.token, t.rid) > (?, ?) ORDER BY t.token, t.rid LIMIT ?`;
-    const rows = await readPage(session, 'tokens', sql, [after.token, after.rid, PAGE * 5]);
-    if (!Array.isArray(rows)) return yield rows;
-    for (const row of rows) {
-      after = { token: row.token as Uint8Array, rid: Number(row.rid) };
-      if (!lists(row.tokens as Uint8Array | null, after.token)) {
-        yield {
-          kind: 'index',
-          where: `tokens ${toHex(after.token)} of record row ${after.rid}`,
-          what: 'No record has this search token.',
-        };
-      }
-    }
-    done += rows.length;
-    onProgress({ stage: 'index', done });
-    if (rows.length < PAGE * 5) return;
-  }
+function auditIndex(context: VaultContext, onProgress: Progress): AsyncIterable<AuditFinding> {
+  const walked = {
+    table: 'tokens',
+    key: ['token', 'rid'],
+    columns: 't.token, t.rid, r.tokens',
+    join: 'LEFT JOIN records r ON r.rid = t.rid',
+    rowsAtOnce: INDEX_ROWS_AT_ONCE,
+  };
+  const check: RowCheck = async (row, _session, found) => {
+    const token = row.token as Uint8Array;
+    if (lists(row.tokens as Uint8Array | null, token)) return;
+    const where = `tokens ${toHex(token)} of record row ${Number(row.rid)}`;
+    found({ kind: 'index', where, what: 'No record has this search token.' });
+  };
+  return walkTable(context, walked, check, (done) => onProgress({ stage: 'index', done }));
 }
 
 function lists(tokens: Uint8Array | null, token: Uint8Array): boolean {
   return tokens !== null && splitTokens(tokens).some((one) => equalBytes(one, token));
-}
-
-const TORN = {
-  kind: 'access-log',
-  severity: 'note',
-  what: 'A start cut these bytes off the access log: a write that a crash left unfinished, of which nobody was told.',
-} as const;
-
-async function* auditAccessLog(
-  context: VaultContext,
-  log: OpenAccessLog,
-  onProgress: Progress,
-): AsyncIterable<AuditFinding> {
-  const faults: AuditFinding[] = [];
-  const size = log.size;
-  const end = log.end;
-  const scan = await scanFrames(log.file, async (frame, offset) => {
-    const what = await faultOf(() => openFrame(context, frame.bytes));
-    if (what !== undefined)
-      faults.push({ kind: 'access-log', where: `${log.path} byte ${offset} (entry ${frame.index})`, what });
-    if (frame.index % 1000 === 999) onProgress({ stage: 'access log', done: frame.index + 1 });
-  });
-  yield* faults;
-  if (scan.damage !== undefined && (scan.end < end || log.damage !== undefined)) {
-    const what = scan.damage.torn
-      ? 'The log ends in bytes that are no whole entry.'
-      : 'An entry is damaged or missing here.';
-    yield {
-      kind: 'access-log',
-      where: `${log.path} byte ${scan.damage.offset} (entry ${scan.damage.index})`,
-      what,
-    };
-  }
-  if (existsSync(tornPath(log.path))) yield { ...TORN, where: tornPath(log.path) };
-  const anchor = await log.anchored().catch(() => undefined);
-  if (anchor === undefined) return;
-  if (anchor.size > size)
-    yield {
-      kind: 'access-log',
-      where: log.path,
-      what: `${anchor.size} entries are anchored, but the log has ${size}.`,
-    };
-  else if (compareBytes(log.root(anchor.size), anchor.root) !== 0) {
-    yield {
-      kind: 'access-log',
-      where: log.path,
-      what: `The first ${anchor.size} entries are not those that were anchored.`,
-    };
-  }
-}
-
-/** A page of rows, or the fault that kept it from being read. */
-async function readPage(
-  session: SqlReader,
-  table: string,
-  sql: string,
-  parameters: readonly (number | Uint8Array)[],
-): Promise<SqlRow[] | AuditFinding> {
-  try {
-    return await session.all(sql, parameters);
-  } catch (error) {
-    if (!(error instanceof AppError)) throw error;
-    return {
-      kind: 'database',
-      where: table,
-      what: `The rest of this table cannot be read: ${error.message}`,
-    };
-  }
-}
-
-async function faultOf(action: () => Promise<unknown>): Promise<string | undefined> {
-  try {
-    await action();
-    return undefined;
-  } catch (error) {
-    // Nothing that was never damaged fails here; what it fails with may be anything, and the walk goes on.
-    if (!(error instanceof AppError)) return `It cannot be read (${(error as Error).name}).`;
-    return error.code === 'erased' ? 'The key that it is under is missing.' : error.message;
-  }
 }

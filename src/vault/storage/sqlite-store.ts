@@ -5,6 +5,7 @@ import { AppError } from '../../shared/index.ts';
 import { fileError } from '../keys/replace-file.ts';
 import type { SqlReader, SqlSession, SqlStore } from './sql-store.ts';
 import { isBusy, isSqliteError, sqliteError } from './sqlite-error.ts';
+import { checkIntegrity } from './sqlite-integrity.ts';
 import { allRows, preparing } from './sqlite-statements.ts';
 import { openSqliteWriter, type SqliteWriter } from './sqlite-writer.ts';
 import { createWalSync, type WalSync } from './wal-sync.ts';
@@ -26,7 +27,14 @@ export async function openSqliteStore(path: string): Promise<SqlStore> {
   const readerDatabase = openReader(path);
   const inTurn = createWriteLock();
   const walSync = createWalSync(path);
-  const snapshots = new Set<Promise<unknown>>();
+  const snapshots = new Set<Snapshot>();
+  const checks = new Set<Promise<unknown>>();
+  let scrubbing: Promise<unknown> = Promise.resolve();
+  // What reads an old moment keeps its pages in the log. Writers do not wait for its end.
+  const lastReaders = async (): Promise<void> => {
+    for (const snapshot of snapshots) snapshot.end();
+    await Promise.allSettled(checks);
+  };
   return {
     dialect: 'sqlite',
     reader: committedSession(readingSession(readerDatabase, path), walSync),
@@ -37,26 +45,36 @@ export async function openSqliteStore(path: string): Promise<SqlStore> {
         return result;
       }),
     snapshot: async (work) => {
-      const reading = durably(readSnapshot(path, work), walSync);
-      snapshots.add(reading);
-      return reading.finally(() => snapshots.delete(reading));
+      await scrubbing;
+      const snapshot = openSnapshot(path);
+      snapshots.add(snapshot);
+      return durably(work(snapshot.session), walSync).finally(() => {
+        snapshots.delete(snapshot);
+        snapshot.end();
+      });
     },
-    scrub: () =>
-      inTurn(async () => {
-        // A reader of an old moment keeps its pages in the log.
-        await Promise.allSettled(snapshots);
-        await scrub(writer, path);
-      }),
-    integrity: async () => integrity(readerDatabase, path),
-    close: (seal) =>
-      inTurn(async () => {
+    scrub: () => {
+      const scrubbed = lastReaders().then(() => inTurn(() => scrub(writer, path)));
+      scrubbing = scrubbed.catch(() => undefined);
+      return scrubbed;
+    },
+    integrity: async () => {
+      await scrubbing;
+      const checking = checkIntegrity(path);
+      checks.add(checking);
+      return checking.finally(() => checks.delete(checking));
+    },
+    close: async (seal) => {
+      await lastReaders();
+      await inTurn(async () => {
         readerDatabase.close();
         await walSync.close();
         await writer.all('PRAGMA wal_checkpoint(TRUNCATE)');
         await writer.close();
         await seal?.(path);
         lock.close();
-      }),
+      });
+    },
   };
 }
 
@@ -72,16 +90,28 @@ async function durably<T>(reading: Promise<T>, walSync: WalSync): Promise<T> {
   return read;
 }
 
-async function readSnapshot<T>(path: string, work: (session: SqlReader) => Promise<T>): Promise<T> {
+/** A connection that sees one moment of the database, until it is ended. */
+type Snapshot = { readonly session: SqlReader; end(): void };
+
+function openSnapshot(path: string): Snapshot {
   const database = openReader(path);
-  try {
-    database.exec('BEGIN');
-    return await work(readingSession(database, path));
-  } catch (cause) {
-    throw isSqliteError(cause) ? sqliteError(path, cause) : cause;
-  } finally {
-    database.close();
-  }
+  opened(path, () => database.exec('BEGIN'));
+  const session = readingSession(database, path);
+  return {
+    session: {
+      all: async (sql, parameters) => {
+        if (!database.isOpen)
+          throw new AppError(
+            'conflict',
+            'An erasure came while what the vault had before it was read. Start again what read it.',
+          );
+        return session.all(sql, parameters);
+      },
+    },
+    end: () => {
+      if (database.isOpen) database.close();
+    },
+  };
 }
 
 /** A lock that the kernel lets go of when the process dies: an open exclusive transaction on a file beside. */
@@ -148,13 +178,4 @@ async function scrub(writer: SqliteWriter, path: string): Promise<void> {
       'busy',
       `${path}-wal is in use and could not be cut. Restart the node: it will finish the erasure.`,
     );
-}
-
-function integrity(database: DatabaseSync, path: string): string[] {
-  try {
-    const rows = database.prepare('PRAGMA integrity_check').all();
-    return rows.map((row) => String(row.integrity_check)).filter((line) => line !== 'ok');
-  } catch (cause) {
-    return [sqliteError(path, cause).message];
-  }
 }

@@ -57,3 +57,28 @@ test('an erasure waits for somebody who reads meanwhile, and then leaves an empt
     await store.close();
   }
 });
+
+test('an erasure ends what reads an older moment; nobody who writes has to wait for its end', async () => {
+  const store = await openSqliteStore(join(folder, 'older.db'));
+  const row = ['t', new Uint8Array([1]), new Uint8Array([2])];
+  const begun = Promise.withResolvers<void>();
+  const goOn = Promise.withResolvers<void>();
+  const reading = store.snapshot(async (session) => {
+    await session.all(COUNT);
+    begun.resolve();
+    await goOn.promise;
+    return session.all(COUNT);
+  });
+  try {
+    await begun.promise;
+    const scrubbed = store.scrub();
+    await store.write((session) => session.insert('entries', COLUMNS, [row]));
+    await scrubbed;
+    goOn.resolve();
+    await assert.rejects(reading, { code: 'conflict' });
+    assert.equal((await store.snapshot((session) => session.all(COUNT)))[0]?.rows, 1);
+    assert.deepEqual(await store.integrity(), []);
+  } finally {
+    await store.close();
+  }
+});
