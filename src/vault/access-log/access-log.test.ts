@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fromUtf8, leafHash, utf8, verifyConsistency, verifyInclusion } from '../../shared/index.ts';
@@ -125,6 +125,38 @@ test('what a crash leaves of an entry is set aside, told and noted, and the log 
     (await findingsOf(world.vault)).map(({ severity, where }) => [severity, where]),
     [['note', `${logPath(world)}.torn`]],
   );
+  await world.remove();
+});
+
+test('blocks of a batch that never reached the disk are a torn write, and damage where a later batch was begun', async () => {
+  const world = await createVaultWorld('holes');
+  const appendLarge = (count: number) =>
+    Promise.all(
+      Array.from({ length: count }, () =>
+        world.vault.accessLog.append({ subject: 'ana', bytes: new Uint8Array(700) }),
+      ),
+    );
+  await append(world.vault, 0, 'ana');
+  const acknowledged = statSync(logPath(world)).size;
+  await appendLarge(20);
+  const batch = statSync(logPath(world)).size;
+  await append(world.vault, 21, 'ana');
+  await withLog(world, () => rmSync(join(world.folder, 'vault.db.seal')));
+  const bytes = readFileSync(logPath(world));
+  for (const [from, to] of [
+    [acknowledged, 4096],
+    [4096, 8192],
+    [8192, 8704],
+  ] as const) {
+    const holed = Buffer.from(bytes).fill(0, from, to);
+    writeFileSync(logPath(world), holed);
+    await assert.rejects(openVault(world.options), { code: 'damaged' }, `a later batch, from byte ${from}`);
+    writeFileSync(logPath(world), holed.subarray(0, batch));
+    world.vault = await openVault(world.options);
+    const { size, tornBytes } = world.vault.accessLog;
+    assert.ok(size > 0 && size < 21 && tornBytes > 0, `from byte ${from}`);
+    await world.vault.close();
+  }
   await world.remove();
 });
 

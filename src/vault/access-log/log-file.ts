@@ -18,6 +18,10 @@ import {
 const READ_BYTES = 4 * 1024 * 1024;
 /** Far above what waits to be written at one time. */
 const MAX_TORN_BYTES = 64 * 1024 * 1024;
+/** What a disk writes whole or not at all; a page of memory is several of them. */
+const BLOCK_BYTES = 512;
+/** So many zeros in what was sealed or hashed are no chance. */
+const CHANCE_BYTES = CHECK_BYTES / 2;
 
 /** Where a scan stopped short: `torn` when no entry that was acknowledged is there. */
 export type LogDamage = { readonly offset: number; readonly index: number; readonly torn: boolean };
@@ -79,14 +83,19 @@ export async function scanFrames(
   }
 }
 
-/**
- * Whether the rest of the file is what a crash leaves of entries that nobody was told of: the beginning of a frame, and
- * perhaps zeros where the file had grown and nothing was written. A frame of which all is there was acknowledged.
- */
+/** Whether the rest of the file is what a crash leaves of entries that nobody was told of. */
 async function isTorn(file: FileHandle, offset: number, index: number, check: Uint8Array): Promise<boolean> {
   const { size } = await file.stat();
   if (size - offset > MAX_TORN_BYTES) return false;
   const tail = await readAt(file, offset, size - offset);
+  return isCutShort(tail, index, check) || isWithHoles(tail, offset, index);
+}
+
+/**
+ * The beginning of a frame, and perhaps zeros where the file had grown and nothing was written. A frame of which all is there
+ * was acknowledged.
+ */
+function isCutShort(tail: Uint8Array, index: number, check: Uint8Array): boolean {
   const written = tail.subarray(0, lengthWithoutZeros(tail));
   if (written.length < FRAME_HEADER_BYTES) {
     const begun = Math.min(written.length, FRAME_MAGIC.length);
@@ -95,22 +104,45 @@ async function isTorn(file: FileHandle, offset: number, index: number, check: Ui
   const claimed = claimedLength(written);
   if (claimed === undefined || claimed <= written.length || claimedBatch(written).index !== index)
     return false;
-  return !hasAnotherFrame(written, index) && !isWholeAtLength(tail, index, check);
+  return (
+    !hasAnotherFrame(written, (batch) => batch.index === index + 1) && !isWholeAtLength(tail, index, check)
+  );
+}
+
+/**
+ * The blocks of one write reach the disk in any order, and those that did not are zeros, whatever stands behind them. Once a
+ * later batch was begun, the one before it had been flushed and acknowledged.
+ */
+function isWithHoles(tail: Uint8Array, offset: number, index: number): boolean {
+  const damaged = tail.subarray(0, claimedLength(tail) ?? FRAME_HEADER_BYTES);
+  return hasHole(damaged, tail, offset) && !hasAnotherFrame(tail, ({ batchFirst }) => batchFirst > index);
+}
+
+/** Whether what should be a frame has zeros in it from where it or a block begins to where a block, or the file, ends. */
+function hasHole(frame: Uint8Array, tail: Uint8Array, offset: number): boolean {
+  for (let at = 0; at < frame.length; at += BLOCK_BYTES - ((offset + at) % BLOCK_BYTES)) {
+    const block = tail.subarray(at, at + BLOCK_BYTES - ((offset + at) % BLOCK_BYTES));
+    if (block.length >= CHANCE_BYTES && block.every((byte) => byte === 0)) return true;
+  }
+  return false;
 }
 
 /** Zeros at the end that are more than chance: an entry ends in a hash. */
 function lengthWithoutZeros(tail: Uint8Array): number {
   const length = tail.findLastIndex((byte) => byte !== 0) + 1;
-  return tail.length - length >= CHECK_BYTES / 2 ? length : tail.length;
+  return tail.length - length >= CHANCE_BYTES ? length : tail.length;
 }
 
-/** A frame is written before the next one of its batch, and flushed before the next batch. */
-function hasAnotherFrame(tail: Uint8Array, index: number): boolean {
+/** Whether a frame with such a place in the log begins anywhere behind the first byte. */
+function hasAnotherFrame(
+  tail: Uint8Array,
+  isSought: (claimed: Pick<AccessFrame, 'index' | 'batchFirst'>) => boolean,
+): boolean {
   const bytes = Buffer.from(tail.buffer, tail.byteOffset, tail.length);
   const magic = Buffer.from(FRAME_MAGIC);
   for (let at = bytes.indexOf(magic, 1); at >= 0; at = bytes.indexOf(magic, at + 1)) {
     const header = bytes.subarray(at, at + FRAME_HEADER_BYTES);
-    if (claimedLength(header) !== undefined && claimedBatch(header).index === index + 1) return true;
+    if (claimedLength(header) !== undefined && isSought(claimedBatch(header))) return true;
   }
   return false;
 }
