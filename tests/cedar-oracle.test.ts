@@ -26,6 +26,9 @@ const CUSTODIAN = 'c0'.repeat(32);
 const INSURER = 'e0'.repeat(32);
 const CLINICIAN = 'd0'.repeat(32);
 const SEED = 20_261_121;
+/** All that is generated is from between these two. */
+const FIRST_DATA_MS = NOW_MS - 3;
+const LAST_DATA_MS = NOW_MS + 4;
 const PURPOSES = purposeEntities();
 const SENSITIVE = ['genetic', 'hiv', 'mental-health', 'reproductive', 'restricted', 'substance-use'];
 
@@ -135,7 +138,7 @@ const requestArb: fc.Arbitrary<AccessRequest> = fc
     labels: labelsArb,
     ownCount: fc.integer({ min: 0, max: 3 }),
     codes: fc.subarray(['8867-4', '4548-4']),
-    dataTimeMs: fc.integer({ min: NOW_MS - 3, max: NOW_MS + 4 }),
+    dataTimeMs: fc.integer({ min: FIRST_DATA_MS, max: LAST_DATA_MS }),
     isDelegate: fc.boolean(),
     authors: fc.subarray(['Practitioner/x']),
     references: fc.subarray(['Encounter/e1']),
@@ -145,6 +148,12 @@ const requestArb: fc.Arbitrary<AccessRequest> = fc
       resources: fc.subarray(['Observation/o1', 'Condition/c1']),
       authors: fc.subarray(['Practitioner/x']),
       referredBy: fc.subarray(['Encounter/e2']),
+      times: fc.array(
+        fc
+          .integer({ min: FIRST_DATA_MS, max: LAST_DATA_MS })
+          .map((timeMs) => ({ fromMs: timeMs, lastMs: timeMs })),
+        { maxLength: 1 },
+      ),
     }),
   })
   .map(({ actor: requester, action, purpose, labels, ownCount, codes, isDelegate, ...rest }) => ({
@@ -255,6 +264,7 @@ function knownAttributes({ resource }: AccessRequest): Record<string, unknown> {
     withinResources: [...(resource.within?.resources ?? [])],
     withinAuthors: [...(resource.within?.authors ?? [])],
     withinReferredBy: [...(resource.within?.referredBy ?? [])],
+    withinTimes: (resource.within?.times ?? []).map(({ fromMs }) => fromMs),
   };
 }
 

@@ -155,6 +155,20 @@ test('an encounter that goes on is not from before its end', async () => {
   assert.equal((await world.send(OUTSIDER, 'GET', '/Encounter/open')).status, 404);
 });
 
+test('a denial by when data are from reaches what a report holds', async () => {
+  const observed = (effectiveDateTime: string) => [
+    { resourceType: 'Observation', id: 'c', status: 'final', code, effectiveDateTime },
+  ];
+  const result = [{ reference: '#c' }];
+  const of = (year: string) => ({ effectiveDateTime: '2019-01-01', contained: observed(year), result });
+  await put(report('holds-old', [], of('2018-01-01')));
+  await put(report('holds-new', [], of('2023-01-01')));
+  const provision = [{ type: 'deny' as const, dataPeriod: { start: '2022-01-01' } }];
+  world.consents.set('p1', [activeConsent(1, fhirConsent('OPTIN', { provision }))]);
+  assert.equal((await world.send(CLINICIAN, 'GET', '/DiagnosticReport/holds-old')).status, 200);
+  assert.equal((await world.send(CLINICIAN, 'GET', '/DiagnosticReport/holds-new')).status, 404);
+});
+
 test('a reference to another server is to no record here', async () => {
   await put(report('elsewhere', [], { result: [{ reference: 'http://other/fhir/R4/Observation/in' }] }));
   say('OPTIN', OUTSIDER, 'dependents', 'Observation/in');

@@ -21,6 +21,10 @@ const LABEL_OF: Readonly<Record<string, string>> = {
 const LEVEL_OF: Readonly<Record<string, number>> = { N: 4, R: 5, V: 6 };
 
 type Effect = 'permit' | 'deny';
+type Period = NonNullable<FhirProvision['dataPeriod']>;
+
+/** No two times of the generator are further apart. */
+const MOST_MS_APART = 16;
 
 interface Chain {
   /** When a permission on the chain applies, and when a denial does, which also reaches what a record holds. */
@@ -145,7 +149,7 @@ function conditionOf(provision: FhirProvision, effect: Effect): string {
     () =>
       `resource.codes.containsAny(${set((provision.code ?? []).flatMap(({ coding }) => coding.map(({ system, code }) => `${system}|${code}`)))})`,
   );
-  if (provision.dataPeriod !== undefined) conditions.push(within('resource.time', provision.dataPeriod));
+  if (provision.dataPeriod !== undefined) conditions.push(dataPeriodCondition(provision.dataPeriod, effect));
   add(provision.data, () => (provision.data ?? []).map((one) => dataCondition(one, effect)).join(' || '));
   return conditions.length === 0 ? 'true' : `(${conditions.join(' && ')})`;
 }
@@ -154,11 +158,26 @@ const codes = (concepts: FhirProvision['action']): string[] =>
   (concepts ?? []).flatMap(({ coding }) => coding.map(({ code }) => code));
 
 /** Instants with milliseconds only: the generator writes no others. The end is inclusive. */
-function within(fact: string, { start, end }: { readonly start?: string; readonly end?: string }): string {
+function within(fact: string, { start, end }: Period): string {
   const from = start === undefined ? 'true' : `${fact} >= ${Date.parse(start)}`;
   const until = end === undefined ? 'true' : `${fact} <= ${Date.parse(end)}`;
   return `(${from} && ${until})`;
 }
+
+/** Cedar asks nothing of each item of a set, so that the milliseconds of the period are named one by one. */
+function dataPeriodCondition(period: Period, effect: Effect): string {
+  const itself = within('resource.time', period);
+  if (effect === 'permit') return itself;
+  const aroundMs = Date.parse(period.start ?? period.end ?? '');
+  const near = Array.from({ length: 2 * MOST_MS_APART }, (_, at) => aroundMs - MOST_MS_APART + at);
+  const inside = near.filter(
+    (timeMs) =>
+      timeMs >= Date.parse(period.start ?? iso(timeMs)) && timeMs <= Date.parse(period.end ?? iso(timeMs)),
+  );
+  return `(resource.withinTimes.containsAny([${inside.join(', ')}]) || ${itself})`;
+}
+
+const iso = (timeMs: number): string => new Date(timeMs).toISOString();
 
 function actorCondition({ role, reference }: NonNullable<FhirProvision['actor']>[number]): string {
   const account = reference.reference.slice('urn:careledger:account:'.length);

@@ -77,6 +77,24 @@ const timesOf = (elements: object) => {
   return [dataTimeMs, dataEndMs];
 };
 
+test('what a record holds is from when it says, and from any time where nobody can read that', () => {
+  const contained = [
+    { resourceType: 'Observation', effectiveDateTime: '2023-01-01' },
+    { resourceType: 'Condition', onsetString: 'as a child', recordedDate: '2023-01-01' },
+    { resourceType: 'Practitioner' },
+  ];
+  const { within, dataTimeMs } = factsOf({
+    resourceType: 'DiagnosticReport',
+    issued: '2019-01-01',
+    contained,
+  });
+  assert.equal(dataTimeMs, day('2019-01-01'));
+  assert.deepEqual(within?.times, [
+    { fromMs: day('2023-01-01'), lastMs: day('2023-01-01') + DAY_MS - 1 },
+    { fromMs: START_OF_DATA_MS, lastMs: END_OF_TIME_MS - 1 },
+  ]);
+});
+
 test('a period reaches as far as it is open', () => {
   const [start, end] = ['2019-06-01', '2019-12-31'];
   assert.deepEqual(timesOf({ period: { start, end } }), [day(start), day(end) + DAY_MS - 1]);

@@ -1,5 +1,6 @@
 import {
   ACCOUNT_URN,
+  type DataTime,
   END_OF_TIME_MS,
   parseDateTime,
   type RequestResource,
@@ -49,7 +50,14 @@ export function contentFacts(resource: JsonObject, author: string | null, ownBas
   if (author !== null) authors.push(ACCOUNT_URN + author);
   const references = localReferencesOf(resource, ownBase);
   const within = heldContent(resource, ownBase);
-  return { codes: codingsOf(resource), references, authors, within, ...dataTime(resource) };
+  const time = timeSaidBy(resource);
+  return {
+    codes: codingsOf(resource),
+    references,
+    authors,
+    within,
+    ...(time !== undefined && time !== 'unreadable' && { dataTimeMs: time.fromMs, dataEndMs: time.lastMs }),
+  };
 }
 
 function heldContent(resource: JsonObject, ownBase: string): NonNullable<ContentFacts['within']> {
@@ -59,6 +67,7 @@ function heldContent(resource: JsonObject, ownBase: string): NonNullable<Content
     resources: inner.flatMap(({ name }) => name ?? []),
     authors: handsIn(resource, ownBase),
     referredBy: [],
+    times: inner.flatMap((held) => timeSaidBy(held.resource) ?? []).map(asTime),
   };
 }
 
@@ -74,15 +83,22 @@ function handsIn(resource: JsonObject, ownBase: string): string[] {
   return [...hands];
 }
 
-/** By the first element that is there. What it says and nobody can read might be any time: a less relevant one is no answer. */
-function dataTime(resource: JsonObject): Pick<RequestResource, 'dataTimeMs' | 'dataEndMs'> {
+/**
+ * By the first element that is there; undefined where none is. What it says and nobody can read might be any time: a less
+ * relevant one is no answer.
+ */
+function timeSaidBy(resource: JsonObject): DataTime | 'unreadable' | undefined {
   const present = new Set(Object.keys(resource).map((name) => name.replace(/^_/, '')));
   for (const element of TIME_ELEMENTS) {
     const names = namesOf(element, present);
     if (names.length > 0)
-      return (names.length === 1 ? timeOf(resource[names[0] as string]) : undefined) ?? {};
+      return (names.length === 1 ? timeOf(resource[names[0] as string]) : undefined) ?? 'unreadable';
   }
-  return {};
+  return undefined;
+}
+
+function asTime(said: DataTime | 'unreadable'): DataTime {
+  return said === 'unreadable' ? { fromMs: START_OF_DATA_MS, lastMs: END_OF_TIME_MS - 1 } : said;
 }
 
 function namesOf(element: string, present: ReadonlySet<string>): string[] {
@@ -92,11 +108,11 @@ function namesOf(element: string, present: ReadonlySet<string>): string[] {
 }
 
 /** From the first to the last millisecond that the value covers. A period without a start or an end is open there. */
-function timeOf(value: Json | undefined): { dataTimeMs: number; dataEndMs: number } | undefined {
+function timeOf(value: Json | undefined): DataTime | undefined {
   const [start, end] = isObject(value) ? [value.start, value.end] : [value, value];
   if (start === undefined && end === undefined) return undefined;
   const first = start === undefined ? START_OF_DATA_MS : parseDateTime(start)?.startMs;
   const afterLast = end === undefined ? END_OF_TIME_MS : parseDateTime(end)?.endMs;
   if (first === undefined || afterLast === undefined) return undefined;
-  return { dataTimeMs: first, dataEndMs: Math.max(first, afterLast - 1) };
+  return { fromMs: first, lastMs: Math.max(first, afterLast - 1) };
 }

@@ -84,7 +84,7 @@ const patient: AccessRequest['actor'] = {
   patientId: 'p1',
 };
 
-const NOTHING_WITHIN = { types: [], resources: [], authors: [], referredBy: [] };
+const NOTHING_WITHIN = { types: [], resources: [], authors: [], referredBy: [], times: [] };
 
 type RequestPart = Partial<Omit<AccessRequest, 'resource'>> & {
   resource?: Partial<AccessRequest['resource']>;
@@ -315,7 +315,7 @@ test('a denial reaches what a record holds; a permission for that does not open 
   const bundle = (within: object) =>
     request({
       actor: insurer,
-      resource: { type: 'Bundle', referredBy: [], within: { ...NOTHING_WITHIN, ...within } },
+      resource: { type: 'Bundle', referredBy: [], dataTimeMs: 5, within: { ...NOTHING_WITHIN, ...within } },
     });
   const everything = consent({});
   const cases: [Partial<ProvisionTerms>, object][] = [
@@ -325,6 +325,16 @@ test('a denial reaches what a record holds; a permission for that does not open 
     [{ data: [{ meaning: 'related', reference: 'Encounter/e' }] }, { referredBy: ['Encounter/e'] }],
     [{ data: [{ meaning: 'authoredby', reference: 'Practitioner/p' }] }, { authors: ['Practitioner/p'] }],
     [{ authors: ['Practitioner/p'] }, { authors: ['Practitioner/p'] }],
+    [{ dataFromMs: 10, dataUntilMs: 20 }, { times: [{ fromMs: 10, lastMs: 19 }] }],
+    [
+      { dataFromMs: 10, dataUntilMs: 20 },
+      {
+        times: [
+          { fromMs: 0, lastMs: 5 },
+          { fromMs: 15, lastMs: 25 },
+        ],
+      },
+    ],
   ];
   for (const [criterion, within] of cases) {
     const denied = [everything, consent({ ...criterion, effect: 'deny' }, {}, '02'.repeat(32))];

@@ -3,7 +3,7 @@
  * Read at its `worst`, an unknown never helps the requester; read at its `best`, it always does. Where both readings
  * agree, the missing facts do not matter.
  */
-import type { AccessRequest, HeldContent, RequestActor, RequestResource } from './request.ts';
+import type { AccessRequest, DataTime, HeldContent, RequestActor, RequestResource } from './request.ts';
 import { isDocumentType } from './resource-types.ts';
 import { CONFIDENTIALITY, confidentialityOf, purposeWithin, SEALED } from './terminology.ts';
 import {
@@ -162,7 +162,7 @@ function matchProvision(provision: ProvisionTerms, scope: Scope, effect: Effect)
     matchLabels(provision, labels),
     matchClass(provision, resource, effect),
     matchCodes(provision.codes, resource),
-    matchDataPeriod(provision, resource),
+    matchDataPeriod(provision, resource, effect),
     matchAuthors(provision.authors, resource, effect),
     matchData(provision.data, resource, effect),
   );
@@ -193,18 +193,18 @@ function matchWithin(
   outer: Match,
   effect: Effect,
   { within }: RequestResource,
-  names: (held: HeldContent) => boolean,
+  matchHeld: (held: HeldContent) => Match,
 ): Match {
   if (effect === 'permit' || outer === MET) return outer;
   if (within === undefined) return UNKNOWN;
-  return names(within) ? MET : outer;
+  return Math.max(outer, matchHeld(within)) as Match;
 }
 
 function matchClass(provision: ProvisionTerms, resource: RequestResource, effect: Effect): Match {
   if (provision.resourceTypes.length === 0 && provision.documentCodes.length === 0) return MET;
   const outer = matchType(provision, resource.type, resource);
   return matchWithin(outer, effect, resource, ({ types }) =>
-    types.some((type) => matchType(provision, type, resource) === MET),
+    met(types.some((type) => matchType(provision, type, resource) === MET)),
   );
 }
 
@@ -226,21 +226,29 @@ function matchCodes(codes: readonly string[], { codes: found }: RequestResource)
   return met(found.some(({ system, code }) => codes.includes(`${system}|${code}`)));
 }
 
-/** Wholly inside meets it, wholly outside does not, and a record that straddles the boundary is not known to be either. */
-function matchDataPeriod(provision: ProvisionTerms, { dataTimeMs, dataEndMs }: RequestResource): Match {
-  const { dataFromMs, dataUntilMs } = provision;
-  if (dataFromMs === START_OF_DATA_MS && dataUntilMs === END_OF_TIME_MS) return MET;
-  if (dataTimeMs === undefined) return UNKNOWN;
-  const lastMs = Math.max(dataTimeMs, dataEndMs ?? dataTimeMs);
-  if (dataTimeMs >= dataFromMs && lastMs < dataUntilMs) return MET;
-  return lastMs < dataFromMs || dataTimeMs >= dataUntilMs ? UNMET : UNKNOWN;
+function matchDataPeriod(provision: ProvisionTerms, resource: RequestResource, effect: Effect): Match {
+  if (provision.dataFromMs === START_OF_DATA_MS && provision.dataUntilMs === END_OF_TIME_MS) return MET;
+  const { dataTimeMs, dataEndMs } = resource;
+  const outer =
+    dataTimeMs === undefined
+      ? UNKNOWN
+      : matchTime(provision, { fromMs: dataTimeMs, lastMs: Math.max(dataTimeMs, dataEndMs ?? dataTimeMs) });
+  return matchWithin(outer, effect, resource, ({ times }) =>
+    times.reduce<Match>((found, time) => Math.max(found, matchTime(provision, time)) as Match, UNMET),
+  );
+}
+
+/** Wholly inside meets it, wholly outside does not, and what straddles the boundary is not known to be either. */
+function matchTime({ dataFromMs, dataUntilMs }: ProvisionTerms, { fromMs, lastMs }: DataTime): Match {
+  if (fromMs >= dataFromMs && lastMs < dataUntilMs) return MET;
+  return lastMs < dataFromMs || fromMs >= dataUntilMs ? UNMET : UNKNOWN;
 }
 
 function matchAuthors(authors: readonly string[], resource: RequestResource, effect: Effect): Match {
   if (authors.length === 0) return MET;
   const isNamed = (found: readonly string[]): boolean => found.some((author) => authors.includes(author));
   const outer = resource.authors === undefined ? UNKNOWN : met(isNamed(resource.authors));
-  return matchWithin(outer, effect, resource, (held) => isNamed(held.authors));
+  return matchWithin(outer, effect, resource, (held) => met(isNamed(held.authors)));
 }
 
 function matchData(data: readonly DataTerm[], resource: RequestResource, effect: Effect): Match {
@@ -255,11 +263,7 @@ function matchDatum({ meaning, reference }: DataTerm, resource: RequestResource,
   const links = meaning === 'related' ? resource.referredBy : resource.references;
   const linked = links === undefined ? UNKNOWN : met(links.includes(reference));
   const outer = meaning === 'instance' ? UNMET : linked;
-  return matchWithin(
-    outer,
-    effect,
-    resource,
-    ({ resources, referredBy }) =>
-      resources.includes(reference) || (meaning === 'related' && referredBy.includes(reference)),
+  return matchWithin(outer, effect, resource, ({ resources, referredBy }) =>
+    met(resources.includes(reference) || (meaning === 'related' && referredBy.includes(reference))),
   );
 }

@@ -9,6 +9,7 @@ export { ACCOUNT_URN } from './normalise-actor.ts';
 export {
   type AccessRequest,
   type ActiveConsent,
+  type DataTime,
   type Decision,
   type DecisionReason,
   ENGINE_VERSION,

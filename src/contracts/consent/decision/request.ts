@@ -46,6 +46,12 @@ export interface RequestResource {
   readonly within?: HeldContent;
 }
 
+/** From ≤ t ≤ last. */
+export interface DataTime {
+  readonly fromMs: number;
+  readonly lastMs: number;
+}
+
 /** Of the resources in a record (contained, in a Bundle) and of its parts. */
 export interface HeldContent {
   readonly types: readonly string[];
@@ -55,6 +61,8 @@ export interface HeldContent {
   readonly authors: readonly string[];
   /** Records named in a consent's `data` that refer to any of `resources`. */
   readonly referredBy: readonly string[];
+  /** When those resources are from; one that does not say is from when the record is. */
+  readonly times: readonly DataTime[];
 }
 
 export interface AccessRequest {
@@ -141,7 +149,10 @@ function areValidLabels({ labels, ownLabels }: RequestResource): boolean {
   return ownLabels === undefined || ownLabels.every((label) => labels.includes(label));
 }
 
-function areValidTimes({ dataTimeMs, dataEndMs }: RequestResource): boolean {
+function areValidTimes({ dataTimeMs, dataEndMs, within }: RequestResource): boolean {
   const known = [dataTimeMs, dataEndMs].filter((time) => time !== undefined);
-  return known.every((time) => Number.isSafeInteger(time));
+  return (
+    known.every((time) => Number.isSafeInteger(time)) &&
+    (within?.times ?? []).every(({ fromMs, lastMs }) => Number.isSafeInteger(fromMs) && fromMs <= lastMs)
+  );
 }
