@@ -3,7 +3,7 @@ import type { Engine } from '../../engine/index.ts';
 import { type Block, decodeTransaction, RESULT_CODES, type TransactionResult } from '../../ledger/index.ts';
 import { equalBytes, toHex } from '../../shared/index.ts';
 import type { PendingCommitment } from '../../vault/index.ts';
-import { isRecordedRefusal } from '../ledger/account-signer.ts';
+import { EffectRefusedError } from '../ledger/account-signer.ts';
 
 /** Where the header has the contract's number: after the version and the chain id. */
 const CONTRACT_OFFSET = 33;
@@ -71,7 +71,9 @@ export function createLeftOvers(engine: Pick<Engine, 'blocks'>, custodian: Uint8
       return first && left.get(keyOf(first))?.cause;
     },
     toTry: () =>
-      [...left.values()].filter(({ cause }) => !isRecordedRefusal(cause)).map(({ version }) => version),
+      [...left.values()]
+        .filter(({ cause }) => !(cause instanceof EffectRefusedError))
+        .map(({ version }) => version),
     async takeRecorded() {
       if (left.size === 0) return [];
       const recorded = await recordedAfter(searchedHeight);

@@ -13,7 +13,7 @@ import {
 } from '../../ledger/index.ts';
 import { AppError, fromHex, sha256, toHex, utf8 } from '../../shared/index.ts';
 import type { PendingCommitment, RecordKey } from '../../vault/index.ts';
-import type { AccountSigner } from '../ledger/account-signer.ts';
+import { type AccountSigner, EffectRefusedError } from '../ledger/account-signer.ts';
 import { createRecordAnchor } from './record-anchor.ts';
 
 const SEED = new Uint8Array(32).fill(5);
@@ -59,7 +59,7 @@ function world(pending: PendingCommitment[] = []) {
     const mood = isOfAuthor ? state.moodOfAuthors : state.mood;
     if (mood === 'refuses') {
       record(parts, RESULT_CODES['unknown-pseudonym']);
-      throw new AppError('transaction-refused', 'no');
+      throw new EffectRefusedError(RESULT_CODES['unknown-pseudonym']);
     }
     if (mood !== 'busy') record(parts);
     if (mood !== 'takes') throw new AppError(mood === 'busy' ? 'busy' : 'unavailable', 'no');

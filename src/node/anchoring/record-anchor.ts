@@ -4,7 +4,7 @@ import { readAccount } from '../../ledger/index.ts';
 import { AppError } from '../../shared/index.ts';
 import type { PatientBindings, PendingCommitment, Vault } from '../../vault/index.ts';
 import { bytesOfHex } from '../account-hex.ts';
-import { type AccountSigner, isRecordedRefusal } from '../ledger/account-signer.ts';
+import { type AccountSigner, EffectRefusedError } from '../ledger/account-signer.ts';
 import { type AnchoredMarks, createAnchoredMarks } from './anchored-marks.ts';
 import { createBatcher } from './batcher.ts';
 import { createLeftOvers, type LeftOvers } from './left-overs.ts';
@@ -148,6 +148,11 @@ function createCommit(
   return async (batch, failed, time) => {
     const marking: Promise<void>[] = [];
     const pseudonyms = await pseudonymsOf(bindings, batch);
+    /** Some arrived on the ledger while the others waited for their turn. */
+    const submitRest = async (author: string | null, versions: VersionToAnchor[]): Promise<void> => {
+      const rest = versions.filter(left.has);
+      if (rest.length > 0) await submit(author, rest);
+    };
     const submit = async (author: string | null, versions: VersionToAnchor[]): Promise<void> => {
       const parts = partsOf(author, versions, pseudonyms, custodian.accountId);
       const before = time === 'again' ? () => refuseRecorded(versions) : undefined;
@@ -156,7 +161,8 @@ function createCommit(
         left.remove(versions);
         marking.push(marks.make(versions));
       } catch (cause) {
-        if (time === 'first' || versions.length === 1 || !isRecordedRefusal(cause))
+        if (time === 'again' && !versions.every(left.has)) return submitRest(author, versions);
+        if (time === 'first' || versions.length === 1 || !(cause instanceof EffectRefusedError))
           return failed(versions, cause);
         // One that the ledger refuses holds up no other.
         const middle = Math.ceil(versions.length / 2);
