@@ -245,7 +245,7 @@ export const HOSPITAL_BUGS: readonly PlantedBug[] = [
     name: 'lost-patient-unnoticed',
     promise: 'a node that has lost whose a consent is does not start',
     file: 'src/node/open-runtime.ts',
-    find: 'await refuseLostPatients(engine.state, vault);',
+    find: 'await findLostPatients(runtime, config);',
     replace: '',
     tests: AGAINST_LEDGER,
     inSlice: false,

@@ -30,6 +30,11 @@ export interface NodeConfig {
   labelFile?: Uint8Array;
   /** Whether clinicians who state an emergency read what consents neither open nor deny; true when absent. */
   breakGlass?: boolean;
+  /**
+   * After a restored backup, said by the operator at this start: that the end of the access log is lost, which is declared on the
+   * ledger, and that patients are lost, for whom all without a wallet here are closed until they enrol again. Otherwise both refuse the start.
+   */
+  acceptLoss?: boolean;
   /** In a consortium: how many blocks its consensus engine keeps, 1,000,000 at least; all when absent. */
   retainBlocks?: number;
   /** Largest body of a FHIR request. */

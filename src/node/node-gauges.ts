@@ -9,8 +9,9 @@ export function addNodeGauges({
   recordAnchor,
   accessAnchor,
   cosigner,
+  lostPatients,
 }: PartsOfNode<
-  'metrics' | 'engine' | 'vault' | 'sessions' | 'recordAnchor' | 'accessAnchor' | 'cosigner'
+  'metrics' | 'engine' | 'vault' | 'sessions' | 'recordAnchor' | 'accessAnchor' | 'cosigner' | 'lostPatients'
 >): void {
   const gauges: [name: string, help: string, read: () => number][] = [
     ['careledger_ledger_height', 'Height of the ledger.', () => engine.head().height],
@@ -30,6 +31,11 @@ export function addNodeGauges({
       'careledger_records_left_over',
       'Record versions that are stored and that the ledger did not take; they are tried again.',
       () => recordAnchor.leftOver,
+    ],
+    [
+      'careledger_lost_patients',
+      'Pseudonyms with a consent whose patient the vault has lost; while there are any, all patients without a wallet here are closed.',
+      () => lostPatients.size,
     ],
     ['careledger_witnesses', 'Witnesses that are asked to cosign.', () => cosigner.status().configured],
     [

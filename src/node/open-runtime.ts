@@ -4,10 +4,11 @@ import { readAccessAnchor } from '../contracts/index.ts';
 import { type Engine, openEmbeddedEngine } from '../engine/index.ts';
 import { signMessage } from '../identity/index.ts';
 import { chainIdOf, encodeGenesis, isConsortium, signBatchPromise } from '../ledger/index.ts';
-import { AppError, equalBytes, toHex } from '../shared/index.ts';
+import { AppError, toHex } from '../shared/index.ts';
 import { openPassphraseKeys, openVault, type Vault } from '../vault/index.ts';
 import { type AccessAnchorTimer, startAccessAnchor } from './anchoring/access-anchor.ts';
 import { finishForLedger } from './anchoring/finish-for-ledger.ts';
+import { otherLog, refuseOtherLog } from './anchoring/lost-log-end.ts';
 import { createRecordAnchor, type RecordAnchor } from './anchoring/record-anchor.ts';
 import { type Attempts, createAttempts } from './auth/attempts.ts';
 import { createRegistryView, type RegistryView } from './auth/registry-view.ts';
@@ -27,7 +28,7 @@ import { createConsentView } from './consents/consent-view.ts';
 import { createEpochWatch } from './consents/epoch-watch.ts';
 import { createGrantWatch } from './consents/grant-watch.ts';
 import { readLedgerConsent } from './consents/ledger-consent.ts';
-import { refuseLostPatients } from './consents/lost-patients.ts';
+import { createLostPatients, type LostPatients } from './consents/lost-patients.ts';
 import { type Cosigner, startCosigner } from './cosigning/cosigner.ts';
 import { openFhir } from './fhir/open-fhir.ts';
 import type { OpenedFolder } from './folder/init-folder.ts';
@@ -65,13 +66,14 @@ export async function openRuntime(opened: OpenedFolder, config: NodeConfig): Pro
   let vault: Vault | undefined;
   try {
     vault = await openNodeVault(opened, config, custodian);
-    refuseAnotherAccessLog(engine, custodian, vault);
+    if (config.acceptLoss !== true) refuseOtherLog(engine, custodian.accountId, vault.accessLog);
     tellOfTornEntry(vault, log);
     const parts = { opened, config, originOf, engine, consortium, vault, custodian, chainId, nowMs, log };
     const runtime = wire(parts);
     await runtime.granted.bringUp();
     await runtime.epochs.bringUp();
-    await refuseLostPatients(engine.state, vault);
+    await findLostPatients(runtime, config);
+    await agreeOnAccessLog(runtime, config);
     await finishForLedger(runtime);
     return runtime;
   } catch (error) {
@@ -81,19 +83,22 @@ export async function openRuntime(opened: OpenedFolder, config: NodeConfig): Pro
   }
 }
 
-/** The access log has to be the one whose root is on the ledger: entries that were taken away are missed at once. */
-function refuseAnotherAccessLog(
-  engine: Engine,
-  { accountId }: Pick<AccountSigner, 'accountId'>,
-  { accessLog }: Vault,
-): void {
-  const anchor = readAccessAnchor(engine.state, accountId);
-  if (anchor === undefined) return;
-  if (accessLog.size >= anchor.logSize && equalBytes(accessLog.root(anchor.logSize), anchor.logRoot)) return;
+async function findLostPatients({ lostPatients }: NodeRuntime, { acceptLoss }: NodeConfig): Promise<void> {
+  await lostPatients.find();
+  if (lostPatients.size === 0 || acceptLoss === true) return;
   throw new AppError(
     'damaged',
-    `The access log is not the one whose first ${anchor.logSize} entries were anchored on the ledger at height ${anchor.height}. Nothing was touched. Run the audit, and restore the last backup to a new folder.`,
+    'The vault has lost which patient a consent on the ledger is of. Nothing was served. Run the audit, and restore the last backup to a new folder. ' +
+      'If this is the last backup, start with --accept-loss: patients without a wallet here are then closed to everybody until those who are lost have enrolled again.',
   );
+}
+
+/** Before anything is served where one operator decides; a consortium may have no majority yet, and answers nothing until it has. */
+async function agreeOnAccessLog(runtime: NodeRuntime, { acceptLoss }: NodeConfig): Promise<void> {
+  if (acceptLoss !== true) return;
+  const agreed = runtime.accessAnchor.anchorNow();
+  if (runtime.consortium === undefined) await agreed;
+  else agreed.catch(() => runtime.log.write('error', 'access-anchor-failed'));
 }
 
 /** Nobody was told of it; somebody should look all the same. */
@@ -177,11 +182,10 @@ function wire(parts: Opened): NodeRuntime {
   const genesisBytes = encodeGenesis(opened.genesis);
   const registry = createRegistryView(engine.state);
   const sessions = createSessionStore<NodeSession>(nowMs);
-  const everyMs = config.anchorEveryMs ?? DEFAULT_ANCHOR_EVERY_MS;
-  const accessAnchor = startAccessAnchor({ accessLog: vault.accessLog, custodian, everyMs, nowMs, log });
+  const { accessAnchor, halted } = accessAnchorOf(parts);
   const freshness = consortium && freshnessOf(consortium, accessAnchor);
-  const { epochs, granted, consents, consentDesk } = consentPartsOf(parts);
-  watchCommits(engine, { epochs, granted, consents, registry, sessions });
+  const { epochs, granted, lostPatients, consents, consentDesk } = consentPartsOf(parts);
+  watchCommits(engine, { epochs, granted, lostPatients, consents, registry, sessions });
   const recordAnchor = recordAnchorOf(parts);
   const metrics = createMetrics();
   const cosigner = cosignerOf(parts, metrics);
@@ -204,10 +208,13 @@ function wire(parts: Opened): NodeRuntime {
     consentDesk,
     epochs,
     granted,
+    lostPatients,
+    halted,
     enrolment: createEnrolment({
       ...parts,
       onBound(patientId, accountId) {
         consents.forget(patientId);
+        lostPatients.changed();
         // The wallet that another took the place of reads no more.
         sessions.end((session) => session.patientId === patientId && session.accountId !== accountId);
       },
@@ -249,6 +256,22 @@ function wire(parts: Opened): NodeRuntime {
   return runtime;
 }
 
+/** With what ends the node: another log on the ledger than the one here, or whatever its consensus cannot go on with. */
+function accessAnchorOf(parts: Opened): PartsOfNode<'accessAnchor' | 'halted'> {
+  const { engine, consortium, config, custodian } = parts;
+  const lostLogEnd = Promise.withResolvers<AppError>();
+  const accessAnchor = startAccessAnchor({
+    ...parts,
+    accessLog: parts.vault.accessLog,
+    everyMs: config.anchorEveryMs ?? DEFAULT_ANCHOR_EVERY_MS,
+    acceptLoss: config.acceptLoss === true,
+    onOtherLog: () => lostLogEnd.resolve(otherLog(readAccessAnchor(engine.state, custodian.accountId))),
+  });
+  const halted =
+    consortium === undefined ? lostLogEnd.promise : Promise.race([lostLogEnd.promise, consortium.halted]);
+  return { accessAnchor, halted };
+}
+
 function recordAnchorOf({ engine, vault, custodian, log }: Opened): RecordAnchor {
   const onFailure = (cause: unknown): void =>
     log.write('error', 'record-anchor-failed', {
@@ -262,7 +285,7 @@ function consentPartsOf({
   vault,
   custodian,
   log,
-}: Opened): PartsOfNode<'epochs' | 'granted' | 'consents' | 'consentDesk'> {
+}: Opened): PartsOfNode<'epochs' | 'granted' | 'lostPatients' | 'consents' | 'consentDesk'> {
   const epochs = createEpochWatch({
     engine,
     vault,
@@ -274,27 +297,45 @@ function consentPartsOf({
     custodian: custodian.accountId,
     onFailure: () => log.write('error', 'granted-consents-not-written'),
     onLoss: () => log.write('error', 'granted-consents-lost'),
+    onGrant: (account) => lostPatients.granted(account),
+  });
+  const lostPatients: LostPatients = createLostPatients({
+    state: engine.state,
+    vault,
+    granted,
+    onChange: (pseudonyms) => log.write(pseudonyms > 0 ? 'error' : 'warn', 'lost-patients', { pseudonyms }),
+    onFailure: () => log.write('error', 'lost-patients-not-looked-up'),
   });
   const consents = createConsentView({
     ...vault,
     granted,
+    lost: lostPatients,
     ledgerConsent: (consentId) => readLedgerConsent(engine.state, consentId),
   });
   const onStored = (patientId: string): void => consents.forget(patientId);
-  return { epochs, granted, consents, consentDesk: createConsentDesk({ engine, vault, epochs, onStored }) };
+  return {
+    epochs,
+    granted,
+    lostPatients,
+    consents,
+    consentDesk: createConsentDesk({ engine, vault, epochs, onStored }),
+  };
 }
 
 /** What has to happen before a block is acknowledged: nobody reads by what it ended. */
 function watchCommits(
   engine: Engine,
-  parts: PartsOfNode<'epochs' | 'granted' | 'consents' | 'registry' | 'sessions'>,
+  parts: PartsOfNode<'epochs' | 'granted' | 'lostPatients' | 'consents' | 'registry' | 'sessions'>,
 ): void {
-  const { epochs, granted, consents, registry, sessions } = parts;
+  const { epochs, granted, lostPatients, consents, registry, sessions } = parts;
   engine.onCommit((block, results) => {
     const changes = changesOf(block, results);
     epochs.committed(block.height, changes.revoked);
     granted.committed(block, results);
-    if (changes.consents !== undefined) consents.changed(changes.consents);
+    if (changes.consents !== undefined) {
+      consents.changed(changes.consents);
+      lostPatients.changed();
+    }
     if (!changes.registry) return;
     registry.changed();
     sessions.end((session) => !isStillGood(session, registry));

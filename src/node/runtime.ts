@@ -1,5 +1,6 @@
 import type { Engine } from '../engine/index.ts';
 import type { FhirHandler, Gate } from '../fhir/index.ts';
+import type { AppError } from '../shared/index.ts';
 import type { Vault } from '../vault/index.ts';
 import type { AccessAnchorTimer } from './anchoring/access-anchor.ts';
 import type { RecordAnchor } from './anchoring/record-anchor.ts';
@@ -11,6 +12,7 @@ import type { createConsentDesk } from './consents/consent-submission.ts';
 import type { ConsentView } from './consents/consent-view.ts';
 import type { EpochWatch } from './consents/epoch-watch.ts';
 import type { GrantWatch } from './consents/grant-watch.ts';
+import type { LostPatients } from './consents/lost-patients.ts';
 import type { Cosigner } from './cosigning/cosigner.ts';
 import type { FhirDoor } from './fhir/fhir-door.ts';
 import type { OpenedFolder } from './folder/init-folder.ts';
@@ -32,6 +34,8 @@ export interface NodeRuntime {
   readonly engine: Engine;
   /** The same engine where consensus drives it; undefined where one operator does. */
   readonly consortium: Consortium | undefined;
+  /** Resolves with the reason when this node has to end: it could not go on, or what it would go on with is not whole. */
+  readonly halted: Promise<AppError>;
   /** Where validators decide: their signatures, for whoever asks. */
   readonly prover: ConsensusProver | undefined;
   readonly freshness: Freshness | undefined;
@@ -45,6 +49,7 @@ export interface NodeRuntime {
   readonly consentDesk: ReturnType<typeof createConsentDesk>;
   readonly epochs: EpochWatch;
   readonly granted: GrantWatch;
+  readonly lostPatients: LostPatients;
   readonly enrolment: Enrolment;
   readonly recordAnchor: RecordAnchor;
   readonly accessAnchor: AccessAnchorTimer;

@@ -49,7 +49,7 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
     void runtime.cosigner.round();
     runtime.log.write('info', 'ready', { height: runtime.engine.head().height });
     // Ends before it answers from a ledger that the others have left behind.
-    void runtime.consortium?.halted.then((reason) => {
+    void runtime.halted.then((reason) => {
       halted = reason;
       runtime.log.write('error', 'halted', { code: reason.code, reason: reason.message });
       return stop();

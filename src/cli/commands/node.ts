@@ -34,6 +34,7 @@ export interface StartOptions {
   labels?: string;
   breakGlass: boolean;
   retainBlocks?: string;
+  acceptLoss?: boolean;
   witness: string[];
   witnessKey: string[];
 }
@@ -95,6 +96,10 @@ export function withServing(command: Command): Command {
         'CARELEDGER_LABELS',
       ),
     )
+    .option(
+      '--accept-loss',
+      'after restoring a backup: go on without the end of the access log, which the ledger will say, and without the patients that are lost',
+    )
     .option('--no-break-glass', 'open nothing to clinicians who state an emergency')
     .option('--witness <url>', "ask this witness to cosign the ledger's heads (repeat)", collect, [])
     .option('--witness-key <key>', 'key of each witness, as `careledger witness` prints it', collect, [])
@@ -121,6 +126,7 @@ export async function start(options: StartOptions, terminal: Terminal): Promise<
     withSamples: options.empty !== true,
     witnesses,
     breakGlass: options.breakGlass,
+    acceptLoss: options.acceptLoss === true,
     ...(options.name !== undefined && { organisationName: options.name }),
     logLevel: options.log ?? (process.stderr.isTTY ? 'warn' : 'info'),
     onProgress: (text) => terminal.progress(text),

@@ -78,10 +78,14 @@ export function* erasureDiscrepancies(
 
 /** The access log has to have, at each size that was anchored, the root that is on the ledger; names the first gap. */
 export function* accessLogDiscrepancies(
-  { anchors }: LedgerFacts,
+  { anchors, lostEntries }: LedgerFacts,
   log: Pick<Vault['accessLog'], 'size' | 'root'>,
 ): Generator<Discrepancy> {
   const where = 'access log';
+  for (const { from, to, height } of lostEntries) {
+    const what = `Entries ${from} to ${to} were lost, as this organisation said on the ledger at height ${height}.`;
+    yield { severity: 'note', where, what };
+  }
   const newest = anchors.at(-1);
   if (newest === undefined) return;
   if (newest.logSize > log.size) {

@@ -22,12 +22,21 @@ export interface LedgerFacts {
   /** Height by commitment, for every record version that was ever committed. */
   readonly commitments: ReadonlyMap<string, number>;
   readonly erasures: readonly (RecordErasure & { readonly height: number })[];
-  /** Every anchor of the access log, oldest first. */
+  /** Every anchor of the access log that still has to hold, oldest first. */
   readonly anchors: readonly (AccessAnchor & { readonly height: number })[];
+  /** Entries that were anchored, and that the custodian said it lost. */
+  readonly lostEntries: readonly LostEntries[];
   /** Height by account id in hex, for every patient that the custodian enrolled. */
   readonly pseudonyms: ReadonlyMap<string, number>;
   /** Every consent that was granted to the custodian, by its id in hex. */
   readonly consents: ReadonlyMap<string, Readonly<RecordedConsent>>;
+}
+
+/** The custodian said at this height that its access log ends before `from`, when entries up to `to` were anchored. */
+export interface LostEntries {
+  readonly from: number;
+  readonly to: number;
+  readonly height: number;
 }
 
 interface RecordedConsent {
@@ -43,7 +52,8 @@ interface RecordedConsent {
 export class LedgerFactsGatherer implements LedgerFacts {
   readonly commitments = new Map<string, number>();
   readonly erasures: (RecordErasure & { height: number })[] = [];
-  readonly anchors: (AccessAnchor & { height: number })[] = [];
+  anchors: (AccessAnchor & { height: number })[] = [];
+  readonly lostEntries: LostEntries[] = [];
   readonly pseudonyms = new Map<string, number>();
   readonly consents = new Map<string, RecordedConsent>();
   readonly #custodian: Uint8Array;
@@ -102,10 +112,19 @@ export class LedgerFactsGatherer implements LedgerFacts {
       const erasure = decodeSinglePart(parts, readRecordErasure);
       if (erasure.ok) this.erasures.push({ ...erasure.value, height });
     }
-    if (name === 'anchor-access-log') {
+    if (name === 'anchor-access-log' || name === 'restart-access-log') {
       const anchor = decodeSinglePart(parts, readAnchor);
-      if (anchor.ok) this.anchors.push({ ...anchor.value, height });
+      if (!anchor.ok) return;
+      if (name === 'restart-access-log') this.#forgetAfter(anchor.value.logSize, height);
+      this.anchors.push({ ...anchor.value, height });
     }
+  }
+
+  /** What was anchored of the log that was lost holds no more. */
+  #forgetAfter(size: number, height: number): void {
+    const newest = this.anchors.at(-1)?.logSize ?? 0;
+    if (newest > size) this.lostEntries.push({ from: size, to: newest - 1, height });
+    this.anchors = this.anchors.filter(({ logSize }) => logSize < size);
   }
 }
 

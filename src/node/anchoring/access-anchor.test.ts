@@ -24,6 +24,7 @@ async function questionOfOneLife(): Promise<Uint8Array> {
     everyMs: 1_000_000,
     nowMs: () => 0,
     log: { write: () => undefined, flush: () => undefined },
+    onOtherLog: () => assert.fail('no other log'),
   });
   void anchor.confirm();
   return handedOver.promise;

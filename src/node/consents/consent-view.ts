@@ -7,8 +7,12 @@ import {
 import { equalBytes } from '../../shared/index.ts';
 import type { Consents, PatientBindings, StoredConsent } from '../../vault/index.ts';
 import type { GrantWatch } from './grant-watch.ts';
+import type { LostPatients } from './lost-patients.ts';
 
 const MAX_CACHED_PATIENTS = 50_000;
+
+/** Stands for what a patient may have granted under a pseudonym that the vault has lost. No consent of the ledger has this id. */
+const OF_A_LOST_PATIENT: ActiveConsent = { id: '0'.repeat(64), version: 1, terms: null };
 
 /** What the ledger says of a consent at its head. */
 export interface LedgerConsent {
@@ -42,6 +46,8 @@ export interface ConsentViewDeps {
   ledgerConsent: (consentId: string) => LedgerConsent | undefined;
   /** Every consent that the ledger has for a pseudonym, whether or not its terms came here. */
   granted: Pick<GrantWatch, 'of'>;
+  /** While there are any, each patient without a wallet here might be one: nothing of them is read. */
+  lost: Pick<LostPatients, 'size' | 'settled'>;
 }
 
 interface Load {
@@ -84,36 +90,40 @@ export function createConsentView(deps: ConsentViewDeps): ConsentView {
     cached.set(patientId, entry);
     for (const key of keysOf(entry)) patientOf.set(key, patientId);
   };
-  const attempt = async (load: Load): Promise<readonly ActiveConsent[] | undefined> => {
+  const attempt = async (load: Load): Promise<Cached | undefined> => {
     load.accounts = await accountsOf(deps, load.patientId);
     const granted = (await Promise.all(load.accounts.all.map((account) => deps.granted.of(account)))).flat();
     const looked: Looked[] = [];
     for (const consentId of granted) looked.push(await lookUp(deps, consentId));
     const active = load.stale ? undefined : activeOnLedger(deps, looked);
     if (active === undefined) return undefined;
-    keep(load.patientId, {
-      accounts: load.accounts,
-      consentIds: looked.map(({ consentId }) => consentId),
-      active,
-    });
-    return active;
+    const consentIds = looked.map(({ consentId }) => consentId);
+    const entry: Cached = { accounts: load.accounts, consentIds, active };
+    keep(load.patientId, entry);
+    return entry;
   };
-  const load = async (patientId: string): Promise<readonly ActiveConsent[]> => {
+  const load = async (patientId: string): Promise<Cached> => {
     for (;;) {
       const current: Load = { patientId, accounts: { present: undefined, all: [] }, stale: false };
       loads.add(current);
       try {
-        const active = await attempt(current);
-        if (active !== undefined) return active;
+        const entry = await attempt(current);
+        if (entry !== undefined) return entry;
       } finally {
         loads.delete(current);
       }
     }
   };
+  const entryOf = async (patientId: string): Promise<Cached> => cached.get(patientId) ?? load(patientId);
   return {
-    activeConsents(patientId) {
-      const entry = cached.get(patientId);
-      return entry === undefined ? load(patientId) : Promise.resolve(entry.active);
+    async activeConsents(patientId) {
+      const { accounts, active } = await entryOf(patientId);
+      if (accounts.present !== undefined) return active;
+      await deps.lost.settled();
+      // Looked up again: it may have been bound, or granted something, meanwhile.
+      const now = await entryOf(patientId);
+      const mayBeLost = deps.lost.size > 0 && now.accounts.present === undefined;
+      return mayBeLost ? [...now.active, OF_A_LOST_PATIENT] : now.active;
     },
     async accountOf(patientId) {
       if (!cached.has(patientId)) await load(patientId);

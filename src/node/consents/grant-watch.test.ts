@@ -37,6 +37,7 @@ function world() {
   const failures: string[] = [];
   const open = () =>
     createGrantWatch({
+      onGrant: () => undefined,
       engine: {
         head: () => ({ height: blocks.length }) as never,
         async *blocks(from = 1) {

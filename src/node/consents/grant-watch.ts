@@ -30,6 +30,8 @@ interface Deps {
   onFailure: () => void;
   /** Rows were missing in the vault; all blocks are read again. */
   onLoss: () => void;
+  /** A block that is being committed has a consent of this pseudonym. */
+  onGrant: (account: string) => void;
 }
 
 export function createGrantWatch(deps: Deps): GrantWatch {
@@ -38,10 +40,10 @@ export function createGrantWatch(deps: Deps): GrantWatch {
   let height = 0;
   let last: Promise<void> = Promise.resolve();
 
-  const see = (block: Block, results: readonly TransactionResult[]): boolean => {
+  const see = (block: Block, results: readonly TransactionResult[]): GrantedConsent[] => {
     const found = grantsIn(block, results, custodian);
     unwritten.push(...found);
-    return found.length > 0;
+    return found;
   };
   // What could not be written stays, and is written with what comes next: the height never passes over a grant.
   const write = async (upTo: number): Promise<void> => {
@@ -71,7 +73,10 @@ export function createGrantWatch(deps: Deps): GrantWatch {
     },
     committed(block, results) {
       height = block.height;
-      if (see(block, results)) last = last.then(() => write(height)).catch(deps.onFailure);
+      const found = see(block, results);
+      if (found.length === 0) return;
+      last = last.then(() => write(height)).catch(deps.onFailure);
+      for (const { account } of found) deps.onGrant(account);
     },
     bringUp() {
       const turn = last.then(readMissed);

@@ -59,7 +59,6 @@ async function enrol(
   // Exactly one request gets past here with a code; before it nothing was changed.
   const redeemed = await deps.vault.enrolmentCodes.redeem(code, deps.nowMs());
   if (redeemed === undefined) throw badCode();
-  await deps.vault.pseudonyms.announce(toHex(accountId));
   await registerPseudonym(request, accountId, deps);
   const bound = { patientId: redeemed.patientId, accountId: toHex(accountId) };
   await deps.vault.bindings.put({ ...bound, sealingPublicKey: request.sealingKey });
@@ -92,6 +91,8 @@ async function registerPseudonym(
 ): Promise<void> {
   const party = readParty(deps.engine.state, accountId);
   if (party?.kind === 'patient' && equalBytes(party.organisation, deps.custodian.accountId)) return;
+  // Not where it is registered already: one that the vault has lost stays lost until it is bound.
+  await deps.vault.pseudonyms.announce(toHex(accountId));
   const registration = { publicKey: request.publicKey, possessionProof: request.proof, roles: [] };
   await deps.custodian.submit('enrol-patient', [encodeRegistration(registration)]);
 }
