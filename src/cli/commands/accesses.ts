@@ -99,8 +99,9 @@ export async function fetchPages(
     const page = await fetchAccesses(client, token, `limit=${limit - accesses.length}${place}`);
     accesses.push(...page.accesses);
     if (page.next === null || accesses.length >= limit) return { ...page, accesses };
-    if (from !== undefined && page.next >= from)
-      throw new AppError('unavailable', 'The node gives the same part of the log again and again.');
+    // Each page brings something, and an earlier place to go on from: no node keeps a reader for ever.
+    if (page.accesses.length === 0 || (from !== undefined && page.next >= from))
+      throw new AppError('unavailable', 'The node says that there is more of the log, and does not give it.');
     from = page.next;
   }
 }
