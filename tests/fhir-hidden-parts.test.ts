@@ -104,6 +104,52 @@ test('no number in a view of a claim tells of what was taken out of it', () => {
   assert.equal((view.diagnosis as unknown[]).length, 2);
 });
 
+test('no sum in a view tells of an item that was taken out, and no gap between the items does', () => {
+  const money = (value: number) => ({ value, currency: 'EUR' });
+  const line = (sequence: number, code: JsonObject) => ({ sequence, productOrService: code, net: money(10) });
+  const visit = (sequence: number) => line(sequence, { text: 'visit' });
+  const bill = (resourceType: string, items: JsonObject[]) => {
+    const total = resourceType === 'Claim' ? money(items.length) : [{ amount: money(items.length) }];
+    const sums =
+      resourceType === 'Claim' ? {} : { payment: { amount: money(items.length) }, adjudication: [] };
+    return viewOf({ resourceType, item: items, total, ...sums });
+  };
+  for (const type of ['Claim', 'ExplanationOfBenefit']) {
+    assert.deepEqual(bill(type, [visit(1), line(2, B20), visit(3)]), bill(type, [visit(1), visit(2)]), type);
+    assert.deepEqual(bill(type, [visit(1)]).item, [visit(1)]);
+  }
+  const invoice = (lineItem: JsonObject[]) => {
+    const sum = money(lineItem.length);
+    return viewOf({
+      resourceType: 'Invoice',
+      lineItem,
+      totalNet: sum,
+      totalGross: sum,
+      totalPriceComponent: [{ type: 'base', amount: sum }],
+    });
+  };
+  const sold = (sequence: number, code: JsonObject) => ({ sequence, chargeItemCodeableConcept: code });
+  const soap = (sequence: number) => sold(sequence, { text: 'soap' });
+  assert.deepEqual(invoice([soap(1), sold(2, B20), soap(3)]), invoice([soap(1), soap(2)]));
+});
+
+test('numbering the items of a view anew searches no list for each of them', (context) => {
+  const { indexOf } = Array.prototype;
+  context.after(() => Object.assign(Array.prototype, { indexOf }));
+  let searches = 0;
+  Array.prototype.indexOf = function (...sought) {
+    searches += 1;
+    return indexOf.apply(this, sought);
+  };
+  const item = Array.from({ length: 2000 }, (_, at) => ({ sequence: 2 * at + 1 }));
+  const view = viewOf({ resourceType: 'Claim', item });
+  assert.ok(searches < 100, `${searches} searches`);
+  assert.deepEqual(
+    view.item,
+    item.map((_, at) => ({ sequence: at + 1 })),
+  );
+});
+
 test('a view of an answer to a claim keeps the numbers that say which item it answers', () => {
   const item = [{ itemSequence: 4, noteNumber: [1], adjudication: [] }];
   const view = viewOf({ resourceType: 'ClaimResponse', item });

@@ -18,12 +18,19 @@ const HARMLESS_DISPLAY = new Set([
 /** How many parts there were, and what they were like together. */
 const TELLS_OF_PARTS: Readonly<Record<string, readonly string[]>> = {
   Bundle: ['total', 'signature'],
+  Claim: ['total'],
+  ClaimResponse: ['adjudication', 'total', 'payment'],
+  ExplanationOfBenefit: ['adjudication', 'total', 'payment'],
   Group: ['quantity'],
   ImagingStudy: ['numberOfSeries', 'numberOfInstances'],
+  Invoice: ['totalPriceComponent', 'totalNet', 'totalGross'],
 };
 
-/** Their items have numbers, which only pointers in the same resource use. A number that is left out would tell. */
-const NUMBERED = new Set(['careTeam', 'diagnosis', 'insurance', 'procedure', 'supportingInfo']);
+/** Their items have numbers: one that is left out would tell of an item. */
+const NUMBERED = new Set([
+  'careTeam', 'diagnosis', 'insurance', 'item', 'lineItem', 'procedure', 'processNote', 'supportingInfo',
+]); // biome-ignore format: a list of names
+const NUMBERS = ['sequence', 'rank', 'number'];
 /** Lists of such numbers, and of notes: `diagnosisSequence: [1, 2]` tells of a second diagnosis. */
 const POINTERS = /^_?([A-Za-z]+Sequence|noteNumber)$/;
 
@@ -55,7 +62,7 @@ export function redactResource(
         : withoutWithheld(value, withheld, table, removedIds, element.startsWith('_'));
     if (rest === undefined) continue;
     const plain = withoutTells(rest);
-    kept[element] = NUMBERED.has(element) ? renumbered(renumbered(plain, 'sequence'), 'rank') : plain;
+    kept[element] = NUMBERED.has(element) ? NUMBERS.reduce(renumbered, plain) : plain;
   }
   return { ...withoutUnnamedContained(kept), meta: withRedactedTag(kept.meta, withheld, table) };
 }
@@ -98,15 +105,15 @@ function withoutTells(value: Json): Json {
 }
 
 /** The numbers that these items would have if there were no others, in the same order. */
-function renumbered(value: Json, name: 'sequence' | 'rank'): Json {
+function renumbered(value: Json, name: string): Json {
   if (!Array.isArray(value)) return value;
   const numbers = value.map((item: Json) => (isObject(item) ? item[name] : undefined));
   const inOrder = [...new Set(numbers.filter((one) => typeof one === 'number'))].sort((a, b) => a - b);
-  return value.map((item: Json, place) =>
-    typeof numbers[place] === 'number' && isObject(item)
-      ? { ...item, [name]: inOrder.indexOf(numbers[place]) + 1 }
-      : item,
-  );
+  const anew = new Map<Json | undefined, number>(inOrder.map((number, place) => [number, place + 1]));
+  return value.map((item: Json, place) => {
+    const number = anew.get(numbers[place]);
+    return number !== undefined && isObject(item) ? { ...item, [name]: number } : item;
+  });
 }
 
 /** A Reference may have nothing but a type and a display. What has a code beside its display is a Coding, or like one. */
