@@ -1,5 +1,5 @@
 import { equalBytes, toHex } from '../../shared/index.ts';
-import type { AuditedRecord, ErasedVersions, Vault } from '../../vault/index.ts';
+import { type AuditedRecord, createPause, type ErasedVersions, type Vault } from '../../vault/index.ts';
 import { commitmentKey, type LedgerFacts } from './ledger-facts.ts';
 
 export interface Discrepancy {
@@ -45,8 +45,10 @@ export class WalkedRecords {
   }
 
   /** On the ledger, not in the vault, and not erased: dropped, or taken back to an older state. */
-  *missingFromVault(erased: ReadonlySet<string>, upToHeight: number): Generator<Discrepancy> {
+  async *missingFromVault(erased: ReadonlySet<string>, upToHeight: number): AsyncGenerator<Discrepancy> {
+    const pause = createPause();
     for (const [key, height] of this.#facts.commitments) {
+      await pause();
       if (height > upToHeight || this.#found.has(key) || erased.has(key)) continue;
       const commitment = toHex(Uint8Array.from(Buffer.from(key, 'latin1')));
       const what = `The version whose commitment ${commitment} is on the ledger at height ${height} is missing, and was not erased.`;
