@@ -9,10 +9,17 @@ import { DatabaseSync } from 'node:sqlite';
 import { after, before, test } from 'node:test';
 import { accountIdOf, publicKeyOf } from '../src/identity/index.ts';
 import { auditNode } from '../src/node/admin/audit.ts';
+import { backupNode } from '../src/node/admin/backup.ts';
 import { eraseAndRecord } from '../src/node/admin/erasure.ts';
 import { importBundle } from '../src/node/admin/import.ts';
 import { openFolder } from '../src/node/folder/init-folder.ts';
-import { auditFolder, type NodeFinding, type RunningNode, startNode } from '../src/node/index.ts';
+import {
+  auditFolder,
+  type NodeFinding,
+  type RunningNode,
+  restoreNode,
+  startNode,
+} from '../src/node/index.ts';
 import { openNodeVault } from '../src/node/open-runtime.ts';
 import { utf8 } from '../src/shared/index.ts';
 import type { Vault } from '../src/vault/index.ts';
@@ -249,6 +256,45 @@ test('an erasure that a crash kept from the ledger is put there by the next star
   });
   assert.deepEqual(left.length, 1, left.join('\n'));
   assert.match(left[0] ?? '', /is not on the ledger yet/);
+});
+
+test('a backup taken while somebody writes restores to a vault that is whole, and all of it is anchored again', async () => {
+  const data = join(reference.folder, 'written');
+  const backup = join(reference.folder, 'written-backup');
+  const target = join(reference.folder, 'written-restored');
+  cpSync(reference.data, data, { recursive: true });
+  const node = await startNode({ ...QUIET, dataPath: data });
+  const { runtime } = node;
+  const duringBackup = async (folder: string): Promise<void> => {
+    await importBundle(runtime, bundleOf([{ resourceType: 'Patient', id: 'late' }]));
+    await runtime.vault.accessLog.append({ subject: 'late', bytes: utf8('seen') });
+    await runtime.accessAnchor.anchorNow();
+    // Until the versions are marked as anchored.
+    await runtime.recordAnchor.stop();
+    await runtime.vault.backup(folder);
+  };
+  const vault = { ...runtime.vault, backup: duringBackup };
+  await backupNode({ ...runtime, vault }, backup, () => undefined);
+  const { size } = runtime.vault.accessLog;
+  await node.close();
+  await restoreNode({ backup, target, keys: join(data, 'keys'), passphrase: PASSPHRASE });
+  assert.deepEqual(await damageIn(target), []);
+  const restored = await startNode({ ...QUIET, dataPath: target });
+  await restored.runtime.accessAnchor.anchorNow();
+  assert.equal((await restored.runtime.vault.accessLog.anchored())?.size, size);
+  const { height } = (await restored.runtime.vault.accessLog.anchored()) ?? { height: Number.NaN };
+  assert.ok(height <= restored.runtime.engine.head().height, 'by a block of this ledger');
+  await restored.close();
+  const notes = await listFindings(
+    (tell) => auditFolder({ path: target, passphrase: PASSPHRASE }, tell),
+    'note',
+  );
+  assert.deepEqual(
+    notes.filter((note) => note.includes('not on the ledger yet')),
+    [],
+  );
+  assert.deepEqual(await damageIn(target), []);
+  for (const folder of [data, backup, target]) rmSync(folder, { recursive: true });
 });
 
 test('a consent whose rows were dropped is missed, and denies after the next start', async () => {

@@ -10,6 +10,7 @@ export type {
 export type { AuditedRecord, AuditFinding, AuditProgress } from './audit/finding.ts';
 export { createPause } from './audit/pauses.ts';
 export { verifyBackup } from './backup/manifest.ts';
+export type { LedgerOfBackup } from './backup/unmark-later.ts';
 export { CATEGORIES, type Category, categoryOfLabels, isCategory } from './category.ts';
 export type { ErasedVersions } from './erasure/erased-commitments.ts';
 export type { EraseTarget, ErasureRecord, VaultSigner } from './erasure/erasure-record.ts';

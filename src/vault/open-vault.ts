@@ -6,6 +6,7 @@ import { audit } from './audit/audit.ts';
 import { removeSeal, sealFile, sealPath, verifySeal } from './audit/file-seal.ts';
 import type { AuditFinding } from './audit/finding.ts';
 import { backup, refuseShutBackup, restoreRows } from './backup/backup.ts';
+import { type LedgerOfBackup, unmarkLater } from './backup/unmark-later.ts';
 import { erase, rotateRoot } from './erasure/erase.ts';
 import { listErased } from './erasure/erased-commitments.ts';
 import { finishErasure, loadKeyring, storeKeyring } from './erasure/renew-root.ts';
@@ -57,15 +58,20 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
   }
 }
 
-/** Restores a backup into a new folder and an empty database; open it with openVault afterwards. */
+/**
+ * Restores a backup into a new folder and an empty database; open it with openVault afterwards. What the `ledger` lacks counts as
+ * not anchored.
+ */
 export async function restoreVault(
   backupFolder: string,
-  options: Pick<VaultOptions, 'url' | 'folder' | 'keys'>,
+  options: Pick<VaultOptions, 'url' | 'folder' | 'keys' | 'now' | 'random'>,
+  ledger?: LedgerOfBackup,
 ): Promise<void> {
   makeFolder(options.folder);
   const store = await openStore(options.url);
   try {
     await restoreRows(backupFolder, store, options.keys, join(options.folder, LOG_NAME));
+    if (ledger !== undefined) await unmarkLater(await openContext(store, options), ledger);
   } finally {
     await store.close();
   }
@@ -90,7 +96,10 @@ async function openStore(url: string): Promise<SqlStore> {
   throw new AppError('usage', 'A vault is at sqlite:/path/to/vault.db or at postgres://user@host/database.');
 }
 
-async function openContext(store: SqlStore, options: VaultOptions): Promise<VaultContext> {
+async function openContext(
+  store: SqlStore,
+  options: Pick<VaultOptions, 'keys' | 'now' | 'random' | 'tolerateDamage'>,
+): Promise<VaultContext> {
   const wrapped = await loadKeyring(store.reader);
   if (wrapped?.length === 0)
     throw new AppError('damaged', 'The vault’s keyring is damaged. Restore the last backup to a new folder.');

@@ -153,7 +153,7 @@ async function collect(
 }
 
 /** Answers whether the ledger is whole, so that the vault can be held against it. */
-async function auditLedger(
+export async function auditLedger(
   folder: DataFolder,
   genesis: Genesis,
   facts: LedgerFactsGatherer,

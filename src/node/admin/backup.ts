@@ -2,16 +2,18 @@ import { randomBytes } from 'node:crypto';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { restoreBackup, verifyManifest, writeManifest } from '../../engine/index.ts';
-import { publicKeyOf, signMessage } from '../../identity/index.ts';
+import { accountIdOf, publicKeyOf, signMessage } from '../../identity/index.ts';
 import { chainIdOf, decodeGenesis } from '../../ledger/index.ts';
 import { AppError, toHex } from '../../shared/index.ts';
-import { openPassphraseKeys, restoreVault } from '../../vault/index.ts';
+import { type LedgerOfBackup, openPassphraseKeys, restoreVault } from '../../vault/index.ts';
 import { fileError, makePrivateFolder, readFileIfThere } from '../folder/files.ts';
 import { type DataFolder, dataFolder } from '../folder/layout.ts';
 import { findPassphrase } from '../folder/passphrase.ts';
 import { readSigningKeys } from '../folder/signing-keys.ts';
 import { headKeyOf } from '../network/head-key.ts';
 import type { NodeRuntime } from '../runtime.ts';
+import { auditLedger } from './audit.ts';
+import { commitmentKey, LedgerFactsGatherer } from './ledger-facts.ts';
 
 type Line = Record<string, unknown>;
 type Tell = (line: Line) => void;
@@ -137,14 +139,30 @@ async function restoreParts(options: Parameters<typeof restoreNode>[0], target: 
   for (const folder of [target.root, target.keys, target.vault]) makePrivateFolder(folder);
   copyKeys(options.keys, target.keys);
   const passphrase = findPassphrase(target, options.passphrase).text;
-  const { operatorSeed } = readSigningKeys(target.signingKeys, passphrase);
+  const { operatorSeed, custodianSeed } = readSigningKeys(target.signingKeys, passphrase);
   await refuseDamage(options.backup, publicKeyOf(operatorSeed));
   await restoreBackup(join(options.backup, 'ledger'), target.ledger);
   const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length));
   const keys = await openPassphraseKeys({ path: target.vaultKeys, passphrase, random });
   const url = options.vaultUrl ?? `sqlite:${join(target.vault, 'vault.db')}`;
-  await restoreVault(join(options.backup, 'vault'), { url, folder: target.vault, keys });
+  const custodian = accountIdOf(publicKeyOf(custodianSeed));
+  const ledger = await ledgerOf(dataFolder(options.backup), custodian);
+  const vault = { url, folder: target.vault, keys, random, now: Date.now };
+  await restoreVault(join(options.backup, 'vault'), vault, ledger);
   keys.close();
+}
+
+/** What the ledger in a backup has of the vault beside it; nobody can tell where it is damaged. */
+async function ledgerOf(backup: DataFolder, custodian: Uint8Array): Promise<LedgerOfBackup | undefined> {
+  const genesis = decodeGenesis(readFileIfThere(backup.genesis) ?? new Uint8Array(0));
+  if (!genesis.ok) return undefined;
+  const facts = new LedgerFactsGatherer(custodian);
+  const ignore = (): void => undefined;
+  if (!(await auditLedger(backup, genesis.value, facts, ignore, ignore))) return undefined;
+  return {
+    has: (commitment) => facts.commitments.has(commitmentKey(commitment)),
+    accessLogSize: facts.anchors.at(-1)?.logSize ?? 0,
+  };
 }
 
 function copyKeys(from: string, to: string): void {

@@ -1,5 +1,5 @@
 import { AppError, equalBytes, fromBase64, fromUtf8, toBase64, utf8 } from '../../shared/index.ts';
-import type { SqlRow } from '../storage/sql-store.ts';
+import type { SqlRow, SqlSession } from '../storage/sql-store.ts';
 import { openEntry, putEntry, writeWithKeys } from '../tables/entries.ts';
 import type { VaultContext } from '../vault-context.ts';
 import type { AccessAnchor } from './access-log.ts';
@@ -71,6 +71,11 @@ export async function assertAnchored(
       `The first ${newest.size} entries of the access log are not those that were anchored. Restore the last backup to a new folder.`,
     );
   }
+}
+
+/** Those that cover more entries are no longer anchors. */
+export async function forgetAnchorsAfter(session: SqlSession, size: number): Promise<void> {
+  await session.run('DELETE FROM entries WHERE tab = ? AND name > ?', [TAB, nameOf(size)]);
 }
 
 function nameOf(size: number): Uint8Array {

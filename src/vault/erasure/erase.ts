@@ -168,8 +168,8 @@ async function deleteRecords(
   return commitments;
 }
 
-/** A damaged record is erased all the same; its commitment cannot be told. */
-async function metaOf(
+/** undefined where it is damaged: such a record is erased all the same, and its commitment cannot be told. */
+export async function metaOf(
   context: VaultContext,
   session: SqlReader,
   row: SqlRow,

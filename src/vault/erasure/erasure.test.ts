@@ -238,7 +238,7 @@ test('a backup that an erasure has overtaken is refused, and one after an erasur
   await world.reopen();
   await world.vault.refuseShutBackup(backup);
   const url = `sqlite:${join(world.folder, 'r.db')}`;
-  await restoreVault(backup, { url, folder: join(world.folder, 'r'), keys: world.keys });
+  await restoreVault(backup, { ...world.options, url, folder: join(world.folder, 'r') });
   await world.vault.erase({ subject: 'other-patient' });
   await assert.rejects(world.vault.refuseShutBackup(backup), { code: 'conflict' });
   await world.remove();
