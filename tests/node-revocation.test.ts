@@ -189,6 +189,22 @@ test('a code enrols one wallet, once', async () => {
   assert.deepEqual(attempts.map(({ status }) => status).sort(), ['fulfilled', 'rejected', 'rejected']);
 });
 
+test('a code is still good where the ledger could not take the wallet', async () => {
+  const { enrolment, custodian, chainId, engine } = node.node.runtime;
+  const { code } = await enrolment.issueCode('deniz');
+  const { seed } = await createWallet(join(folder, 'deniz-later.json'));
+  const request = enrolmentRequest(seed, custodian.accountId, chainId, code);
+  const submit = engine.submit;
+  engine.submit = () => Promise.reject(new AppError('disk-full', 'no'));
+  try {
+    await assert.rejects(client.enrol(request), { code: 'disk-full' });
+  } finally {
+    engine.submit = submit;
+  }
+  await client.enrol(request);
+  await assert.rejects(client.enrol(request), { code: 'enrolment-refused' });
+});
+
 test('a wallet that another took the place of reads no more, and the code of a letter that was lost is nothing', async () => {
   const { enrolment, custodian, chainId } = node.node.runtime;
   const { code: lost } = await enrolment.issueCode('deniz');

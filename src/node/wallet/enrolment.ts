@@ -3,6 +3,7 @@ import type { Engine } from '../../engine/index.ts';
 import { accountIdOf, parsePublicKey, verifySignature } from '../../identity/index.ts';
 import { AppError, equalBytes, toHex } from '../../shared/index.ts';
 import type { Vault } from '../../vault/index.ts';
+import { createKeyedLock } from '../consents/keyed-lock.ts';
 import type { AccountSigner } from '../ledger/account-signer.ts';
 import { newEnrolmentCode, normaliseEnrolmentCode } from './enrolment-code.ts';
 
@@ -25,7 +26,7 @@ export interface Enrolment {
 
 interface Deps {
   engine: Pick<Engine, 'state'>;
-  vault: Pick<Vault, 'enrolmentCodes' | 'bindings' | 'pseudonyms' | 'read'>;
+  vault: Pick<Vault, 'enrolmentCodes' | 'pseudonyms' | 'read'>;
   custodian: AccountSigner;
   chainId: Uint8Array;
   nowMs: () => number;
@@ -34,6 +35,7 @@ interface Deps {
 
 /** Binds a patient's key to a Patient: a one-time code from the custodian, a proof of possession from the wallet. */
 export function createEnrolment(deps: Deps): Enrolment {
+  const oneAtATime = createKeyedLock();
   return {
     async issueCode(patientId) {
       const record = await deps.vault.read('Patient', patientId);
@@ -44,24 +46,27 @@ export function createEnrolment(deps: Deps): Enrolment {
       await deps.vault.enrolmentCodes.issue({ code, patientId, expiresAtMs });
       return { code, expiresAtMs };
     },
-    enrol: (request) => enrol(request, deps),
+    enrol(request) {
+      const code = normaliseEnrolmentCode(request.code);
+      return oneAtATime(code, () => enrol(code, request, deps));
+    },
   };
 }
 
+/** The code is used up when the wallet is bound, not before: one whom the ledger could not take comes back with it. */
 async function enrol(
+  code: string,
   request: EnrolmentRequest,
   deps: Deps,
 ): Promise<{ patientId: string; accountId: string }> {
-  const code = normaliseEnrolmentCode(request.code);
   if ((await deps.vault.enrolmentCodes.peek(code, deps.nowMs())) === undefined) throw badCode();
   checkProof(request, deps);
   const accountId = accountIdOf(request.publicKey);
-  // Exactly one request gets past here with a code; before it nothing was changed.
-  const redeemed = await deps.vault.enrolmentCodes.redeem(code, deps.nowMs());
-  if (redeemed === undefined) throw badCode();
   await registerPseudonym(request, accountId, deps);
-  const bound = { patientId: redeemed.patientId, accountId: toHex(accountId) };
-  await deps.vault.bindings.put({ ...bound, sealingPublicKey: request.sealingKey });
+  const wallet = { accountId: toHex(accountId), sealingPublicKey: request.sealingKey };
+  const redeemed = await deps.vault.enrolmentCodes.redeem(code, deps.nowMs(), wallet);
+  if (redeemed === undefined) throw badCode();
+  const bound = { patientId: redeemed.patientId, accountId: wallet.accountId };
   deps.onBound(bound.patientId, bound.accountId);
   return bound;
 }
@@ -83,16 +88,24 @@ function checkProof({ publicKey, proof, sealingKey }: EnrolmentRequest, deps: De
   }
 }
 
-/** A wallet that was interrupted between ledger and vault comes back with a new code: its pseudonym is there already. */
+/** The pseudonym of a wallet that was interrupted between ledger and vault is there already, or arrives meanwhile. */
 async function registerPseudonym(
   request: EnrolmentRequest,
   accountId: Uint8Array,
   deps: Deps,
 ): Promise<void> {
-  const party = readParty(deps.engine.state, accountId);
-  if (party?.kind === 'patient' && equalBytes(party.organisation, deps.custodian.accountId)) return;
+  if (isRegistered(accountId, deps)) return;
   // Not where it is registered already: one that the vault has lost stays lost until it is bound.
   await deps.vault.pseudonyms.announce(toHex(accountId));
   const registration = { publicKey: request.publicKey, possessionProof: request.proof, roles: [] };
-  await deps.custodian.submit('enrol-patient', [encodeRegistration(registration)]);
+  try {
+    await deps.custodian.submit('enrol-patient', [encodeRegistration(registration)]);
+  } catch (cause) {
+    if (!isRegistered(accountId, deps)) throw cause;
+  }
+}
+
+function isRegistered(accountId: Uint8Array, { engine, custodian }: Deps): boolean {
+  const party = readParty(engine.state, accountId);
+  return party?.kind === 'patient' && equalBytes(party.organisation, custodian.accountId);
 }

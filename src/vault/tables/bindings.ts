@@ -56,7 +56,7 @@ async function bindingIn(
   return decode(await getEntry(context, session, tab, context.naming(tab, name)));
 }
 
-async function putBinding(
+export async function putBinding(
   context: VaultContext,
   session: SqlSession,
   staged: StagedKeys,

@@ -1,6 +1,7 @@
 import { fromUtf8, utf8 } from '../../shared/index.ts';
 import type { SqlSession } from '../storage/sql-store.ts';
 import { subjectName, type VaultContext } from '../vault-context.ts';
+import { putBinding } from './bindings.ts';
 import { getEntry, putEntry, takeEntry, writeWithKeys } from './entries.ts';
 import type { EnrolmentCodes } from './tables.ts';
 
@@ -22,10 +23,12 @@ export function createEnrolmentCodes(context: VaultContext): EnrolmentCodes {
     },
     peek: async (code, nowMs) =>
       unexpired(await getEntry(context, context.store.reader, TAB, nameOf(code)), nowMs),
-    redeem: (code, nowMs) =>
-      context.store.write(async (session) => {
+    redeem: (code, nowMs, wallet) =>
+      writeWithKeys(context, async (session, staged) => {
         const redeemed = unexpired(await takeEntry(context, session, TAB, nameOf(code)), nowMs);
-        if (redeemed !== undefined) await deleteCodesOf(context, session, redeemed.patientId);
+        if (redeemed === undefined) return undefined;
+        await deleteCodesOf(context, session, redeemed.patientId);
+        await putBinding(context, session, staged, { ...redeemed, ...wallet });
         return redeemed;
       }),
   };

@@ -8,8 +8,15 @@ export type EnrolmentCodes = {
   }): Promise<void>;
   /** The patient of an unused, unexpired code, without using it up. */
   peek(code: string, nowMs: number): Promise<{ readonly patientId: string } | undefined>;
-  /** Uses the code up, with any other of the patient: exactly one caller gets the patient. */
-  redeem(code: string, nowMs: number): Promise<{ readonly patientId: string } | undefined>;
+  /**
+   * Uses the code up, with any other of the patient, and binds the wallet to the patient: both or neither. Exactly one caller
+   * gets the patient.
+   */
+  redeem(
+    code: string,
+    nowMs: number,
+    wallet: Omit<PatientBinding, 'patientId'>,
+  ): Promise<{ readonly patientId: string } | undefined>;
 };
 
 /** Whose wallet is whose; only the vault knows. */
