@@ -4,6 +4,7 @@ import { after, before, beforeEach, test } from 'node:test';
 import { activeConsent, actor, fhirConsent } from './consent/fhir-consent.ts';
 import { CLINICIAN, createFhirWorld, type FhirWorld, OUTSIDER } from './support/fhir-world.ts';
 
+const COLLEAGUE = { ...CLINICIAN, accountId: '03'.repeat(32) };
 const CANARY = 'canary-77c2';
 const BASE = 'http://test/fhir/R4';
 const reference = (to: string) => ({ reference: to });
@@ -235,77 +236,52 @@ test('what refers to records of two patients needs both, and to none is under th
   assert.equal(await isSeen(CLINICIAN, 'Observation/none'), true);
 });
 
-test('a Binary that says nothing of whose it is: the patients of the documents that name it can deny', async () => {
-  const content = { contentType: 'text/plain', data: 'eA==' };
-  const naming = (url: string) => ({ content: [{ attachment: { url } }] });
-  await put('Binary/before', content);
-  await put('DocumentReference/b1', note('p1', naming('Binary/before')));
-  await put('DocumentReference/b2', note('p1', naming(`${BASE}/Binary/after/_history/1`)));
-  await put('Binary/after', content);
-  await put('Binary/unnamed', content);
-  const binaries = ['Binary/before', 'Binary/after', 'Binary/unnamed'];
-  const seen = async (who: typeof CLINICIAN) => {
-    const shown = [];
-    for (const key of binaries) if (await isSeen(who, key)) shown.push(key);
-    return shown;
-  };
-  assert.deepEqual(await seen(CLINICIAN), binaries);
-  deny('p1');
-  assert.deepEqual(await seen(CLINICIAN), ['Binary/unnamed']);
-  for (const url of ['/Binary/before/_history', '/Binary/_history'])
-    assert.ok(!(await world.send(CLINICIAN, 'GET', url)).body.includes('"id":"before"'), url);
-  assert.ok((await world.send(CLINICIAN, 'DELETE', '/Binary/before')).status >= 400);
+test('a record is put under its patients when it is written: what comes later says nothing more', async () => {
+  const target = [reference('DocumentReference/d1'), reference('DocumentReference/later')];
+  assert.equal(await put('Provenance/half', { ...LINKED['Provenance/note'], target }), 201);
+  assert.equal(await put('DocumentReference/later', note('p2')), 201);
   permit('p1');
-  assert.deepEqual(await seen(OUTSIDER), [], 'a document that somebody writes opens nothing');
+  assert.equal(await isSeen(OUTSIDER, 'Provenance/half'), true);
 });
 
-test('what comes before the record that says whose it is: the patients of that one can deny from then on', async () => {
-  const early: [string, Record<string, unknown>][] = [
-    ['Observation/early', { ...COUNT, encounter: reference('Encounter/late'), valueString: CANARY }],
-    ['Provenance/early', { ...LINKED['Provenance/note'], target: [reference('Encounter/late')] }],
-    ['DiagnosticReport/early', { ...COUNT, result: [reference('Observation/early')] }],
-    ['Observation/ring', { ...COUNT, hasMember: [reference('Observation/ring2')] }],
-    [
-      'Observation/ring2',
-      { ...COUNT, hasMember: [reference('Observation/ring'), reference('Encounter/late')] },
-    ],
-  ];
-  for (const [key, content] of early) assert.equal(await put(key, content), 201, key);
-  deny('p1');
-  for (const [key] of early) assert.equal(await isSeen(CLINICIAN, key), true, `${key}, nobody’s`);
-  world.consents.clear();
-  const late = { status: 'finished', class: { code: 'AMB' }, subject: reference('Patient/p1') };
-  assert.equal(await put('Encounter/late', late), 201);
-  permit('p1');
-  for (const [key] of early) assert.equal(await isSeen(OUTSIDER, key), false, `${key} is not opened by it`);
-  deny('p1');
-  for (const [key, content] of early) {
+test('who only takes part in a record does not stand for whom it is about', async () => {
+  const performer = [reference('Patient/p2')];
+  await put('Observation/by-p2', { ...COUNT, encounter: ENCOUNTER, performer });
+  await put('Communication/by-p2', { status: 'completed', encounter: ENCOUNTER, sender: performer[0] });
+  const together = {
+    'Communication/sent-first': {
+      status: 'completed',
+      encounter: reference('Encounter/sent-then'),
+      sender: performer[0],
+    },
+    'Encounter/sent-then': { status: 'finished', class: { code: 'AMB' }, subject: reference('Patient/p1') },
+  };
+  const entry = Object.entries(together).map(([key, content]) => {
+    const [resourceType, id] = key.split('/');
+    return { resource: { resourceType, id, ...content }, request: { method: 'PUT', url: key } };
+  });
+  const bundle = { resourceType: 'Bundle', type: 'transaction', entry };
+  assert.equal((await world.send(CLINICIAN, 'POST', '/', bundle)).status, 200);
+  for (const key of ['Observation/by-p2', 'Communication/by-p2', 'Communication/sent-first']) {
+    permit('p2');
+    assert.equal(await isSeen(OUTSIDER, key), false, key);
+    deny('p1');
     assert.equal(await isSeen(CLINICIAN, key), false, key);
-    const history = await world.send(CLINICIAN, 'GET', `/${key}/_history`);
-    assert.ok(!history.body.includes('"versionId":"1"'), key);
-    assert.ok((await put(key, { ...content, language: 'en' })) >= 400, key);
+    permit('p1');
+    assert.equal(await isSeen(OUTSIDER, key), true, key);
+    world.consents.clear();
   }
 });
 
-test('a record that is linked to one patient waits for the other', async () => {
-  const target = [reference('DocumentReference/d1'), reference('DocumentReference/later')];
-  assert.equal(await put('Provenance/half', { ...LINKED['Provenance/note'], target }), 201);
-  permit('p1');
-  assert.equal(await isSeen(OUTSIDER, 'Provenance/half'), true);
-  assert.equal(await put('DocumentReference/later', note('p2')), 201);
-  assert.equal(await isSeen(OUTSIDER, 'Provenance/half'), false);
-  permit('p2');
-  assert.equal(await isSeen(OUTSIDER, 'Provenance/half'), true);
-});
-
-test('a record elsewhere, or that is not there, says nothing of whose it is', async () => {
-  const context = reference('http://elsewhere/fhir/DocumentReference/d1');
-  assert.equal(
-    await put('Binary/elsewhere', { ...LINKED['Binary/relative'], securityContext: context }),
-    201,
-  );
+test('a version that was nobody’s is asked of the patients of what its record has become', async () => {
+  await put('Observation/found', { ...COUNT, valueString: CANARY });
+  assert.equal(await isSeen(COLLEAGUE, 'Observation/found'), true);
+  await put('Observation/found', { ...COUNT, subject: reference('Patient/p1') });
   deny('p1');
-  assert.equal(await isSeen(CLINICIAN, 'Binary/elsewhere'), true);
+  assert.equal((await world.send(CLINICIAN, 'GET', '/Observation/found/_history/1')).status, 404);
+  for (const url of ['/Observation/found/_history', '/Observation/_history?_count=1000'])
+    assert.ok(!(await world.send(CLINICIAN, 'GET', url)).body.includes('"id":"found"'), url);
+  assert.equal((await world.send(COLLEAGUE, 'GET', '/Observation/found/_history/1')).status, 200);
 });
 
 test('a Bundle of another server is about people of that server, whatever ids they have', async () => {

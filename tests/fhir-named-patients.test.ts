@@ -199,5 +199,5 @@ test('more patients than can be asked are refused', async () => {
     entity: reference(`Patient/many${number}`),
   }));
   const group = { resourceType: 'Group', id: 'many', type: 'person', actual: true, member };
-  assert.equal((await world.send(CLINICIAN, 'PUT', '/Group/many', group)).status, 413);
+  assert.equal((await world.send(CLINICIAN, 'PUT', '/Group/many', group)).status, 422);
 });

@@ -9,6 +9,7 @@ import { createNodeClient, openPinnedHeads, parseReceipt, verifyReceipt } from '
 import {
   ACTIONS,
   encodeAnchorAccessLog,
+  encodeRegistration,
   encodeRotateKey,
   provePossession,
   readParty,
@@ -27,6 +28,7 @@ import {
 import { auditNode } from '../src/node/admin/audit.ts';
 import { importBundle } from '../src/node/admin/import.ts';
 import {
+  createKey,
   createWitness,
   type NodeFinding,
   startWitnessServer,
@@ -35,7 +37,7 @@ import {
 } from '../src/node/index.ts';
 import { initWitnessState } from '../src/node/witness/witness-state.ts';
 import { AppError, fromHex, toHex } from '../src/shared/index.ts';
-import { startTestNode, type TestNode } from './node-fixture.ts';
+import { sessionToken, startTestNode, type TestNode } from './node-fixture.ts';
 import { bundleOf } from './support/reference-node.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'careledger-node-proofs-'));
@@ -120,6 +122,34 @@ test('a write that the ledger does not take is told to be stored, is counted, an
     headers: { authorization: `Bearer ${token}` },
   });
   assert.equal(receipt.status, 200);
+});
+
+test('a receipt for what is its author’s alone is for the author alone', async () => {
+  const { custodian, chainId } = node.node.runtime;
+  const colleague = createKey('a colleague');
+  const publicKey = fromHex(colleague.publicKey) as Uint8Array;
+  const possessionProof = provePossession(chainId, custodian.accountId, publicKey, colleague.seed);
+  await custodian.submit('register-practitioner', [
+    encodeRegistration({ publicKey, possessionProof, roles: ['physician'] }),
+  ]);
+  const author = await node.token('clinician');
+  const headers = { 'content-type': 'application/fhir+json' };
+  const body = JSON.stringify({
+    resourceType: 'Binary',
+    id: 'scan',
+    contentType: 'text/plain',
+    data: 'eA==',
+  });
+  assert.equal((await node.fhir('Binary/scan', author, { method: 'PUT', headers, body })).status, 201);
+  const statuses = async (token: string) =>
+    Promise.all(
+      ['Binary/scan', 'Binary/scan/1'].map(async (path) => {
+        const url = `${node.url}/records/${path}/receipt`;
+        return (await fetch(url, { headers: { authorization: `Bearer ${token}` } })).status;
+      }),
+    );
+  assert.deepEqual(await statuses(author), [200, 200]);
+  assert.deepEqual(await statuses(await sessionToken(node.url, colleague)), [404, 404]);
 });
 
 function writeObservation(token: string, id: string): Promise<Response> {

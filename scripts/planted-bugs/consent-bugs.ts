@@ -2,6 +2,7 @@ import type { PlantedBug } from './planted-bug.ts';
 
 const DECISION = ['src/contracts/consent/decision/decide.test.ts'];
 const LINKED = ['tests/fhir-linked-records.test.ts'];
+const OPEN = ['tests/fhir-open-placement.test.ts'];
 
 /** Whose a record is, and how far a denial reaches. */
 export const CONSENT_BUGS: readonly PlantedBug[] = [
@@ -9,19 +10,37 @@ export const CONSENT_BUGS: readonly PlantedBug[] = [
     name: 'linked-to-nobody',
     promise: 'what names no patient is under the patients of what it refers to',
     file: 'src/fhir/repository/linked-records.ts',
-    find: 'if (linked.subject !== null || !speaksOfPatients(resource.resourceType)) return linked;',
-    replace: 'if (linked !== undefined) return linked;',
+    find: 'const isSettled = own.isAboutKnown || direct.placed.length > 0 || !speaksOfPatients(type);',
+    replace: 'const isSettled = true;',
     tests: LINKED,
     inSlice: true,
   },
   {
-    name: 'later-link-unasked',
-    promise: 'a patient can deny what turned out later to be about them',
-    file: 'src/fhir/repository/later-links.ts',
-    find: 'if (others.size === 0) return record;',
-    replace: 'if (others.size >= 0) return record;',
-    tests: LINKED,
+    name: 'open-placement-open-to-all',
+    promise: 'what may be somebody’s, and nobody can tell whose, is for who wrote it alone',
+    file: 'src/fhir/gate/evidence.ts',
+    find: 'return isClosed ? closedToOthers(decision) : decision;',
+    replace: 'void [isClosed, closedToOthers]; return decision;',
+    tests: OPEN,
     inSlice: true,
+  },
+  {
+    name: 'taker-of-part-for-subject',
+    promise: 'who only takes part in a record does not stand for whom it is about',
+    file: 'src/fhir/repository/linked-records.ts',
+    find: 'const isSettled = own.isAboutKnown ||',
+    replace: 'const isSettled = own.subject !== null ||',
+    tests: LINKED,
+    inSlice: false,
+  },
+  {
+    name: 'former-nobodys-unasked',
+    promise: 'a version that was nobody’s is asked of the patients of what its record has become',
+    file: 'src/fhir/repository/labels-of-now.ts',
+    find: 'const marks = record.subject === null ? marksOfNow(current) : [];',
+    replace: 'const marks: string[] = []; void marksOfNow;',
+    tests: LINKED,
+    inSlice: false,
   },
   {
     name: 'copy-escapes-denial',

@@ -8,7 +8,12 @@ import { localTarget } from './references.ts';
 import type { SearchParameters } from './search-parameters.ts';
 
 /** Whom a resource is kept under, and whom else it names. */
-export type Placement = { readonly subject: string | null; readonly named: NamedPatients };
+export type Placement = {
+  readonly subject: string | null;
+  readonly named: NamedPatients;
+  /** Whether it says whom it is about, rather than only who took part in it. */
+  readonly isAboutKnown: boolean;
+};
 
 export type Compartment = {
   /**
@@ -74,9 +79,18 @@ function subjectOutside(resource: Resource, codes: readonly string[]): string[] 
 
 function placed(about: ReadonlySet<string>, named: readonly string[]): Placement {
   const [subject = null, ...others] = new Set([...about, ...named]);
-  if (others.length > MAX_NAMED)
-    throw new AppError('too-many', `A resource names at most ${MAX_NAMED} other patients here. Split it.`);
-  return { subject, named: { others: others.sort(), isSubjectsOwn: about.size === 1 } };
+  refuseTooMany(others);
+  const isSubjectsOwn = about.size === 1;
+  return { subject, named: { others: others.sort(), isSubjectsOwn }, isAboutKnown: about.size > 0 };
+}
+
+/** Each of them is asked, and has an entry of the log, whenever somebody asks for the record. */
+export function refuseTooMany(others: readonly string[]): void {
+  if (others.length <= MAX_NAMED) return;
+  throw new AppError(
+    'invalid-resource',
+    `A resource names, itself or by what it refers to, at most ${MAX_NAMED} patients beside its own. Split it.`,
+  );
 }
 
 /** A Bundle may carry Patients that nothing in it refers to. Those of another server are not people of this one. */

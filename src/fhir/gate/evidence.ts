@@ -9,6 +9,7 @@ import { AppError } from '../../shared/index.ts';
 import type { SealedRecord } from '../../vault/index.ts';
 import {
   assignLabels,
+  isPlacementOpen,
   type LabelAssignment,
   type LabelTable,
   type NamedPatients,
@@ -18,7 +19,7 @@ import {
 import type { JsonObject } from '../labels/resource-walk.ts';
 import { ACTION_OF, type Interaction } from './access-entry.ts';
 import { type ContentFacts, contentFacts } from './content-facts.ts';
-import { type JointDecision, joinDecisions } from './joint-decision.ts';
+import { closedToOthers, type JointDecision, joinDecisions } from './joint-decision.ts';
 
 /** Who asks, as the node's session knows it. Every claim has been held against the registry. */
 export interface Session {
@@ -180,6 +181,8 @@ export interface Candidate {
   readonly version: number;
   readonly patientId: string | null;
   readonly labels: LabelAssignment;
+  /** The account that wrote it, where nobody can tell whose it is: it is for that one alone. */
+  readonly onlyFor?: string | null;
   /** What the content says; nothing while it is closed. Made when a rule asks. */
   readonly facts: () => ContentFacts;
 }
@@ -199,6 +202,7 @@ export function candidateOf(record: SealedRecord): Candidate {
     version: key.version,
     patientId: subject,
     labels: { ...stored, own },
+    ...(isPlacementOpen(record.labels) && { onlyFor: record.author }),
     facts: () => ({}),
   };
 }
@@ -275,6 +279,18 @@ export function mayKnow(
 }
 
 function decideForAll(
+  ports: EvidencePorts,
+  session: Session,
+  evidence: Evidence,
+  candidate: Candidate,
+  action: string,
+): JointDecision {
+  const decision = decideJointly(ports, session, evidence, candidate, action);
+  const isClosed = candidate.onlyFor !== undefined && candidate.onlyFor !== session.accountId;
+  return isClosed ? closedToOthers(decision) : decision;
+}
+
+function decideJointly(
   ports: EvidencePorts,
   session: Session,
   evidence: Evidence,

@@ -5,7 +5,7 @@
 import type { Obligation } from '../../contracts/index.ts';
 import { AppError } from '../../shared/index.ts';
 import type { SealedRecord } from '../../vault/index.ts';
-import { DEFAULT_LABEL_TABLE, type LabelTable, readStoredNames } from '../labels/index.ts';
+import { DEFAULT_LABEL_TABLE, isPlacementOpen, type LabelTable, readStoredNames } from '../labels/index.ts';
 import type { JsonObject } from '../labels/resource-walk.ts';
 import { type Interaction, MAX_ENTRY_RECORDS } from './access-entry.ts';
 import {
@@ -359,7 +359,8 @@ async function permitWrite<P>(
 
 /**
  * Who may not change the version that is there may not replace it either, nor move it to another patient. What is deleted may be
- * made anew for the same patient by whoever may write for that patient; for another it is a move like any.
+ * made anew for the same patient by whoever may write for that patient; for another it is a move like any. What is for its author
+ * alone stays so.
  */
 async function refusedOnExisting<P>(
   deps: GateDeps<P>,
@@ -368,7 +369,8 @@ async function refusedOnExisting<P>(
   { patientId }: Pick<WriteRequest, 'patientId'>,
   interaction: Interaction,
 ): Promise<Denied<P> | undefined> {
-  if (existing.deleted && existing.subject === patientId) return undefined;
+  const isOpen = isPlacementOpen(existing.labels);
+  if (existing.deleted && existing.subject === patientId && !isOpen) return undefined;
   const named = readStoredNames(existing.labels);
   const evidence = await gatherEvidence(deps, session, existing.subject, named);
   const judged = withoutBlindWrites(await judgeRecord(deps, session, evidence, existing, interaction));

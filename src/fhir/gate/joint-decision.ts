@@ -41,3 +41,20 @@ function permitted(all: readonly Decision[], ofSubject: Decision): JointDecision
   if (labels.size > 0) joined.unshift({ kind: 'redact', labels: [...labels].sort() });
   return { ...ofSubject, obligations: joined, certain: all.every(({ certain }) => certain), each: all };
 }
+
+/** What is for its author alone is denied to everybody else, whatever the rules say of a record that is nobody's. */
+export function closedToOthers(decision: JointDecision): JointDecision {
+  return { ...closed(decision), ...(decision.each !== undefined && { each: decision.each.map(closed) }) };
+}
+
+function closed(decision: Decision): Decision {
+  if (decision.effect === 'deny' && decision.certain) return decision;
+  return {
+    ...decision,
+    effect: 'deny',
+    certain: true,
+    reason: 'no-subject',
+    matched: [],
+    obligations: [],
+  };
+}

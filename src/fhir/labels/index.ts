@@ -10,12 +10,12 @@ export {
 export { labelTableWith } from './label-file.ts';
 export { DEFAULT_LABEL_TABLE, extendLabelTable, type LabelTable } from './label-table.ts';
 export {
+  isPlacementOpen,
   isStoredMark,
   type NamedPatients,
   NOBODY_ELSE,
+  OPEN_PLACEMENT,
   readStoredNames,
-  readStoredWaits,
   toStoredNames,
-  toStoredWaits,
 } from './named-patients.ts';
 export type { ValueSetRow } from './value-sets.ts';

@@ -21,22 +21,18 @@ export function toStoredNames({ others, isSubjectsOwn }: NamedPatients): string[
 
 /** Whether a stored label is a mark rather than a label. */
 export function isStoredMark(text: string): boolean {
-  return isStoredName(text) || text.startsWith(WAITS_FOR);
+  return isStoredName(text) || text === OPEN_PLACEMENT;
 }
 
 function isStoredName(text: string): boolean {
   return text.startsWith(TAKES_PART) || text.startsWith(IS_ABOUT);
 }
 
-const WAITS_FOR = 'waits:';
+/** The mark of a version of which nobody could tell whose it is when it was written: it is for who wrote it alone. */
+export const OPEN_PLACEMENT = 'placement:open';
 
-/** Marks for records (`Encounter/1`) that say whose this one is, and that were nobody's, or not there, when it was written. */
-export function toStoredWaits(references: readonly string[]): string[] {
-  return references.map((reference) => WAITS_FOR + reference);
-}
-
-export function readStoredWaits(stored: readonly string[]): string[] {
-  return stored.flatMap((text) => (text.startsWith(WAITS_FOR) ? text.slice(WAITS_FOR.length) : []));
+export function isPlacementOpen(stored: readonly string[]): boolean {
+  return stored.includes(OPEN_PLACEMENT);
 }
 
 /** Reads the marks among stored labels. */

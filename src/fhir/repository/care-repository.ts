@@ -4,6 +4,7 @@ import { AppError } from '../../shared/index.ts';
 import type { SealedRecord } from '../../vault/index.ts';
 import type { FhirDefinitions, RepositoryDeps, RequestScope } from '../fhir-deps.ts';
 import { type Denied, type Interaction, isRedactedView, type Opened } from '../gate/index.ts';
+import { isPlacementOpen } from '../labels/index.ts';
 import type { SearchContext } from '../search/find-matches.ts';
 import { searchPage } from '../search/search-page.ts';
 import { parseCondition, parseSearchQuery } from '../search/search-query.ts';
@@ -16,6 +17,7 @@ import { withEffect } from './write-effect.ts';
 import { checkPreconditions, type Preconditions } from './write-preconditions.ts';
 import {
   isSameContent,
+  placementOf,
   type WriteContext,
   type WriteKind,
   writeTombstone,
@@ -32,6 +34,7 @@ export class CareRepository {
   readonly #scope: RequestScope;
   readonly #store: RecordStore;
   readonly #isInTransaction: boolean;
+  readonly #namersOf = new Map<string, readonly string[]>();
   readonly isLenient: boolean;
 
   constructor(
@@ -47,6 +50,17 @@ export class CareRepository {
     this.isLenient = isLenient;
     this.#store = pending ?? directStore(deps);
     this.#isInTransaction = pending !== undefined;
+  }
+
+  /** This server's address, which references may begin with. */
+  get ownBase(): string {
+    return this.#deps.baseUrl();
+  }
+
+  /** A Binary of this transaction that does not say whose it is belongs with a record of it that names it. */
+  placeBinaryBy(id: string | undefined, namer: string | undefined): void {
+    if (id !== undefined && namer !== undefined)
+      this.#namersOf.set(id, [...(this.#namersOf.get(id) ?? []), namer]);
   }
 
   generateId(): string {
@@ -189,11 +203,19 @@ export class CareRepository {
       if (isRedactedView(resource)) await this.#refuseIfView(existing);
       const current = await this.#peek(existing, kind);
       const isSame = current !== undefined && isSameContent(current, resource);
-      if (isSame && (await this.#mayKnowContent(existing))) return withEffect(current, 'unchanged');
+      const isUnchanged =
+        isSame && (await this.#mayKnowContent(existing)) && !(await this.#isPlacedAnew(existing, resource));
+      if (isUnchanged) return withEffect(current, 'unchanged');
     }
     const isNew = existing === undefined || existing.deleted;
     const written = await writeVersion(this.#writeContext, resource, existing, isNew ? 'create' : kind);
     return withEffect(written, isNew ? 'created' : 'changed');
+  }
+
+  /** Whether nobody could tell whose it is, and now one can. */
+  async #isPlacedAnew(existing: SealedRecord, resource: Resource): Promise<boolean> {
+    if (!isPlacementOpen(existing.labels)) return false;
+    return !(await placementOf(this.#writeContext, resource)).isOpen;
   }
 
   /** To who may write and not read, "unchanged" would confirm a guess, unless the content is their own. */
@@ -208,7 +230,13 @@ export class CareRepository {
   }
 
   get #writeContext(): WriteContext {
-    return { deps: this.#deps, definitions: this.#definitions, scope: this.#scope, store: this.#store };
+    return {
+      deps: this.#deps,
+      definitions: this.#definitions,
+      scope: this.#scope,
+      store: this.#store,
+      namersOf: this.#namersOf,
+    };
   }
 
   async #open(record: SealedRecord | undefined, interaction: Interaction): Promise<Resource> {

@@ -1,5 +1,6 @@
 import type { RecordReader, SealedRecord } from '../../vault/index.ts';
-import { isStoredMark } from '../labels/index.ts';
+import { isPlacementOpen, isStoredMark, OPEN_PLACEMENT, toStoredNames } from '../labels/index.ts';
+import { patientsOf } from './linked-records.ts';
 
 const NEWEST_VERSIONS = 100;
 type Reader = Pick<RecordReader, 'read' | 'history'>;
@@ -30,13 +31,16 @@ export async function underLabelsOfNow(
   );
 }
 
-/** The newest version about the same patient: who moves a record to another patient says nothing about what it was before. */
+/**
+ * The newest version about the same patient: who moves a record to another patient says nothing about what it was before. What
+ * was nobody's is under what its record is now.
+ */
 async function newestAbout(
   reader: Reader,
   { key: { resourceType, id }, subject }: SealedRecord,
 ): Promise<SealedRecord | undefined> {
   const current = await reader.read(resourceType, id);
-  if (current === undefined || current.subject === subject) return current;
+  if (current === undefined || subject === null || current.subject === subject) return current;
   const versions = await reader.history({ resourceType, id, limit: NEWEST_VERSIONS });
   return versions.find((version) => version.subject === subject) ?? current;
 }
@@ -46,8 +50,15 @@ async function newestAbout(
  * mostly says the same.
  */
 function underLabelsOf(current: SealedRecord | undefined, record: SealedRecord): SealedRecord {
-  const added = (current?.labels ?? []).filter(
-    (label) => !isStoredMark(label) && !record.labels.includes(label),
-  );
+  if (current === undefined) return record;
+  const labels = current.labels.filter((label) => !isStoredMark(label));
+  const marks = record.subject === null ? marksOfNow(current) : [];
+  const added = [...labels, ...marks].filter((label) => !record.labels.includes(label));
   return added.length === 0 ? record : { ...record, labels: [...record.labels, ...added] };
+}
+
+/** A version that was nobody's is asked of the patients of what it has become, and stays with its author where that does. */
+function marksOfNow(current: SealedRecord): string[] {
+  const names = toStoredNames({ others: patientsOf(current), isSubjectsOwn: false });
+  return isPlacementOpen(current.labels) ? [...names, OPEN_PLACEMENT] : names;
 }

@@ -2,7 +2,7 @@ import type { Resource } from '@medplum/fhirtypes';
 import { isPatientCompartmentType, isSharedType } from '../../contracts/index.ts';
 import { AppError } from '../../shared/index.ts';
 import type { SealedRecord } from '../../vault/index.ts';
-import type { Placement } from '../definitions/patient-compartment.ts';
+import { type Placement, refuseTooMany } from '../definitions/patient-compartment.ts';
 import { readStoredLabels, readStoredNames } from '../labels/index.ts';
 import { innerResourcesOf } from '../labels/inner-resources.ts';
 import { type JsonObject, localReferencesOf } from '../labels/resource-walk.ts';
@@ -21,25 +21,43 @@ const LINKS: Readonly<Record<string, string>> = {
 const MAX_LINKS = 5000;
 const NAME = /^[A-Z][A-Za-z]*\/[A-Za-z0-9.-]{1,64}$/;
 
-/** A record's patients, the labels that it takes on, and the records that may say more of both once they are somebody's. */
-export type LinkedPlacement = Placement & {
+type Whose = Pick<Placement, 'subject' | 'named'>;
+
+/** A record's patients, and the labels that it takes on from what it is linked to. */
+export type LinkedPlacement = Whose & {
   readonly labels: readonly string[];
-  readonly waits: readonly string[];
+  /** Whether nobody can tell whose it is, though it may well be somebody's: it is for its author alone. */
+  readonly isOpen: boolean;
 };
 
+type Store = Pick<RecordStore, 'read'>;
+
 /**
- * Puts a record under the patients of the stored records that it is linked to, beside those that it names itself. What then is
- * still nobody's, and is of a type that speaks about patients, is put under those of every record that it refers to.
+ * Puts a record under the patients of the stored records that it is linked to, beside those that it names itself. What then does
+ * not say whom it is about, and is of a type that speaks about patients, is put under those of every record that it refers to.
+ * `namers` are records that name it, and say whose it is where it is a Binary without a `securityContext`.
  */
 export async function placeWithLinked(
-  store: Pick<RecordStore, 'read'>,
+  store: Store,
   resource: Resource,
   own: Placement,
   ownBase: string,
+  namers: readonly string[] = [],
 ): Promise<LinkedPlacement> {
-  const linked = await placedBy(store, resource, own, linksOf(resource, ownBase));
-  if (linked.subject !== null || !speaksOfPatients(resource.resourceType)) return linked;
-  return placedBy(store, resource, own, allLinksOf(resource, ownBase));
+  const type = resource.resourceType;
+  const direct = await targetsOf(store, linksOf(resource, ownBase));
+  const isSettled = own.isAboutKnown || direct.placed.length > 0 || !speaksOfPatients(type);
+  const { placed, isAnyMissing } = isSettled ? direct : await targetsOf(store, allLinksOf(resource, ownBase));
+  const naming = isUnplacedBinary(resource) ? (await targetsOf(store, namers)).placed : [];
+  const whose = withPatientsOf(own, [...placed, ...naming]);
+  const labels = [...labelsOfAll(type, placed), ...naming.flatMap((one) => labelsOfAll(type, [one]))];
+  const mayBeSomebodys = speaksOfPatients(type) && (type === 'Binary' || isAnyMissing);
+  return { ...whose, labels, isOpen: whose.subject === null && mayBeSomebodys };
+}
+
+/** Whether it says nothing of whose it is, so that what names it does (R4 binary, "securityContext"). */
+export function isUnplacedBinary(resource: Resource): boolean {
+  return resource.resourceType === 'Binary' && resource.securityContext === undefined;
 }
 
 /** What its element of links names: `Encounter/1`. */
@@ -50,32 +68,31 @@ export function linksOf(resource: Resource, ownBase: string): string[] {
     : localReferencesOf((resource as unknown as JsonObject)[element], ownBase);
 }
 
-/** Everything it refers to, and everything it holds a copy of. */
+/** Everything it refers to, and everything it holds a copy of. The Patients among them it names itself. */
 function allLinksOf(resource: Resource, ownBase: string): string[] {
   const content = resource as unknown as JsonObject;
   const copies = innerResourcesOf(content, ownBase).flatMap(({ name }) => name ?? []);
-  return [...new Set([...localReferencesOf(content, ownBase), ...copies])];
+  const links = new Set([...localReferencesOf(content, ownBase), ...copies]);
+  return [...links].filter((link) => !link.startsWith('Patient/'));
 }
 
 function speaksOfPatients(resourceType: string): boolean {
   return isPatientCompartmentType(resourceType) || !isSharedType(resourceType);
 }
 
-async function placedBy(
-  store: Pick<RecordStore, 'read'>,
-  resource: Resource,
-  own: Placement,
+/** The stored records of patients among these, and whether any other of them may yet be one. */
+async function targetsOf(
+  store: Store,
   links: readonly string[],
-): Promise<LinkedPlacement> {
-  const targets: SealedRecord[] = [];
-  const waits: string[] = [];
+): Promise<{ readonly placed: readonly SealedRecord[]; readonly isAnyMissing: boolean }> {
+  const placed: SealedRecord[] = [];
+  let isAnyMissing = false;
   for (const [type, id] of namesAmong(links)) {
     const target = await store.read(type, id);
-    if (target !== undefined && patientsOf(target).length > 0) targets.push(target);
-    else if (speaksOfPatients(type)) waits.push(`${type}/${id}`);
+    if (target !== undefined && patientsOf(target).length > 0) placed.push(target);
+    else isAnyMissing ||= speaksOfPatients(type);
   }
-  if (targets.length === 0) return { ...own, labels: [], waits };
-  return { ...withPatientsOf(own, targets), labels: labelsOfAll(resource.resourceType, targets), waits };
+  return { placed, isAnyMissing };
 }
 
 function namesAmong(links: readonly string[]): [string, string][] {
@@ -94,24 +111,29 @@ export function patientsOf({ subject, labels }: SealedRecord): string[] {
   return subject === null ? [...others] : [subject, ...others];
 }
 
-function withPatientsOf(own: Placement, targets: readonly SealedRecord[]): Placement {
-  const placements = [own, ...targets.map(placementOf)].filter(({ subject }) => subject !== null);
+function withPatientsOf(own: Placement, targets: readonly SealedRecord[]): Whose {
+  if (targets.length === 0) return { subject: own.subject, named: own.named };
+  const ofTargets = targets.map(placementOf);
+  // Who only takes part comes after whom it is about.
+  const all = own.isAboutKnown ? [own, ...ofTargets] : [...ofTargets, own];
+  const placements = all.filter(({ subject }) => subject !== null);
   const subjects = new Set(placements.flatMap(({ subject }) => subject ?? []));
   const [subject = null, ...otherSubjects] = subjects;
   const others = new Set([...otherSubjects, ...placements.flatMap(({ named }) => named.others)]);
   if (subject !== null) others.delete(subject);
+  refuseTooMany([...others]);
   const isSubjectsOwn = subjects.size === 1 && placements.every(({ named }) => named.isSubjectsOwn);
   return { subject, named: { others: [...others].sort(), isSubjectsOwn } };
 }
 
-function placementOf(record: SealedRecord): Placement {
+function placementOf(record: SealedRecord): Whose {
   const [subject = null, ...others] = patientsOf(record);
   const { isSubjectsOwn } = readStoredNames(record.labels);
   return { subject, named: { others, isSubjectsOwn: isSubjectsOwn && record.subject !== null } };
 }
 
 /** What all targets are, the record is. A Binary is shown whole or not at all, so that what parts of its context are counts too. */
-export function labelsOfAll(resourceType: string, targets: readonly SealedRecord[]): string[] {
+function labelsOfAll(resourceType: string, targets: readonly SealedRecord[]): string[] {
   const [first, ...more] = targets.map(({ labels }) => {
     const { own, parts } = readStoredLabels(labels);
     return resourceType === 'Binary' ? [...own, ...parts] : own;

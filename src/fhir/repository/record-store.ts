@@ -9,7 +9,6 @@ import type {
 import type { FhirDeps } from '../fhir-deps.ts';
 import { holds } from '../search/matches-content.ts';
 import { readVersionUnderLabelsOfNow, underLabelsOfNow } from './labels-of-now.ts';
-import { underAllLaterLinks, underLaterLinks } from './later-links.ts';
 
 /** Where a repository reads versions and puts new ones. */
 export type RecordStore = Pick<RecordReader, 'read' | 'readVersion' | 'history' | 'find'> & {
@@ -63,13 +62,11 @@ export function pendingStore(deps: Pick<FhirDeps, 'vault' | 'anchor'>): PendingS
 }
 
 function readerOf(vault: FhirDeps['vault']): Pick<RecordReader, 'read' | 'readVersion' | 'history' | 'find'> {
-  const known = async (record: SealedRecord | undefined) => record && underLaterLinks(vault, record);
   return {
-    read: async (resourceType, id) => known(await vault.read(resourceType, id)),
-    readVersion: async (key) => known(await readVersionUnderLabelsOfNow(vault, key)),
-    history: async (query) =>
-      underAllLaterLinks(vault, await underLabelsOfNow(vault, await vault.history(query))),
-    find: async (query) => underAllLaterLinks(vault, await vault.find(query)),
+    read: (resourceType, id) => vault.read(resourceType, id),
+    readVersion: (key) => readVersionUnderLabelsOfNow(vault, key),
+    history: async (query) => underLabelsOfNow(vault, await vault.history(query)),
+    find: (query) => vault.find(query),
   };
 }
 

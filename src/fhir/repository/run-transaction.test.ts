@@ -16,7 +16,7 @@ const bundleOf = (name: string, size: number): Bundle => ({
 
 /** A repository of which only the transaction is asked for. */
 const repository = {
-  withTransaction: (work: (inside: unknown) => Promise<unknown>) => work(undefined),
+  withTransaction: (work: (inside: unknown) => Promise<unknown>) => work({ ownBase: 'http://test' }),
 } as unknown as CareRepository;
 
 function queueOf(): WorkQueue {

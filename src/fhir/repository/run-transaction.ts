@@ -3,6 +3,7 @@ import type { WorkQueue } from '../fhir-deps.ts';
 import type { RunEntry } from './bundle-entries.ts';
 import type { CareRepository } from './care-repository.ts';
 import { located } from './located-entry.ts';
+import { namersOfBinaries } from './transaction-binaries.ts';
 import { wavesOf } from './transaction-order.ts';
 import { isCondition, type ResolvedEntry, resolveConditions, resolveEntries } from './transaction-targets.ts';
 
@@ -44,12 +45,20 @@ async function answerAll(
   const resolved = await resolveEntries(inside, entries);
   const answer = async (one: ResolvedEntry) =>
     run(inside, one.conditions.size === 0 ? one.entry : await resolveConditions(inside, one));
-  for (const wave of wavesOf(resolved)) {
+  const namers = namersOfBinaries(resolved, inside.ownBase);
+  for (const wave of wavesOf(resolved, namers)) {
     await Promise.all(
       wave.map(async (place) => {
+        for (const namer of namers.get(place) ?? [])
+          inside.placeBinaryBy(resolved[place]?.entry.resource?.id, addressOf(answers[namer]));
         answers[place] = await located(place, () => answer(resolved[place] as ResolvedEntry));
       }),
     );
   }
   return { resourceType: 'Bundle', type: 'transaction-response', entry: answers };
+}
+
+/** Of what an entry has written. */
+function addressOf(answer: BundleEntry | undefined): string | undefined {
+  return answer?.response?.location?.replace(/\/_history\/.*$/, '');
 }

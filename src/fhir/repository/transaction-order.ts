@@ -2,6 +2,7 @@ import type { Resource } from '@medplum/fhirtypes';
 import { definingReferences } from '../labels/index.ts';
 import { type JsonObject, referencesOf } from '../labels/resource-walk.ts';
 import { linksOf } from './linked-records.ts';
+import type { PlacesOf } from './transaction-binaries.ts';
 import type { ResolvedEntry } from './transaction-targets.ts';
 
 const CONCURRENT_WRITES = 64;
@@ -14,10 +15,10 @@ const PHASE_STEP = 10_000_000;
 
 /**
  * Places of entries that may run at once. What says whose another entry is, or what it is (an Encounter, a Medication), comes before
- * that one; reads and whatever has a condition run alone.
+ * that one; reads and whatever has a condition run alone. `namers` are the entries that say whose a Binary is.
  */
-export function wavesOf(entries: readonly ResolvedEntry[]): number[][] {
-  const depths = depthsOf(entries);
+export function wavesOf(entries: readonly ResolvedEntry[], namers: PlacesOf = new Map()): number[][] {
+  const depths = depthsOf(entries, namers);
   const rank = (place: number) => phaseOf(entries[place]) * PHASE_STEP + (depths[place] ?? 0);
   const joinsOthers = (place: number) => isPlainPut(entries[place]);
   const places = entries
@@ -53,9 +54,9 @@ function isPlainPut(resolved: ResolvedEntry | undefined): boolean {
 }
 
 /** Each entry one deeper than all that it needs. Those of a ring, which cannot all come first, keep the order they were sent in. */
-function depthsOf(entries: readonly ResolvedEntry[]): number[] {
+function depthsOf(entries: readonly ResolvedEntry[], namers: PlacesOf): number[] {
   const depths = entries.map(startOf);
-  const needs = needsOf(entries);
+  const needs = needsOf(entries, namers);
   const open = needs.map((needed) => needed.length);
   const neededBy: number[][] = needs.map(() => []);
   for (const [place, needed] of needs.entries()) for (const one of needed) neededBy[one]?.push(place);
@@ -76,7 +77,7 @@ function startOf({ entry, conditions }: ResolvedEntry): number {
 }
 
 /** For each entry, the places of those that have to be there when it is written. */
-function needsOf(entries: readonly ResolvedEntry[]): number[][] {
+function needsOf(entries: readonly ResolvedEntry[], namers: PlacesOf): number[][] {
   const placeOf = new Map<string, number>();
   for (const [place, { entry }] of entries.entries())
     if (entry.resource?.id !== undefined)
@@ -84,14 +85,21 @@ function needsOf(entries: readonly ResolvedEntry[]): number[][] {
   return entries.map(({ entry }, place) => {
     const references = entry.resource === undefined ? [] : placingReferences(entry.resource);
     const places = references.map((reference) => placeOf.get(reference.split('/').slice(-2).join('/')));
-    return [...new Set(places)].filter((one) => one !== undefined && one !== place) as number[];
+    const isNeeded = (one: number | undefined) =>
+      one !== undefined && one !== place && namers.get(one)?.includes(place) !== true;
+    return [...new Set([...places, ...(namers.get(place) ?? [])])].filter(isNeeded) as number[];
   });
 }
 
-/** References that can matter to where it is put, and under which labels. Of what names a Patient, only a few do. */
+/** Elements of the Patient whom a resource is about. */
+const ABOUT = ['subject', 'patient', 'beneficiary', 'individual'];
+
+/** References that can matter to where it is put, and under which labels. Of what says whom it is about, only a few do. */
 function placingReferences(resource: Resource): string[] {
-  const references = referencesOf(resource as unknown as JsonObject);
-  const namesPatient =
-    resource.resourceType === 'Patient' || references.some((one) => /^Patient[/?]/.test(one));
-  return namesPatient ? [...linksOf(resource, ''), ...definingReferences(resource, '')] : references;
+  const content = resource as unknown as JsonObject;
+  const about = ABOUT.flatMap((element) => referencesOf(content[element]));
+  const isAboutKnown = resource.resourceType === 'Patient' || about.some((one) => /^Patient[/?]/.test(one));
+  return isAboutKnown
+    ? [...linksOf(resource, ''), ...definingReferences(resource, '')]
+    : referencesOf(content);
 }

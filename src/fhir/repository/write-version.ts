@@ -7,19 +7,18 @@ import type { Denied, WritePermitted } from '../gate/index.ts';
 import { InvalidResourceError } from '../http/outcome.ts';
 import {
   definingReferences,
+  isPlacementOpen,
   type LabelAssignment,
   type NamedPatients,
+  OPEN_PLACEMENT,
   readStoredLabels,
   readStoredNames,
-  readStoredWaits,
   toStoredLabels,
   toStoredNames,
-  toStoredWaits,
 } from '../labels/index.ts';
 import { tokensOfResource } from '../search/value-tokens.ts';
 import { denialError } from './denial.ts';
-import { tokensOfNamedBinaries } from './later-links.ts';
-import { placeWithLinked } from './linked-records.ts';
+import { type LinkedPlacement, placeWithLinked } from './linked-records.ts';
 import type { RecordStore } from './record-store.ts';
 
 export type WriteContext = {
@@ -27,6 +26,8 @@ export type WriteContext = {
   readonly definitions: FhirDefinitions;
   readonly scope: RequestScope;
   readonly store: Pick<RecordStore, 'read' | 'put'>;
+  /** Records written with a Binary (by its id) that name it. */
+  readonly namersOf: ReadonlyMap<string, readonly string[]>;
 };
 
 export type WriteKind = 'create' | 'update' | 'patch';
@@ -43,9 +44,7 @@ export async function writeVersion(
   const next = nextVersion(context, resource, existing);
   const issues = context.definitions.validator(next);
   if (issues.length > 0) throw new InvalidResourceError(issues);
-  const ownBase = context.deps.baseUrl();
-  const placement = context.definitions.compartment.placementOf(next, ownBase);
-  const { subject, named, labels, waits } = await placeWithLinked(context.store, next, placement, ownBase);
+  const { subject, named, labels, isOpen } = await placementOf(context, next);
   const inheritedLabels = [...labels, ...(await labelsOfDefining(context, next))];
   const verdict = await context.deps.gate.permitWrite(
     context.scope.session,
@@ -63,8 +62,19 @@ export async function writeVersion(
   );
   promiseOf(context.scope, verdict);
   if (verdict.outcome === 'denied') throw denialError(verdict.code);
-  await store(context, next, { subject, ...storedLabels(verdict.labels, named, waits), deleted: false });
+  await store(context, next, { subject, ...storedLabels(verdict.labels, named, isOpen), deleted: false });
   return next;
+}
+
+/** Under whom a resource is kept when it is written now. */
+export function placementOf(
+  { deps, definitions, store, namersOf }: WriteContext,
+  resource: Resource,
+): Promise<LinkedPlacement> {
+  const ownBase = deps.baseUrl();
+  const own = definitions.compartment.placementOf(resource, ownBase);
+  const namers = resource.resourceType === 'Binary' ? namersOf.get(resource.id ?? '') : undefined;
+  return placeWithLinked(store, resource, own, ownBase, namers);
 }
 
 /** Stores a tombstone: the history keeps what was, and no search finds it any more. */
@@ -93,7 +103,7 @@ export async function writeTombstone(
   const tombstone = stamp(context, { resourceType, id } as Resource, existing);
   await store(context, tombstone, {
     subject: existing.subject,
-    ...storedLabels(readStoredLabels(existing.labels), named, readStoredWaits(existing.labels)),
+    ...storedLabels(readStoredLabels(existing.labels), named, isPlacementOpen(existing.labels)),
     deleted: true,
   });
 }
@@ -103,10 +113,11 @@ function promiseOf(scope: RequestScope, verdict: WritePermitted<string> | Denied
   scope.promises.push(verdict.promise, ...(verdict.outcome === 'permitted' ? verdict.otherPromises : []));
 }
 
-/** Labels, the marks of patients named beside them and of what the record waits for, and the category that the labels alone give. */
-function storedLabels(assigned: LabelAssignment, named: NamedPatients, waits: readonly string[]) {
+/** Labels, the marks of patients named beside them and of an open placement, and the category that the labels alone give. */
+function storedLabels(assigned: LabelAssignment, named: NamedPatients, isOpen: boolean) {
   const { labels, category } = toStoredLabels(assigned);
-  return { labels: [...labels, ...toStoredNames(named), ...toStoredWaits(waits)], category };
+  const marks = [...toStoredNames(named), ...(isOpen ? [OPEN_PLACEMENT] : [])];
+  return { labels: [...labels, ...marks], category };
 }
 
 function nextVersion(
@@ -177,9 +188,7 @@ async function store(context: WriteContext, resource: Resource, placement: Place
     // Made when the version is sealed: those of a whole bundle would be many times as large as the bundle.
     get tokens() {
       if (placement.deleted) return [];
-      const ownBase = context.deps.baseUrl();
-      const named = placement.subject === null ? [] : tokensOfNamedBinaries(resource, ownBase);
-      return [...tokensOfResource(resource, context.definitions.parameters, ownBase), ...named];
+      return tokensOfResource(resource, context.definitions.parameters, context.deps.baseUrl());
     },
   });
 }
