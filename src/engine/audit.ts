@@ -32,6 +32,8 @@ export type VerifyLedgerOptions = {
   readonly onProgress?: (height: number, done: number, total: number) => void;
   /** Called for each block that led to the state that was recorded. */
   readonly onBlock?: (height: number, transactions: readonly CheckedTransaction[]) => void;
+  /** Awaited after each frame: lets others work in the same process. */
+  readonly pause?: () => Promise<void>;
 };
 
 /** A transaction of the ledger with its result. */
@@ -51,6 +53,7 @@ export async function* verifyLedgerFolder(
     if (step.kind === 'finding') yield step.finding;
     else yield* audit.check(step.frame, step.follows);
     if (step.kind === 'frame') options.onProgress?.(step.frame.height, step.frame.end, step.acknowledgedEnd);
+    await options.pause?.();
   }
   if (audit.reached !== undefined) yield* indexFindings(folder, audit.reached);
 }

@@ -68,7 +68,12 @@ before(async () => {
 
 describe('an audit of a ledger folder', () => {
   test('finds nothing in a sound one, running or not', async () => {
-    assert.deepEqual(await all(verifyLedgerFolder(ledger, { chainId: chain.chainId })), []);
+    let pauses = 0;
+    const pause = async (): Promise<void> => {
+      pauses += 1;
+    };
+    assert.deepEqual(await all(verifyLedgerFolder(ledger, { chainId: chain.chainId, pause })), []);
+    assert.equal(pauses, headAtEnd.height + 1, 'others may work after each block');
     const engine = await open(ledger);
     assert.deepEqual(
       (await all(verifyLedgerFolder(ledger))).filter(({ severity }) => severity === 'damage'),

@@ -11,7 +11,7 @@ import {
   type TransactionResult,
 } from '../../ledger/index.ts';
 import { AppError } from '../../shared/index.ts';
-import type { AuditFinding, Vault } from '../../vault/index.ts';
+import { type AuditFinding, createPause, type Vault } from '../../vault/index.ts';
 import { readFileIfThere } from '../folder/files.ts';
 import { folderSealFindings } from '../folder/folder-seal.ts';
 import { isInitialised, type OpenedFolder, openFolder, readDescription } from '../folder/init-folder.ts';
@@ -168,6 +168,7 @@ export async function auditLedger(
     headKey: headKeyOf(folder, genesis),
     onProgress: everyNth(1000, onProgress),
     onBlock: (height, transactions) => facts.take(height, transactions),
+    pause: createPause(),
   })) {
     isWhole &&= finding.severity === 'note' || finding.code === 'index-differs';
     found(fromLedger(finding));
