@@ -83,28 +83,28 @@ function makeFolder(folder: string): void {
   }
 }
 
-async function writeRows(
+function writeRows(
   context: VaultContext,
   session: SqlReader,
   folder: string,
   key: Uint8Array,
 ): Promise<SealedFile> {
-  const writer = await SealedFileWriter.create(join(folder, ROWS_NAME), ROWS_NAME, key, context.random);
-  for await (const row of encodeRows(session)) await writer.write(row);
-  return writer.finish();
+  return SealedFileWriter.fill(folder, ROWS_NAME, key, context.random, async (writer) => {
+    for await (const row of encodeRows(session)) await writer.write(row);
+  });
 }
 
-async function copyLog(
+function copyLog(
   context: VaultContext,
   log: OpenAccessLog,
   end: number,
   folder: string,
   key: Uint8Array,
 ): Promise<SealedFile> {
-  const writer = await SealedFileWriter.create(join(folder, LOG_NAME), LOG_NAME, key, context.random);
-  for (let at = 0; at < end; at += COPY_BYTES)
-    await writer.write(await readAt(log.file, at, Math.min(COPY_BYTES, end - at)));
-  return writer.finish();
+  return SealedFileWriter.fill(folder, LOG_NAME, key, context.random, async (writer) => {
+    for (let at = 0; at < end; at += COPY_BYTES)
+      await writer.write(await readAt(log.file, at, Math.min(COPY_BYTES, end - at)));
+  });
 }
 
 /** Puts a backup into an empty database and a new access log. Throws AppError `erased` when an erasure destroyed its key. */

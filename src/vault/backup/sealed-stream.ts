@@ -1,4 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
+import { join } from 'node:path';
 import { AppError, sha256, toHex, utf8 } from '../../shared/index.ts';
 import { CHUNK_BYTES, chunksOf } from '../audit/file-seal.ts';
 import { BOX_OVERHEAD_BYTES, openBox, type Random, sealBox } from '../keys/sealed-box.ts';
@@ -29,13 +30,22 @@ export class SealedFileWriter {
     this.#random = random;
   }
 
-  static async create(
-    path: string,
+  /** A new file with what `fill` writes. */
+  static async fill(
+    folder: string,
     name: string,
     key: Uint8Array,
     random: Random,
-  ): Promise<SealedFileWriter> {
-    return new SealedFileWriter(await open(path, 'wx', 0o600), name, key, random);
+    fill: (writer: SealedFileWriter) => Promise<void>,
+  ): Promise<SealedFile> {
+    const file = await open(join(folder, name), 'wx', 0o600);
+    try {
+      const writer = new SealedFileWriter(file, name, key, random);
+      await fill(writer);
+      return await writer.finish();
+    } finally {
+      await file.close();
+    }
   }
 
   async write(bytes: Uint8Array): Promise<void> {
@@ -51,7 +61,6 @@ export class SealedFileWriter {
   async finish(): Promise<SealedFile> {
     await this.#flush(true);
     await this.#file.sync();
-    await this.#file.close();
     return { name: this.#name, size: this.#size, chunks: this.#chunks };
   }
 
