@@ -135,9 +135,20 @@ test('what is no JSON Patch is refused where it is none, and copies cannot grow 
     [{ op: 'remove' }],
     [{ op: 'zap', path: '/name' }],
     [{ op: 'add', path: 7, value: 1 }],
+    [{ op: 'add', path: '/__proto__/x', value: 1 }],
+    [{ op: 'add', path: '/constructor/prototype/x', value: 1 }],
+    [{ op: 'copy', from: '/__proto__', path: '/language' }],
+    [{ op: 'move', from: '/gender', path: '/__proto__/x' }],
   ];
   for (const patch of [...notOne, { resourceType: 'Parameters' }, [{ op: 'remove', path: '/absent' }]])
     assert.equal((await patched(patch)).status, 400, JSON.stringify(patch));
+  assert.equal(({} as { x?: unknown }).x, undefined);
+  for (const data of [5, {}, 'W10']) {
+    const resource = { resourceType: 'Binary', contentType: 'application/json-patch+json', data };
+    const entry = [{ request: { method: 'PATCH', url: 'Patient/copied' }, resource }];
+    const reply = await send('POST', '/', { resourceType: 'Bundle', type: 'transaction', entry });
+    assert.equal(reply.status, data === 'W10' ? 200 : 400, reply.body);
+  }
   const extension = [{ url: 'urn:a', extension: [{ url: 'urn:b', valueString: 'x' }] }];
   const copy = { op: 'copy', from: '/extension/0', path: '/extension/0/extension/-' };
   const seed = { op: 'add', path: '/extension', value: extension };

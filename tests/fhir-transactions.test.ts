@@ -278,6 +278,13 @@ test('what refers to an entry by the address of another server follows that entr
   const made = `Patient/${patient?.resource.id}`;
   assert.notEqual(made, 'Patient/p9');
   assert.deepEqual(subjects(observations), [made, made, made, 'Patient/p9']);
+  // Passed over, its query would leave the Observation to the Patient/p9 that is here.
+  const request = { method: 'POST', url: 'Patient?_format=json' };
+  const { status, body } = await sendAll(
+    post({ resourceType: 'Patient' }, { fullUrl: `${old}/Patient/p9`, request }),
+    fromOld('Patient/p9', 'd'),
+  );
+  assert.equal(status, 400, body);
 });
 
 test('what refers to an entry that updates by a search refers to what the search finds', async () => {

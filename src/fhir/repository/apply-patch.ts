@@ -32,9 +32,17 @@ export function patchedResource(resource: Resource, patch: unknown): Resource {
 }
 
 function applyOne(resource: Resource, operation: Operation, index: number): void {
-  const [problem] = applyPatch(resource, [operation]);
-  if (problem !== null)
+  if (!isApplied(resource, operation))
     throw new AppError('invalid-request', `[${index}]: the operation does not apply to the current version.`);
+}
+
+/** What it does not apply it returns, but for a path through a prototype: there it throws. */
+function isApplied(resource: Resource, operation: Operation): boolean {
+  try {
+    return applyPatch(resource, [operation])[0] === null;
+  } catch {
+    return false;
+  }
 }
 
 function operationsOf(patch: unknown): readonly Operation[] {

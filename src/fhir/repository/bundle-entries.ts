@@ -1,5 +1,5 @@
 import type { BundleEntry, OperationOutcome, Resource } from '@medplum/fhirtypes';
-import { parseJson } from '../../shared/index.ts';
+import { AppError, parseJson } from '../../shared/index.ts';
 import type { FhirDefinitions } from '../fhir-deps.ts';
 import type { CareRepository } from './care-repository.ts';
 import { answerInteraction, type InteractionAnswer, splitUrl } from './interactions.ts';
@@ -39,7 +39,10 @@ export function entryRunner(definitions: FhirDefinitions): RunEntry {
 function patchOf(resource: Resource | undefined): unknown {
   if (resource?.resourceType !== 'Binary' || resource.contentType !== 'application/json-patch+json')
     return undefined;
-  return parseJson(Buffer.from(resource.data ?? '', 'base64'));
+  const data: unknown = resource.data ?? '';
+  if (typeof data !== 'string')
+    throw new AppError('invalid-request', 'The data of a patch is the base64 text of a JSON Patch.');
+  return parseJson(Buffer.from(data, 'base64'));
 }
 
 /** R4 http, "conditional read". */

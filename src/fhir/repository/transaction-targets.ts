@@ -74,6 +74,9 @@ async function createTarget(
   created: Map<string, string>,
 ): Promise<Target> {
   const { resource, request, fullUrl } = entry;
+  // Were it passed over, the entry would be no target, and what refers to it by its fullUrl would refer to somebody else.
+  if (request?.url.includes('?'))
+    throw new AppError('invalid-request', 'The url of a POST in a transaction is the type alone.');
   if (resource === undefined || request?.url !== resource.resourceType) return { entry };
   if (request.ifNoneExist === undefined) {
     return fullUrl === undefined ? { entry } : putNew(repository, entry, undefined, created);
