@@ -45,6 +45,17 @@ test('a condition that looks for nothing is met by nothing', async () => {
     'Location?name=',
     'Location?name=,',
     'Location?identifier=|',
+    // To a text search an accent alone is nothing, and every text begins with nothing.
+    'Location?name=%20',
+    'Location?name=%CC%81',
+    'Location?name:contains=%20',
+    'Location?name=first&address=%20',
+    // What it is not says nothing of what it is.
+    'Location?status:not=inactive',
+    'Location?address:missing=true',
+    'Location?name:missing=false',
+    'Location?_lastUpdated=ge2000-01-01',
+    'Location?organization.name:not=x',
   ];
   for (const url of none) {
     assert.deepEqual(await everyWay('DELETE', url), [412, '412', 412], url);

@@ -24,9 +24,16 @@ export const HOSPITAL_BUGS: readonly PlantedBug[] = [
     name: 'include-unchecked',
     promise: 'an include passes the gate like a read',
     file: 'src/fhir/search/include.ts',
-    find: 'const opened = await Promise.all(visible.map((record) => record.open()));',
-    replace:
-      'void visible; const opened = await Promise.all(records.map(async (record) => JSON.parse(new TextDecoder().decode(await record.open()))));',
+    find: 'return visible.map((one) => ({ visible: one }));',
+    replace: `void visible;
+  return records.map((record) => ({
+    visible: {
+      record,
+      promises: [],
+      hasHiddenParts: false,
+      open: async () => JSON.parse(new TextDecoder().decode(await record.open())),
+    },
+  }));`,
     tests: FHIR,
     inSlice: true,
   },
@@ -328,7 +335,7 @@ export const HOSPITAL_BUGS: readonly PlantedBug[] = [
     name: 'has-unchecked',
     promise: 'a reverse chain goes only through what the requester may see',
     file: 'src/fhir/search/find-matches.ts',
-    find: 'const resources = await Promise.all(matches.map((match) => openMatch(match)));',
+    find: 'const resources = await inTurn(matches, (match) => openMatch(context, match));',
     replace: `void matches;
   const sought = context.definitions.parameters.find(source, rest[0] as string);
   const where = sought === undefined ? { any: [] } : filterExpression(sought, rest[1], filter.value, context.deps.baseUrl()).where;
@@ -352,9 +359,9 @@ export const HOSPITAL_BUGS: readonly PlantedBug[] = [
     name: 'promise-of-hidden-part',
     promise: 'no promise tells of what a search met and did not show',
     file: 'src/fhir/search/find-matches.ts',
-    find: 'const confirmed = await Promise.all(visible.map((one) => confirm(one, plan, ownBase)));',
+    find: 'matches.push(...(await confirmed(context, visible, plan)));',
     replace:
-      'const confirmed = await Promise.all(visible.map((one) => confirm(one, plan, ownBase))); context.scope.promises.push(...promisesOf(visible));',
+      'matches.push(...(await confirmed(context, visible, plan))); context.scope.promises.push(...promisesOf(visible));',
     tests: LEAKS,
     inSlice: false,
   },

@@ -1,6 +1,7 @@
 import type { PlantedBug } from './planted-bug.ts';
 
 const CONDITIONS = ['tests/fhir-conditions.test.ts'];
+const LIMITS = ['tests/fhir-limits.test.ts'];
 
 /** How records are found, and when they are written. */
 export const RECORD_BUGS: readonly PlantedBug[] = [
@@ -23,11 +24,39 @@ export const RECORD_BUGS: readonly PlantedBug[] = [
     inSlice: true,
   },
   {
+    name: 'condition-of-absence',
+    promise: 'a condition that only says what is not there is met by nothing',
+    file: 'src/fhir/search/find-matches.ts',
+    find: 'if (context.isOfWrite && !plan.saysWhat) throw conditionOfNothing();',
+    replace: 'void conditionOfNothing;',
+    tests: CONDITIONS,
+    inSlice: false,
+  },
+  {
+    name: 'finds-uncounted',
+    promise: 'no request takes the node for itself by following links',
+    file: 'src/fhir/search/find-matches.ts',
+    find: 'await context.scope.budget.countFind();',
+    replace: '',
+    tests: LIMITS,
+    inSlice: false,
+  },
+  {
+    name: 'hidden-part-counted',
+    promise: 'no limit tells of what the requester may not see',
+    file: 'src/fhir/search/find-matches.ts',
+    find: 'const matches = (filter: ContentFilter) => matchesContent(filter, opened, deps.baseUrl());',
+    replace:
+      'scope.budget.countContent(opened); const matches = (filter: ContentFilter) => matchesContent(filter, opened, deps.baseUrl());',
+    tests: LIMITS,
+    inSlice: false,
+  },
+  {
     name: 'lenient-condition',
     promise: 'no parameter of a condition is passed over',
     file: 'src/fhir/repository/care-repository.ts',
-    find: 'const context = { ...this.#searchContext(), isLenient: false };',
-    replace: 'const context = this.#searchContext();',
+    find: 'const context = { ...this.#searchContext(), isLenient: false, isOfWrite: true };',
+    replace: 'const context = { ...this.#searchContext(), isOfWrite: true };',
     tests: CONDITIONS,
     inSlice: false,
   },

@@ -2,6 +2,7 @@ import type { PendingCommitment, Vault } from '../vault/index.ts';
 import type { Compartment } from './definitions/patient-compartment.ts';
 import type { SearchParameters } from './definitions/search-parameters.ts';
 import type { Gate, Session } from './gate/index.ts';
+import type { RequestBudget } from './request-budget.ts';
 import type { CursorSeal } from './search/page-cursor.ts';
 import type { Validator } from './validation/validate.ts';
 
@@ -25,8 +26,12 @@ export type FhirDefinitions = {
   readonly validator: Validator;
 };
 
-/** One request: who asks, and the promises to log that its answer has to carry. */
-export type RequestScope = { readonly session: Session; readonly promises: string[] };
+/** One request: who asks, the promises to log that its answer has to carry, and what it may still cost. */
+export type RequestScope = {
+  readonly session: Session;
+  readonly promises: string[];
+  readonly budget: RequestBudget;
+};
 
 /** Runs one piece of work after the other, in the order asked. */
 export type WorkQueue = <T>(work: () => Promise<T>) => Promise<T>;

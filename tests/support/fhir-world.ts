@@ -15,6 +15,7 @@ import {
   storedReferences,
   storedRoles,
 } from '../../src/fhir/index.ts';
+import { REQUEST_LIMITS, type RequestLimits } from '../../src/fhir/request-budget.ts';
 import { publicKeyOf, signMessage } from '../../src/identity/index.ts';
 import { utf8 } from '../../src/shared/index.ts';
 import { openPassphraseKeys, openVault, type Vault } from '../../src/vault/index.ts';
@@ -54,7 +55,7 @@ export type FhirWorld = {
 
 const ownBase = () => 'http://test/fhir/R4';
 
-export async function createFhirWorld(): Promise<FhirWorld> {
+export async function createFhirWorld(limits: RequestLimits = REQUEST_LIMITS): Promise<FhirWorld> {
   const folder = mkdtempSync(join(tmpdir(), 'careledger-fhir-'));
   const seed = randomBytes(32);
   const random = (length: number) => new Uint8Array(randomBytes(length));
@@ -98,14 +99,8 @@ export async function createFhirWorld(): Promise<FhirWorld> {
   });
   const anchor = async (versions: readonly { key: Parameters<Vault['markAnchored']>[0][number] }[]) =>
     vault.markAnchored(versions.map(({ key }) => key));
-  const handler = createFhirHandler({
-    vault,
-    gate,
-    anchor,
-    now: Date.now,
-    newId: randomUUID,
-    baseUrl: ownBase,
-  });
+  const ports = { vault, gate, anchor, now: Date.now, newId: randomUUID, baseUrl: ownBase };
+  const handler = createFhirHandler(ports, limits);
   const world: FhirWorld = {
     vault,
     consents,

@@ -5,12 +5,14 @@ import { loadPatientCompartment } from '../definitions/patient-compartment.ts';
 import { loadSearchParameters } from '../definitions/search-parameters.ts';
 import { loadDefinitions } from '../definitions/structure-definitions.ts';
 import type { FhirDefinitions, FhirDeps, RepositoryDeps, RequestScope, WorkQueue } from '../fhir-deps.ts';
+import type { Session } from '../gate/index.ts';
 import { capabilityStatement } from '../metadata.ts';
 import { entryRunner } from '../repository/bundle-entries.ts';
 import { CareRepository } from '../repository/care-repository.ts';
 import { answerInteraction, type InteractionRequest, segmentsOf } from '../repository/interactions.ts';
 import { runBatch } from '../repository/run-batch.ts';
 import { runTransaction } from '../repository/run-transaction.ts';
+import { createRequestBudget, REQUEST_LIMITS, type RequestLimits } from '../request-budget.ts';
 import { createCursorSeal } from '../search/page-cursor.ts';
 import { createValidator } from '../validation/validate.ts';
 import { requireFhirJson } from './media-type.ts';
@@ -24,7 +26,7 @@ export type FhirHandler = (request: FhirHttpRequest) => Promise<FhirHttpReply>;
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']);
 
 /** The FHIR R4 surface. Every request that touches a record goes through a repository that goes through the gate. */
-export function createFhirHandler(ports: FhirDeps): FhirHandler {
+export function createFhirHandler(ports: FhirDeps, limits: RequestLimits = REQUEST_LIMITS): FhirHandler {
   const deps: RepositoryDeps = {
     ...ports,
     serialise: oneAfterAnother(),
@@ -34,7 +36,7 @@ export function createFhirHandler(ports: FhirDeps): FhirHandler {
   const definitions = loadFhirDefinitions();
   const metadata = metadataText(definitions, new Date(deps.now()).toISOString());
   return async (request) => {
-    const scope: RequestScope | undefined = request.session && { session: request.session, promises: [] };
+    const scope = request.session && scopeOf(request.session, limits);
     const replyWith = (answer: Answer) => replyOf(deps.baseUrl(), request, scope?.promises ?? [], answer);
     try {
       requireFhirJson(request);
@@ -50,6 +52,10 @@ export function createFhirHandler(ports: FhirDeps): FhirHandler {
       return status >= 500 ? { ...reply, error } : reply;
     }
   };
+}
+
+function scopeOf(session: Session, limits: RequestLimits): RequestScope {
+  return { session, promises: [], budget: createRequestBudget(limits) };
 }
 
 /** Anybody may ask for it, and it is long: written once for each address. */
@@ -107,7 +113,7 @@ async function answerFor(
   const read = await instanceRead(definitions, repository, request);
   if (read !== undefined) return read;
   if (request.method === 'POST' && segmentsOf(request.path).length === 0)
-    return ok(await answerBundle(deps, definitions, repository, request));
+    return ok(await answerBundle(deps, definitions, repository, scope, request));
   const { status, resource } = await answerInteraction(repository, definitions, interactionOf(request));
   if (resource === undefined) return { status };
   const location = status === 201 && `${resource.resourceType}/${resource.id}`;
@@ -118,11 +124,13 @@ async function answerBundle(
   deps: RepositoryDeps,
   definitions: FhirDefinitions,
   repository: CareRepository,
+  { budget }: RequestScope,
   request: FhirHttpRequest,
 ): Promise<Resource> {
   const bundle = parseBundle(request.body);
+  budget.allowEntries(bundle.entry.length);
   const run = entryRunner(definitions);
-  if (bundle.type === 'batch') return runBatch(repository, bundle.entry, run);
+  if (bundle.type === 'batch') return runBatch(repository, bundle.entry, run, budget);
   return runTransaction(repository, bundle, run, deps.largeBundles);
 }
 

@@ -5,7 +5,8 @@ import type { SealedRecord } from '../../vault/index.ts';
 import type { FhirDefinitions, RepositoryDeps, RequestScope } from '../fhir-deps.ts';
 import { type Denied, type Interaction, isRedactedView, type Opened } from '../gate/index.ts';
 import { isPlacementOpen } from '../labels/index.ts';
-import type { SearchContext } from '../search/find-matches.ts';
+import type { RequestBudget } from '../request-budget.ts';
+import { findMatches, type SearchContext } from '../search/find-matches.ts';
 import { searchPage } from '../search/search-page.ts';
 import { parseCondition, parseSearchQuery } from '../search/search-query.ts';
 import { patchedResource } from './apply-patch.ts';
@@ -83,6 +84,7 @@ export class CareRepository {
   ): Promise<{ record: SealedRecord; text?: string | undefined; resource: Resource }> {
     const record = await this.#store.read(resourceType, id);
     const opened = await this.#permitted(record, 'read');
+    this.#count(opened);
     return {
       record: record as SealedRecord,
       text: opened.text,
@@ -119,7 +121,7 @@ export class CareRepository {
     patch: unknown,
     preconditions: Preconditions = {},
   ): Promise<Resource> {
-    return retryingConflicts(() => this.#patch(resourceType, id, patch, preconditions));
+    return retryingConflicts(this.#scope.budget, () => this.#patch(resourceType, id, patch, preconditions));
   }
 
   /** The next version follows the very one that was patched; the vault refuses it when that is no longer the newest. */
@@ -135,6 +137,7 @@ export class CareRepository {
     const current = await this.#permitted(record, 'patch');
     if (seen.isRedacted || current.isRedacted) throw partlySeenError();
     const patched = patchedResource(current.resource as unknown as Resource, patch);
+    this.#scope.budget.countContent(patched);
     if (patched.resourceType !== resourceType || patched.id !== id)
       throw new AppError('invalid-request', 'A patch cannot change the type or the id.');
     return this.#update(patched, record, preconditions, 'patch');
@@ -144,8 +147,8 @@ export class CareRepository {
     const record = await this.#store.read(resourceType, id);
     await this.#check(record, preconditions, 'delete');
     if (record?.deleted === true && (await this.#mayTouch(record, 'delete'))) return;
-    const current = await this.#open(record, 'delete');
-    await writeTombstone(this.#writeContext, record as SealedRecord, current);
+    const current = await this.#permitted(record, 'delete');
+    await writeTombstone(this.#writeContext, record as SealedRecord, current.resource as unknown as Resource);
   }
 
   /** Answers a search by the caller's own query string; `compartment` is the Patient of whose compartment it is. */
@@ -158,15 +161,23 @@ export class CareRepository {
 
   /**
    * What a condition finds for who asks, two at most. Its parameters are never passed over, whatever the caller prefers: it
-   * would be met by something else.
+   * would be met by something else. `handOut` gives what was found to the caller.
    */
   async matchesOf({ type, query }: Condition): Promise<Resource[]> {
     this.#refuseUnknownTypes([type]);
-    const context = { ...this.#searchContext(), isLenient: false };
-    const { entry = [] } = await searchPage(context, parseCondition(type, query));
-    return entry.flatMap(({ resource, search }) =>
-      search?.mode === 'match' && resource !== undefined ? [resource] : [],
+    const context = { ...this.#searchContext(), isLenient: false, isOfWrite: true };
+    const matches = await findMatches(context, type, parseCondition(type, query));
+    const opened = await Promise.all(
+      matches
+        .slice(0, 2)
+        .map(async (match) => match.opened ?? ((await match.visible.open()) as Resource | null)),
     );
+    return opened.filter((resource) => resource !== null && resource !== undefined);
+  }
+
+  handOut(resource: Resource): Resource {
+    this.#scope.budget.countContent(resource);
+    return resource;
   }
 
   #refuseUnknownTypes(types: readonly string[]): void {
@@ -187,7 +198,7 @@ export class CareRepository {
       await pending.commit();
       return result;
     };
-    const run = () => retryingConflicts(attempt);
+    const run = () => retryingConflicts(this.#scope.budget, attempt);
     // A conditional write must not race another one to the same condition.
     return options.serializable ? this.#deps.serialise(run) : run();
   }
@@ -240,7 +251,13 @@ export class CareRepository {
   }
 
   async #open(record: SealedRecord | undefined, interaction: Interaction): Promise<Resource> {
-    return (await this.#permitted(record, interaction)).resource as unknown as Resource;
+    const opened = await this.#permitted(record, interaction);
+    this.#count(opened);
+    return opened.resource as unknown as Resource;
+  }
+
+  #count(opened: Opened<string>): void {
+    this.#scope.budget.countContent(opened.text ?? opened.resource);
   }
 
   /** What the gate opened. A record that is not there, may not be seen or is deleted is an error. */
@@ -295,6 +312,7 @@ export class CareRepository {
       scope: this.#scope,
       isLenient: this.isLenient,
       ignored: [],
+      isOfWrite: false,
     };
   }
 }
@@ -305,13 +323,15 @@ const isWrite = (interaction: Interaction): boolean => interaction === 'create' 
 const MAX_ATTEMPTS = 5;
 
 /** Another transaction made one of the versions first: everything is read and decided again on what is there now. */
-async function retryingConflicts<R>(attempt: () => Promise<R>): Promise<R> {
+async function retryingConflicts<R>(budget: RequestBudget, attempt: () => Promise<R>): Promise<R> {
+  const giveBack = budget.mark();
   for (let tries = 1; ; tries += 1) {
     try {
       return await attempt();
     } catch (error) {
       const isConflict = error instanceof AppError && error.code === 'conflict';
       if (!isConflict || tries === MAX_ATTEMPTS) throw error;
+      giveBack();
     }
   }
 }

@@ -24,10 +24,10 @@ export function createUnlessFound(
   condition: Condition,
   resource: Resource,
 ): Promise<Resource> {
-  return conditionally(
-    repository,
-    async (inside) => (await onlyMatch(inside, condition)) ?? inside.createResource(resource),
-  );
+  return conditionally(repository, async (inside) => {
+    const match = await onlyMatch(inside, condition);
+    return match === undefined ? inside.createResource(resource) : inside.handOut(match);
+  });
 }
 
 export function updateFound(

@@ -4,6 +4,7 @@ import { AppError } from '../../shared/index.ts';
 import type { HistoryQuery, RecordReader, SealedRecord } from '../../vault/index.ts';
 import type { RepositoryDeps, RequestScope } from '../fhir-deps.ts';
 import { promisesOf, type VisibleRecord } from '../gate/index.ts';
+import { inTurn } from '../in-turn.ts';
 import { notFoundError } from './denial.ts';
 
 const DEFAULT_COUNT = 100;
@@ -54,7 +55,7 @@ export async function historyBundle(context: HistoryContext, query: HistoryQuery
   if (visible.length === 0 && query.id !== undefined && query.after === undefined) throw notFoundError();
   const page = visible.slice(0, limit);
   context.scope.promises.push(...promisesOf(page));
-  const entries = await Promise.all(page.map((one) => entryOf(context, one)));
+  const entries = await inTurn(page, (one) => entryOf(context, one));
   const last = visible.length > limit ? page.at(-1)?.record : undefined;
   return {
     resourceType: 'Bundle',
@@ -112,7 +113,9 @@ async function entryOf(
   const fullUrl = `${context.baseUrl()}/${resourceType}/${id}`;
   if (record.deleted) return { fullUrl, request, response };
   const resource = (await open()) as Resource | null | undefined;
-  return resource === null || resource === undefined ? undefined : { fullUrl, resource, request, response };
+  if (resource === null || resource === undefined) return undefined;
+  context.scope.budget.countContent(resource);
+  return { fullUrl, resource, request, response };
 }
 
 function nextLink(context: HistoryContext, query: HistoryQuery, last: SealedRecord): string {

@@ -1,7 +1,9 @@
 import type { Bundle, BundleEntry } from '@medplum/fhirtypes';
+import { AppError } from '../../shared/index.ts';
 import type { WorkQueue } from '../fhir-deps.ts';
 import type { RunEntry } from './bundle-entries.ts';
 import type { CareRepository } from './care-repository.ts';
+import { segmentsOf, splitUrl } from './interactions.ts';
 import { located } from './located-entry.ts';
 import { namersOfBinaries } from './transaction-binaries.ts';
 import { wavesOf } from './transaction-order.ts';
@@ -25,9 +27,24 @@ export async function runTransaction(
 ): Promise<Bundle> {
   const entries = bundle.entry ?? [];
   const inTurn: WorkQueue = entries.length > LARGE_ENTRIES ? largeBundles : (work) => work();
+  const serializable = entries.some(isConditionalWrite);
+  if (serializable)
+    for (const [place, entry] of entries.entries()) await located(place, () => refuseSearch(entry));
   return repository.withTransaction((inside) => inTurn(() => answerAll(inside, entries, run)), {
-    serializable: entries.some(isConditionalWrite),
+    serializable,
   });
+}
+
+/** While a transaction with a condition runs, the conditional writes of everybody else wait. */
+function refuseSearch({ request }: BundleEntry): void {
+  if (request?.method !== 'GET') return;
+  const segments = segmentsOf(splitUrl(request.url ?? '').path);
+  const isRead = (segments.length === 2 || segments.length === 4) && !segments[1]?.startsWith('_');
+  if (isRead) return;
+  throw new AppError(
+    'unsupported',
+    'A transaction with a conditional write can read resources, but not search or ask for a history. Do that in a request of its own.',
+  );
 }
 
 /** What it does depends on a search, which another transaction must not make untrue meanwhile. */

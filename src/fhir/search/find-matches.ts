@@ -11,9 +11,17 @@ import { type LocalTarget, localTarget } from '../definitions/references.ts';
 import type { CompiledParameter } from '../definitions/search-parameters.ts';
 import type { FhirDefinitions, RepositoryDeps, RequestScope } from '../fhir-deps.ts';
 import { promisesOf, type VisibleRecord } from '../gate/index.ts';
+import { inTurn } from '../in-turn.ts';
 import { dateBounds, filterExpression, referenceTo } from './filter-expression.ts';
 import { type ContentFilter, matchesContent } from './matches-content.ts';
-import { badSearch, type SearchFilter, splitOnce, splitValues, unescapeValue } from './search-query.ts';
+import {
+  badSearch,
+  conditionOfNothing,
+  type SearchFilter,
+  splitOnce,
+  splitValues,
+  unescapeValue,
+} from './search-query.ts';
 
 /** What a search needs of the rest of the FHIR surface. */
 export type SearchContext = {
@@ -23,6 +31,8 @@ export type SearchContext = {
   readonly scope: RequestScope;
   /** Prefer: handling=lenient ignores parameters that nobody knows, and says so. */
   readonly isLenient: boolean;
+  /** The condition of a write: it has to say what it looks for. */
+  readonly isOfWrite: boolean;
   readonly ignored: string[];
 };
 
@@ -37,6 +47,8 @@ type Plan = {
   /** Each has to be met, by one of its alternatives. */
   content: ContentFilter[][];
   needsContent: boolean;
+  /** Whether a filter says what is looked for, and not only what is not, or when it was written. */
+  saysWhat: boolean;
   ranges: number;
 };
 
@@ -56,15 +68,15 @@ export async function findMatches(
   depth = 0,
 ): Promise<Match[]> {
   if (depth > MAX_CHAIN_DEPTH) throw badSearch(`Chains are at most ${MAX_CHAIN_DEPTH} links long.`);
-  const plan: Plan = { where: [], content: [], needsContent: false, ranges: 0 };
+  const plan: Plan = { where: [], content: [], needsContent: false, saysWhat: false, ranges: 0 };
   for (const filter of filters) await addFilter(context, type, filter, plan, depth);
+  if (context.isOfWrite && !plan.saysWhat) throw conditionOfNothing();
+  await context.scope.budget.countFind();
   const matches: Match[] = [];
   const { gate } = context.deps;
-  const ownBase = context.deps.baseUrl();
   const pages = candidatePages(context, type, plan);
   for await (const visible of gate.visibleAmong(context.scope.session, pages, 'search', PAGE)) {
-    const confirmed = await Promise.all(visible.map((one) => confirm(one, plan, ownBase)));
-    matches.push(...confirmed.filter((match) => match !== undefined));
+    matches.push(...(await confirmed(context, visible, plan)));
     // Counted after the gate, so that the limit tells nothing of what may not be seen.
     if (matches.length > MAX_MATCHES) throw tooMany();
   }
@@ -80,17 +92,32 @@ function tooMany(): AppError {
   );
 }
 
+/** Those of which what the requester sees matches. */
+async function confirmed(
+  context: SearchContext,
+  visible: readonly VisibleRecord<string>[],
+  plan: Plan,
+): Promise<Match[]> {
+  if (!plan.needsContent && !visible.some(({ hasHiddenParts }) => hasHiddenParts))
+    return visible.map((one) => ({ visible: one }));
+  const matches = await inTurn(visible, (one) => confirm(context, one, plan));
+  return matches.filter((match) => match !== undefined);
+}
+
+/** What is opened and does not match is not counted, nor what is opened for its hidden parts alone: it would tell of them. */
 async function confirm(
+  { deps, scope }: SearchContext,
   visible: VisibleRecord<string>,
   plan: Plan,
-  ownBase: string,
 ): Promise<Match | undefined> {
   if (!plan.needsContent && !visible.hasHiddenParts) return { visible };
   const opened = (await visible.open()) as Resource | null | undefined;
   if (opened === null || opened === undefined) return undefined;
-  return plan.content.every((filters) => filters.some((filter) => matchesContent(filter, opened, ownBase)))
-    ? { visible, opened }
-    : undefined;
+  const matches = (filter: ContentFilter) => matchesContent(filter, opened, deps.baseUrl());
+  if (!plan.content.every((filters) => filters.some(matches))) return undefined;
+  if (!plan.needsContent) return { visible };
+  scope.budget.countContent(opened);
+  return { visible, opened };
 }
 
 /** What the index finds, page by page; the newest first. */
@@ -160,6 +187,7 @@ function addPlain(
   // An absence is judged on what the requester sees: the index would tell of hidden parts by leaving a record out.
   const isOfAbsence = asksForAbsence(match.where);
   if (!isOfAbsence) plan.where.push(match.where);
+  if (!isOfAbsence && modifier !== 'missing') plan.saysWhat = true;
   if (isOfAbsence || !match.exact) plan.needsContent = true;
 }
 
@@ -195,6 +223,7 @@ function addAnyOf(
 }
 
 function addIds(plan: Plan, ids: Iterable<string>): void {
+  plan.saysWhat = true;
   const wanted = new Set(ids);
   const before = plan.ids;
   plan.ids = before === undefined ? wanted : new Set([...wanted].filter((id) => before.has(id)));
@@ -244,14 +273,14 @@ async function addChained(
       : [named];
   if (targets.length === 0)
     throw badSearch(`No target of ${code} has a search parameter ${first.slice(0, 64)}.`);
-  const found = await Promise.all(
-    targets.map(async (target) =>
-      (await findMatches(context, target, [{ name: rest, value: filter.value }], depth + 1)).map(referenceOf),
-    ),
-  );
-  const references = found.flat();
-  if (references.length > MAX_CHAINED)
-    throw new AppError('too-many', `The chain has more than ${MAX_CHAINED} targets. Narrow the search.`);
+  const references: string[] = [];
+  for (const target of targets) {
+    const found = await findMatches(context, target, [{ name: rest, value: filter.value }], depth + 1);
+    references.push(...found.map(referenceOf));
+    if (references.length > MAX_CHAINED)
+      throw new AppError('too-many', `The chain has more than ${MAX_CHAINED} targets. Narrow the search.`);
+  }
+  plan.saysWhat = true;
   plan.where.push({ any: references.map((reference) => referenceTo(code, reference)) });
   // What refers to the target by a part that the requester may not see does not match.
   plan.content.push([{ parameter, modifier: undefined, value: references.join(',') }]);
@@ -278,7 +307,7 @@ async function reverseChained(
     [{ name: rest.join(':'), value: filter.value }],
     depth + 1,
   );
-  const resources = await Promise.all(matches.map((match) => openMatch(match)));
+  const resources = await inTurn(matches, (match) => openMatch(context, match));
   return resources
     .flatMap((resource) => (resource === undefined ? [] : targetsOf(context, parameter, resource)))
     .flatMap((target) => (target.type === type ? [target.id] : []));
@@ -290,9 +319,15 @@ export function refuseUnknownType({ definitions }: SearchContext, type: string):
 }
 
 /** The content of a match as the requester sees it; undefined when it may not be seen any more. */
-export async function openMatch(match: Match): Promise<Resource | undefined> {
-  const opened = match.opened ?? ((await match.visible.open()) as Resource | null | undefined);
-  return opened ?? undefined;
+export async function openMatch(
+  { scope }: SearchContext,
+  { visible, opened }: Match,
+): Promise<Resource | undefined> {
+  if (opened !== undefined) return opened;
+  const content = (await visible.open()) as Resource | null | undefined;
+  if (content === null || content === undefined) return undefined;
+  scope.budget.countContent(content);
+  return content;
 }
 
 /** The resources of this server that a resource refers to by a parameter. */
@@ -308,7 +343,7 @@ export function targetsOf(
   });
 }
 
-function referenceOf(match: Match): string {
+export function referenceOf(match: Match): string {
   const { resourceType, id } = match.visible.record.key;
   return `${resourceType}/${id}`;
 }

@@ -1,11 +1,23 @@
 import type { Resource } from '@medplum/fhirtypes';
 import type { SealedRecord } from '../../vault/index.ts';
-import { findMatches, openMatch, refuseUnknownType, type SearchContext, targetsOf } from './find-matches.ts';
+import { inTurn } from '../in-turn.ts';
+import {
+  findMatches,
+  type Match,
+  openMatch,
+  referenceOf,
+  refuseUnknownType,
+  type SearchContext,
+  targetsOf,
+} from './find-matches.ts';
 import { badSearch, type IncludeRule, type SearchQuery } from './search-query.ts';
 
 const MAX_ROUNDS = 5;
 const MAX_INCLUDED = 1000;
 const MAX_TARGETS = 5000;
+
+/** What is included so far, and the names of all that was looked for or is on the page: each is opened once. */
+type Gathered = { readonly seen: Set<string>; readonly resources: Resource[] };
 
 /** What `_include` and `_revinclude` add to a page: only what the requester may see, each once. */
 export async function includedResources(
@@ -14,36 +26,33 @@ export async function includedResources(
   page: readonly Resource[],
 ): Promise<Resource[]> {
   for (const rule of [...query.include, ...query.revInclude]) parametersOf(context, rule);
-  const found = new Map(page.map((resource) => [nameOf(resource), resource]));
+  const gathered: Gathered = { seen: new Set(page.map(nameOf)), resources: [] };
   let fresh: readonly Resource[] = page;
   for (let round = 0; round < MAX_ROUNDS && fresh.length > 0; round += 1) {
+    const before = gathered.resources.length;
     const applies = (rule: IncludeRule) => round === 0 || rule.isIterated;
-    const next = [
-      ...(await Promise.all(query.include.filter(applies).map((rule) => forward(context, rule, fresh)))),
-      ...(await Promise.all(query.revInclude.filter(applies).map((rule) => backward(context, rule, fresh)))),
-    ].flat();
-    fresh = [...new Map(next.map((resource) => [nameOf(resource), resource])).values()].filter(
-      (resource) => !found.has(nameOf(resource)),
-    );
-    for (const resource of fresh) found.set(nameOf(resource), resource);
-    if (found.size - page.length > MAX_INCLUDED)
-      throw badSearch(`More than ${MAX_INCLUDED} resources would be included. Ask for a smaller page.`);
+    for (const rule of query.include.filter(applies)) await forward(context, rule, fresh, gathered);
+    for (const rule of query.revInclude.filter(applies)) await backward(context, rule, fresh, gathered);
+    fresh = gathered.resources.slice(before);
   }
-  return [...found.values()].slice(page.length);
+  return gathered.resources;
 }
 
 async function forward(
   context: SearchContext,
   rule: IncludeRule,
   resources: readonly Resource[],
-): Promise<Resource[]> {
+  gathered: Gathered,
+): Promise<void> {
   const targets = new Set<string>();
   for (const resource of resources) {
     if (resource.resourceType !== rule.source) continue;
     for (const parameter of parametersOf(context, rule)) {
       for (const { type, id } of targetsOf(context, parameter, resource)) {
         const isWanted = rule.target === undefined || rule.target === type;
-        if (isWanted && context.definitions.resourceTypes.has(type)) targets.add(`${type}/${id}`);
+        const name = `${type}/${id}`;
+        if (isWanted && context.definitions.resourceTypes.has(type) && !gathered.seen.has(name))
+          targets.add(name);
       }
     }
   }
@@ -52,32 +61,46 @@ async function forward(
     throw badSearch(
       `A page that refers to more than ${MAX_TARGETS} resources cannot include them. Ask for a smaller one.`,
     );
-  const records = await Promise.all(
-    [...targets].map((target) => context.reader.read(...(target.split('/') as [string, string]))),
+  for (const target of targets) gathered.seen.add(target);
+  const read = await inTurn([...targets], (target) =>
+    context.reader.read(...(target.split('/') as [string, string])),
   );
-  return openVisible(
-    context,
-    records.filter((record): record is SealedRecord => record !== undefined && !record.deleted),
-  );
+  const records = read.filter((record) => record !== undefined && !record.deleted) as SealedRecord[];
+  await add(context, await visibleOf(context, records), gathered);
 }
 
 async function backward(
   context: SearchContext,
   rule: IncludeRule,
   resources: readonly Resource[],
-): Promise<Resource[]> {
+  gathered: Gathered,
+): Promise<void> {
   const wanted = resources
     .filter((resource) => rule.target === undefined || resource.resourceType === rule.target)
     .map(nameOf);
   const [parameter] = parametersOf(context, rule);
-  if (wanted.length === 0 || parameter === undefined) return [];
+  if (wanted.length === 0 || parameter === undefined) return;
   const matches = await findMatches(context, rule.source, [
     { name: parameter.code, value: wanted.join(',') },
   ]);
-  return (await Promise.all(matches.map(openMatch))).filter((resource) => resource !== undefined);
+  const fresh = matches.filter((match) => !gathered.seen.has(referenceOf(match)));
+  for (const match of fresh) gathered.seen.add(referenceOf(match));
+  await add(context, fresh, gathered);
 }
 
-async function openVisible(context: SearchContext, records: readonly SealedRecord[]): Promise<Resource[]> {
+/** Counted before they are opened. */
+async function add(
+  context: SearchContext,
+  matches: readonly Match[],
+  { resources }: Gathered,
+): Promise<void> {
+  if (resources.length + matches.length > MAX_INCLUDED)
+    throw badSearch(`More than ${MAX_INCLUDED} resources would be included. Ask for a smaller page.`);
+  const opened = await inTurn(matches, (match) => openMatch(context, match));
+  resources.push(...opened.filter((resource) => resource !== undefined));
+}
+
+async function visibleOf(context: SearchContext, records: readonly SealedRecord[]): Promise<Match[]> {
   if (records.length === 0) return [];
   const { records: visible, promises } = await context.deps.gate.visible(
     context.scope.session,
@@ -85,8 +108,7 @@ async function openVisible(context: SearchContext, records: readonly SealedRecor
     'search',
   );
   context.scope.promises.push(...promises);
-  const opened = await Promise.all(visible.map((record) => record.open()));
-  return opened.filter((resource) => resource !== null && resource !== undefined) as unknown as Resource[];
+  return visible.map((one) => ({ visible: one }));
 }
 
 function parametersOf(context: SearchContext, rule: IncludeRule) {

@@ -1,5 +1,6 @@
 import type { Bundle, BundleEntry, Resource } from '@medplum/fhirtypes';
 import { loadDefinitions } from '../definitions/structure-definitions.ts';
+import { inTurn } from '../in-turn.ts';
 import { findMatches, type Match, openMatch, type SearchContext } from './find-matches.ts';
 import { includedResources } from './include.ts';
 import { badSearch, type SearchFilter, type SearchQuery, splitOnce } from './search-query.ts';
@@ -22,11 +23,9 @@ type Cursor = readonly [lastUpdatedMsOrPlace: number, type: string, id: string];
 export async function searchPage(context: SearchContext, query: SearchQuery): Promise<Bundle> {
   if (query.types.length === 0)
     throw badSearch('A search over all types names them: _type=Patient,Observation.');
-  const found = (
-    await Promise.all(query.types.map((type) => findMatches(context, type, filtersOf(context, query, type))))
-  )
-    .flat()
-    .map(describe);
+  const found: Found[] = [];
+  for (const type of query.types)
+    found.push(...(await findMatches(context, type, filtersOf(context, query, type))).map(describe));
   if (query.summary === 'count' || query.count === 0)
     return {
       resourceType: 'Bundle',
@@ -37,7 +36,7 @@ export async function searchPage(context: SearchContext, query: SearchQuery): Pr
   const ordered = await order(context, query, found);
   const rest = after(context, ordered, query);
   const page = rest.slice(0, query.count);
-  const opened = (await Promise.all(page.map(({ match }) => openMatch(match)))).filter(
+  const opened = (await inTurn(page, ({ match }) => openMatch(context, match))).filter(
     (resource) => resource !== undefined,
   );
   const included = await includedResources(context, query, opened);
@@ -72,9 +71,10 @@ function describe(match: Match): Found {
 
 async function order(context: SearchContext, query: SearchQuery, found: Found[]): Promise<Found[]> {
   if (query.sort.length === 0) return found.sort(byNewest);
-  const opened = await Promise.all(
-    found.map(async (one) => ({ ...one, resource: await openMatch(one.match) })),
-  );
+  const opened = await inTurn(found, async (one) => ({
+    ...one,
+    resource: await openMatch(context, one.match),
+  }));
   const sortable = opened.filter((one): one is Found & { resource: Resource } => one.resource !== undefined);
   const kept = sortable.map((one) => ({ ...one, match: { ...one.match, opened: one.resource } }));
   return sortMatches(kept, query.sort, context.definitions.parameters, context.deps.baseUrl());

@@ -1,4 +1,5 @@
 import { AppError } from '../../shared/index.ts';
+import { normaliseString } from '../../vault/index.ts';
 
 /** One search parameter of a request: `name[:modifier][.chain]=value`. */
 export type SearchFilter = {
@@ -39,6 +40,8 @@ const DEFAULT_COUNT = 20;
 const MAX_PARAMETERS = 100;
 const MAX_VALUE_CHARACTERS = 8192;
 const MAX_VALUES = 500;
+const MAX_SORT_RULES = 10;
+const MAX_ELEMENTS = 100;
 /** Of the answer as a whole (R4 http, "general parameters"): the door looks at them. */
 const IGNORED = new Set(['_format', '_pretty']);
 /** What says how to answer, with the modifiers that each takes (R4 search, "result parameters"). */
@@ -66,11 +69,9 @@ export function parseSearchQuery(types: readonly string[], search: string | URLS
     .map(([name, value]) => ({ name, value }));
   refuseTooMany(pairs, filters);
   return {
-    types: isOfTypes ? all('_type').filter((type) => type !== '') : types,
+    types: isOfTypes ? named(all('_type')) : types,
     filters,
-    sort: all('_sort')
-      .filter((rule) => rule !== '')
-      .map(parseSort),
+    sort: sortRules(named(all('_sort'))),
     count: parseCount(last('_count')),
     ...(cursor !== undefined && { cursor }),
     total: oneOf('_total', last('_total') ?? 'accurate', ['none', 'estimate', 'accurate'] as const),
@@ -81,11 +82,21 @@ export function parseSearchQuery(types: readonly string[], search: string | URLS
       'count',
       'false',
     ] as const),
-    elements: all('_elements').filter((element) => element !== ''),
+    elements: atMost(MAX_ELEMENTS, '_elements', named(all('_elements'))),
     include: includeRules(pairs, '_include'),
     revInclude: includeRules(pairs, '_revinclude'),
     pairs: pairs.filter(([name]) => name !== '_cursor'),
   };
+}
+
+/** Each once, without the empty ones that a comma too many makes. */
+function named(texts: readonly string[]): string[] {
+  return [...new Set(texts)].filter((text) => text !== '');
+}
+
+function atMost<T>(limit: number, name: string, items: T[]): T[] {
+  if (items.length > limit) throw new AppError('too-many', `${name} names at most ${limit}. Name fewer.`);
+  return items;
 }
 
 function isResultParameter(text: string): boolean {
@@ -110,18 +121,26 @@ function refuseTooMany(
 }
 
 /**
- * Reads the condition of a write (R4 http, "conditional update"). Without a single value to look for it would be met by
- * whatever happens to be the only record.
+ * Reads the condition of a write (R4 http, "conditional update"). Without a single value to look for, as a text search compares
+ * it, it would be met by whatever happens to be the only record.
  */
-export function parseCondition(type: string, search: string): SearchQuery {
+export function parseCondition(type: string, search: string): readonly SearchFilter[] {
   const { filters } = parseSearchQuery([type], search);
-  const hasValue = ({ value }: SearchFilter) => splitValues(value).every((one) => /[^|$]/.test(one));
-  if (filters.length === 0 || !filters.every(hasValue))
-    throw new AppError(
-      'precondition-failed',
-      'A condition names search parameters, each with a value: identifier=system|value.',
-    );
-  return { ...parseSearchQuery([type], '_total=none&_count=2'), filters };
+  const hasValue = ({ value }: SearchFilter) => splitValues(value).every(saysSomething);
+  if (filters.length === 0 || !filters.every(hasValue)) throw conditionOfNothing();
+  return filters;
+}
+
+/** What is nothing but separators, spaces and accents is nothing to a text search, and so the beginning of every text. */
+function saysSomething(value: string): boolean {
+  return splitUnescaped(value, '$').every((part) => /[^|]/.test(normaliseString(part)));
+}
+
+export function conditionOfNothing(): AppError {
+  return new AppError(
+    'precondition-failed',
+    'A condition names what it looks for, each parameter with a value: identifier=system|value.',
+  );
 }
 
 /** Refuses what an interaction other than a search does not have: it would be passed over without a word. */
@@ -133,6 +152,13 @@ export function checkParameters(search: string, allowed: readonly string[]): voi
 
 export function badSearch(message: string): AppError {
   return new AppError('invalid-search', message);
+}
+
+/** A second rule by the same parameter sorts nothing. */
+function sortRules(texts: readonly string[]): SortRule[] {
+  const rules = new Map<string, SortRule>();
+  for (const rule of texts.map(parseSort)) if (!rules.has(rule.code)) rules.set(rule.code, rule);
+  return atMost(MAX_SORT_RULES, '_sort', [...rules.values()]);
 }
 
 function parseSort(rule: string): SortRule {
@@ -153,15 +179,16 @@ function oneOf<T extends string>(name: string, value: string, allowed: readonly 
   return found;
 }
 
-/** `Type:parameter[:Target]`, with the modifier `:iterate`. */
+/** `Type:parameter[:Target]`, with the modifier `:iterate`; each once. */
 function includeRules(pairs: readonly (readonly [string, string])[], name: string): IncludeRule[] {
   const rules = pairs.filter(([one]) => one === name || one === `${name}:iterate`);
-  return rules.map(([one, value]) => {
+  const read = rules.map(([one, value]): IncludeRule => {
     const [source, code, target] = value.split(':');
     if (source === undefined || code === undefined || code === '')
       throw badSearch(`${name} is written Type:parameter or Type:parameter:Target.`);
     return { source, code, ...(target !== undefined && { target }), isIterated: one !== name };
   });
+  return [...new Map(read.map((rule) => [JSON.stringify(rule), rule])).values()];
 }
 
 /** The alternatives of a value, each as it is written: what it is made of decides where it is split again. */
