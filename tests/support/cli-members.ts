@@ -14,7 +14,9 @@ export type CliMembers = {
   /** Makes an organisation's keys and card; `ports` are those of its CometBFT: for peers, and for its RPC. */
   prepare(name: string, ports: readonly number[]): Promise<void>;
   /** Starts its node and gives its address. */
-  start(name: string): Promise<string>;
+  start(name: string, ...options: readonly string[]): Promise<string>;
+  /** Ends its node. */
+  stop(name: string): Promise<void>;
   cardFile(name: string): string;
   cardOf(name: string): Record<string, string>;
   /** Ends every node and removes every folder. */
@@ -25,7 +27,7 @@ export function cliMembers(prefix: string): CliMembers {
   const root = mkdtempSync(join(tmpdir(), prefix));
   const at = (name: string): string => join(root, name);
   const env = { CARELEDGER_HOME: at('home'), CARELEDGER_PASSPHRASE: PASSPHRASE };
-  const running: { stop: () => Promise<void> }[] = [];
+  const running = new Map<string, { stop: () => Promise<void> }>();
   const json = async (...words: readonly string[]): Promise<Record<string, unknown>> => {
     const run = await runHere([...words, '--json'], env);
     assert.equal(run.status, 0, `${words.join(' ')}: ${run.stderr}`);
@@ -41,15 +43,16 @@ export function cliMembers(prefix: string): CliMembers {
       const places = ['--address', address, '--listen', address, '--rpc-port', String(ports[1])];
       await json('network', 'init', '--data', at(name), '--name', name, ...places);
     },
-    async start(name) {
-      const node = await startCli(['network', 'start', '--data', at(name), '--port', '0'], env);
-      running.push(node);
+    async start(name, ...options) {
+      const node = await startCli(['network', 'start', '--data', at(name), '--port', '0', ...options], env);
+      running.set(name, node);
       return node.facts.url as string;
     },
+    stop: async (name) => running.get(name)?.stop(),
     cardFile,
     cardOf: (name) => JSON.parse(readFileSync(cardFile(name), 'utf8')) as Record<string, string>,
     async remove() {
-      await Promise.all(running.map((one) => one.stop()));
+      await Promise.all([...running.values()].map((one) => one.stop()));
       rmSync(root, { recursive: true, force: true });
     },
   };

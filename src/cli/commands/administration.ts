@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { auditFolder, dataFolder, type NodeFinding, restoreNode } from '../../node/index.ts';
+import { auditFolder, dataFolder, isMember, type NodeFinding, restoreNode } from '../../node/index.ts';
 import { AppError } from '../../shared/index.ts';
 import { type AdminClient, adminClient } from '../admin-client.ts';
 import { printable } from '../printable.ts';
@@ -183,7 +183,9 @@ async function restore(
   });
   terminal.answer(
     { data: options.data },
-    `Restored to ${options.data}. Check it with: careledger audit --data ${options.data}`,
+    isMember(options.data)
+      ? `Restored to ${options.data}, without the ledger, which comes from the other members. What to do next: docs/operations.md, "A member whose machine is lost".`
+      : `Restored to ${options.data}. Check it with: careledger audit --data ${options.data}`,
   );
 }
 

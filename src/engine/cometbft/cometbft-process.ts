@@ -22,12 +22,14 @@ export type CometBftProcess = {
  * Runs `cometbft start` and starts it again when it ends by itself, after a pause that grows. Its output goes to a file in its
  * folder; that it has stopped deciding blocks is said here. `ledgerHeight` is the last block of the consensus engine that the
  * ledger has: where the key's state is older, CometBFT is told to look for the key's own votes first, and stops if there are any.
+ * `proxyApp` is where the ledger listens, when not where the configuration says: a folder that was moved has another place.
  */
 export function runCometBft(
   binary: string,
   home: string,
   log: (line: string) => void,
   ledgerHeight: () => number = () => 0,
+  proxyApp?: string,
 ): CometBftProcess {
   const output = createWriteStream(join(home, 'cometbft.log'), { flags: 'a', mode: 0o600 });
   let child: ChildProcess | undefined;
@@ -36,7 +38,8 @@ export function runCometBft(
   let timer: NodeJS.Timeout | undefined;
   const start = (): void => {
     const startedAtMs = performance.now();
-    const args = ['start', '--home', home, ...staleKeyCheck(home, ledgerHeight())];
+    const application = proxyApp === undefined ? [] : [`--proxy_app=${proxyApp}`];
+    const args = ['start', '--home', home, ...application, ...staleKeyCheck(home, ledgerHeight())];
     child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     onceSaid(FAILURE, child, () => log(stoppedDeciding(home)));
     onceSaid(SIGNED_BEFORE, child, () => log(staleKeyState(home)));

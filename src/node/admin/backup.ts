@@ -7,6 +7,7 @@ import { chainIdOf, decodeGenesis } from '../../ledger/index.ts';
 import { AppError, toHex } from '../../shared/index.ts';
 import { type LedgerOfBackup, openPassphraseKeys, restoreVault } from '../../vault/index.ts';
 import { fileError, makePrivateFolder, readFileIfThere } from '../folder/files.ts';
+import { readDescription } from '../folder/init-folder.ts';
 import { type DataFolder, dataFolder } from '../folder/layout.ts';
 import { findPassphrase } from '../folder/passphrase.ts';
 import { readSigningKeys } from '../folder/signing-keys.ts';
@@ -54,7 +55,10 @@ export async function backupNode(runtime: NodeRuntime, target: string, tell: Tel
   }
 }
 
-/** Checks every byte of a backup, and that the owner of the keys signed it; restores it as a new data folder with them. */
+/**
+ * Checks every byte of a backup, and that the owner of the keys signed it; restores it as a new data folder with them. A member of a
+ * consortium gets no ledger: the others have a newer one.
+ */
 export async function restoreNode(options: {
   backup: string;
   target: string;
@@ -141,12 +145,14 @@ async function restoreParts(options: Parameters<typeof restoreNode>[0], target: 
   const passphrase = findPassphrase(target, options.passphrase).text;
   const { operatorSeed, custodianSeed } = readSigningKeys(target.signingKeys, passphrase);
   await refuseDamage(options.backup, publicKeyOf(operatorSeed));
-  await restoreBackup(join(options.backup, 'ledger'), target.ledger);
+  // A member's ledger comes from the others: a consensus engine that begins anew fits no ledger that is further.
+  const isMember = readDescription(dataFolder(options.backup)).engine === 'cometbft';
+  if (!isMember) await restoreBackup(join(options.backup, 'ledger'), target.ledger);
   const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length));
   const keys = await openPassphraseKeys({ path: target.vaultKeys, passphrase, random });
   const url = options.vaultUrl ?? `sqlite:${join(target.vault, 'vault.db')}`;
   const custodian = accountIdOf(publicKeyOf(custodianSeed));
-  const ledger = await ledgerOf(dataFolder(options.backup), custodian);
+  const ledger = isMember ? undefined : await ledgerOf(dataFolder(options.backup), custodian);
   const vault = { url, folder: target.vault, keys, random, now: Date.now };
   await restoreVault(join(options.backup, 'vault'), vault, ledger);
   keys.close();

@@ -1,7 +1,16 @@
-import { type CometBftEngine, findCometBft, openCometBftEngine, runCometBft } from '../../engine/index.ts';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  type CometBftEngine,
+  findCometBft,
+  openCometBftEngine,
+  proxyAppOf,
+  runCometBft,
+} from '../../engine/index.ts';
 import { accountIdOf, publicKeyOf } from '../../identity/index.ts';
 import { AppError } from '../../shared/index.ts';
 import type { OpenedFolder } from '../folder/init-folder.ts';
+import type { DataFolder } from '../folder/layout.ts';
 import { abciAddress, readSettings } from './network-settings.ts';
 
 const RPC_TIMEOUT_MS = 3000;
@@ -29,8 +38,10 @@ export async function openConsortium(
   retainBlocks: number | undefined,
   log: (line: string) => void,
 ): Promise<Consortium> {
+  refuseWithoutConsensus(folder);
   const binary = await findCometBft({ log });
   const settings = readSettings(folder);
+  const abci = abciAddress(folder, settings);
   const rpcUrl = `http://127.0.0.1:${settings.rpcPort}`;
   const halted = Promise.withResolvers<AppError>();
   const engine = await openCometBftEngine({
@@ -39,12 +50,12 @@ export async function openConsortium(
     nodeSeed: keys.operatorSeed,
     ownAccount: accountIdOf(publicKeyOf(keys.custodianSeed)),
     rpcUrl,
-    abci: abciAddress(folder, settings),
+    abci,
     log,
     onUpgradeNeeded: halted.resolve,
     ...(retainBlocks !== undefined && { retainBlocks }),
   });
-  const consensus = runCometBft(binary, folder.consensus, log, engine.consensusHeight);
+  const consensus = runCometBft(binary, folder.consensus, log, engine.consensusHeight, proxyAppOf(abci));
   let closing: Promise<void> | undefined;
   return {
     ...engine,
@@ -56,6 +67,17 @@ export async function openConsortium(
       return closing;
     },
   };
+}
+
+/** A backup has neither the keys of the consensus engine nor how far they signed: an old copy of them would sign twice. */
+function refuseWithoutConsensus({ consensus }: DataFolder): void {
+  const needed = [join('config', 'config.toml'), join('data', 'priv_validator_state.json')];
+  const missing = needed.map((name) => join(consensus, name)).find((path) => !existsSync(path));
+  if (missing === undefined) return;
+  throw new AppError(
+    'damaged',
+    `${missing} is missing. A restored member needs the folder of its consensus engine from the machine that was lost, with the newest priv_validator_state.json, or one with new keys: see "A member whose machine is lost" in docs/operations.md.`,
+  );
 }
 
 async function consensusStatus(rpcUrl: string): Promise<ConsensusStatus> {
