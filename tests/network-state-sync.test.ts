@@ -86,7 +86,7 @@ describe('joining by state sync', { skip, timeout: LIMIT_MS }, () => {
     await json('network', 'genesis', cardFile('North'), cardFile('South'), ...time);
     for (const name of ['North', 'South'])
       await json('network', 'join', at('network.json'), '--data', at(name));
-    const [north = '', south = ''] = await Promise.all(['North', 'South'].map(start));
+    const [north = '', south = ''] = await Promise.all(['North', 'South'].map((name) => start(name)));
 
     // From now on one of the two founders decides alone: half of the power that the genesis names.
     const { organisation } = await json('govern', 'list', '--data', at('North'));
