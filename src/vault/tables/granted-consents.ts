@@ -1,4 +1,5 @@
 import { fromUtf8, toHex, utf8 } from '../../shared/index.ts';
+import { createPause } from '../audit/pauses.ts';
 import type { SqlReader, SqlSession } from '../storage/sql-store.ts';
 import type { VaultContext } from '../vault-context.ts';
 import { getEntry, openEntry, putEntry, writeWithKeys } from './entries.ts';
@@ -97,13 +98,17 @@ async function pagesOf(context: VaultContext, session: SqlReader, account: strin
 }
 
 async function* allPages(context: VaultContext): AsyncIterable<Page> {
+  const pause = createPause();
   let after: Uint8Array = new Uint8Array(0);
   for (;;) {
     const rows = await context.store.reader.all(
       'SELECT * FROM entries WHERE tab = ? AND name > ? ORDER BY name LIMIT ?',
       [GRANTED, after, ROWS_AT_ONCE],
     );
-    for (const row of rows) yield decodePage(await openEntry(context, row));
+    for (const row of rows) {
+      await pause();
+      yield decodePage(await openEntry(context, row));
+    }
     if (rows.length < ROWS_AT_ONCE) return;
     after = rows.at(-1)?.name as Uint8Array;
   }

@@ -151,6 +151,22 @@ test('granted consents are kept by pseudonym, once each, with the height they ar
   assert.equal(await grantedConsents.isWhole(), true);
 });
 
+test('others have their turn while somebody works long on the granted consents', async () => {
+  let turns = 0;
+  const timer = setInterval(() => {
+    turns += 1;
+  }, 1);
+  try {
+    for await (const _ of world.vault.grantedConsents.list()) {
+      const sinceMs = performance.now();
+      while (performance.now() - sinceMs < 25);
+    }
+    assert.ok(turns > 0);
+  } finally {
+    clearInterval(timer);
+  }
+});
+
 test('granted consents of which a row is missing or an older one are begun anew', async () => {
   const path = join(world.folder, 'vault.db');
   const grant = { account: 'b1', consentId: 'e1' };
