@@ -278,6 +278,8 @@ test('the erasure of the patient of whom it may be opens nothing', async () => {
   await put('Patient/gone', {});
   await put('Observation/of-gone', { ...COUNT, encounter: reference('Encounter/of-gone') });
   await put('Encounter/of-gone', encounterOf('gone'));
+  await put('Observation/once', COUNT);
+  await put('Observation/once', { ...COUNT, subject: reference('Patient/gone') });
   await put('Binary/of-gone', SCAN);
   await put('DocumentReference/of-gone', noteOf('gone', 'Binary/of-gone'));
   const statuses = async (session: Session) => [
@@ -289,4 +291,8 @@ test('the erasure of the patient of whom it may be opens nothing', async () => {
   assert.equal((await send(CLINICIAN, 'GET', '/Encounter/of-gone')).status, 404);
   assert.deepEqual(await statuses(COLLEAGUE), [404, 404]);
   assert.deepEqual(await statuses(CLINICIAN), [200, 200]);
+  for (const path of ['/Observation/once/_history/1', '/Observation/once/_history', '/Observation/once'])
+    assert.equal((await send(COLLEAGUE, 'GET', path)).status, 404, path);
+  const all = await send(COLLEAGUE, 'GET', '/Observation/_history?_count=1000');
+  assert.ok(!isIn(all.json, 'Observation', 'once'), 'what was nobody’s before is not opened either');
 });

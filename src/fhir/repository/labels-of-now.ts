@@ -50,15 +50,18 @@ async function newestAbout(
  * mostly says the same.
  */
 function underLabelsOf(current: SealedRecord | undefined, record: SealedRecord): SealedRecord {
-  if (current === undefined) return record;
-  const labels = current.labels.filter((label) => !isStoredMark(label));
+  const labels = (current?.labels ?? []).filter((label) => !isStoredMark(label));
   const marks = record.subject === null ? marksOfNow(current) : [];
   const added = [...labels, ...marks].filter((label) => !record.labels.includes(label));
   return added.length === 0 ? record : { ...record, labels: [...record.labels, ...added] };
 }
 
-/** A version that was nobody's is asked of the patients of what it has become, and stays with its author where that does. */
-function marksOfNow(current: SealedRecord): string[] {
+/**
+ * A version that was nobody's is asked of the patients of what it has become, and stays with its author where that does, or was
+ * erased: nobody can tell any more whom to ask.
+ */
+function marksOfNow(current: SealedRecord | undefined): string[] {
+  if (current === undefined) return [OPEN_PLACEMENT];
   const names = toStoredNames({ others: patientsOf(current), isSubjectsOwn: false });
   return isPlacementOpen(current.labels) ? [...names, OPEN_PLACEMENT] : names;
 }
