@@ -301,6 +301,28 @@ test('a Bundle of another server is about people of that server, whatever ids th
   for (const id of ['there', 'second']) assert.equal(await isSeen(CLINICIAN, `Bundle/${id}`), true, id);
 });
 
+test('a prescription of what is not there yet is restricted, until it is written again', async () => {
+  const prescription = {
+    status: 'active',
+    intent: 'order',
+    subject: reference('Patient/p1'),
+    medicationReference: reference('Medication/late'),
+  };
+  const labels = async () => (await world.vault.read('MedicationRequest', 'late'))?.labels;
+  permit('p1');
+  await put('MedicationRequest/late', prescription);
+  assert.equal(await isSeen(OUTSIDER, 'MedicationRequest/late'), false);
+  await put('Medication/late', { ingredient: [{ itemReference: reference('Medication/later') }] });
+  await put('MedicationRequest/late', prescription);
+  assert.equal(await isSeen(OUTSIDER, 'MedicationRequest/late'), false, 'its ingredient is not there');
+  await put('Medication/later', { ingredient: [{ itemCodeableConcept: { text: 'sugar' } }] });
+  await put('Medication/late', { ingredient: [{ itemReference: reference('Medication/later') }] });
+  assert.equal(await isSeen(OUTSIDER, 'MedicationRequest/late'), false, 'not written again yet');
+  await put('MedicationRequest/late', prescription);
+  assert.equal(await isSeen(OUTSIDER, 'MedicationRequest/late'), true);
+  assert.deepEqual(await labels(), []);
+});
+
 test('a prescription is as sensitive as what its medication is made of, at whatever remove', async () => {
   const ingredient = [{ itemCodeableConcept: HIV }];
   const ofMed = [{ itemReference: reference('Medication/made') }];

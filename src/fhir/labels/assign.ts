@@ -23,7 +23,15 @@ import { LABELS_OF_TYPE } from './value-sets.ts';
 export interface LabelAssignment {
   readonly own: readonly string[];
   readonly parts: readonly string[];
+  /**
+   * There where a record that says what this one is was missing when it was written: which of `own` it has for that alone. They
+   * last until it is written again.
+   */
+  readonly provisional?: readonly string[];
 }
+
+/** Stands for the labels of a record that says what another one is, and is not there. Whatever it is: `restricted`. */
+export const UNDEFINED_YET = 'undefined-yet';
 
 /**
  * Top-level elements that say what a record is. A sensitive code there makes the whole record sensitive; anywhere else it
@@ -67,7 +75,7 @@ export function definingReferences(resource: unknown, ownBase: string): string[]
 export interface AssignOptions {
   /** Labels as stored with the version before: they stay. */
   readonly previous?: readonly string[];
-  /** Labels of the records that `definingReferences` names. */
+  /** Labels of the records that `definingReferences` names; `UNDEFINED_YET` for one that is not there. */
   readonly inherited?: readonly string[];
 }
 
@@ -77,13 +85,27 @@ export function assignLabels(
   table: LabelTable,
   options: AssignOptions = {},
 ): LabelAssignment {
-  const previous = readStoredLabels(options.previous ?? []);
+  const previous = readStoredLabels((options.previous ?? []).filter((label) => label !== UNDEFINED_YET));
+  const inherited = (options.inherited ?? []).filter((label) => label !== UNDEFINED_YET);
   const found = isObject(resource)
     ? findLabels(resource, table)
     : { own: new Set<string>(), parts: new Set<string>() };
-  const own = new Set([...previous.own, ...(options.inherited ?? []), ...found.own]);
+  const own = new Set([...previous.own, ...inherited, ...found.own]);
   const parts = new Set([...previous.parts, ...found.parts]);
-  return { own: [...own].sort(), parts: [...parts].filter((label) => !own.has(label)).sort() };
+  return toAssignment(own, parts, options.inherited?.includes(UNDEFINED_YET) === true);
+}
+
+function toAssignment(
+  own: ReadonlySet<string>,
+  parts: ReadonlySet<string>,
+  isUndefined: boolean,
+): LabelAssignment {
+  const provisional = isUndefined && !own.has('restricted') ? ['restricted'] : [];
+  return {
+    own: [...own, ...provisional].sort(),
+    parts: [...parts].filter((label) => !own.has(label)).sort(),
+    ...(isUndefined && { provisional }),
+  };
 }
 
 function findLabels(resource: JsonObject, table: LabelTable): { own: Set<string>; parts: Set<string> } {
@@ -149,12 +171,14 @@ function definingContained(resource: JsonObject, table: LabelTable): Iterable<st
 const PART_PREFIX = 'part:';
 
 /** Labels as the vault stores them beside a record, and the category whose key protects it. */
-export function toStoredLabels({ own, parts }: LabelAssignment): {
+export function toStoredLabels({ own, parts, provisional }: LabelAssignment): {
   readonly labels: string[];
   readonly category: Category;
 } {
+  const kept = own.filter((label) => !provisional?.includes(label));
+  const mark = provisional === undefined ? [] : [UNDEFINED_YET];
   return {
-    labels: [...own, ...parts.map((label) => PART_PREFIX + label)],
+    labels: [...kept, ...parts.map((label) => PART_PREFIX + label), ...mark],
     category: categoryOfLabels([...own, ...parts]),
   };
 }
@@ -164,7 +188,7 @@ export function readStoredLabels(stored: readonly string[]): LabelAssignment {
   const own = new Set<string>();
   const parts = new Set<string>();
   for (const text of stored) {
-    if (text === 'general' || isStoredMark(text)) continue;
+    if (text === 'general' || text === UNDEFINED_YET || isStoredMark(text)) continue;
     const isPart = text.startsWith(PART_PREFIX);
     const name = isPart ? text.slice(PART_PREFIX.length) : text;
     const labels = SENSITIVITY_LABELS.includes(name)
@@ -172,5 +196,5 @@ export function readStoredLabels(stored: readonly string[]): LabelAssignment {
       : (SENSITIVITY_CODES.get(name)?.labels ?? ['restricted']);
     for (const label of labels) (isPart ? parts : own).add(label);
   }
-  return { own: [...own].sort(), parts: [...parts].filter((label) => !own.has(label)).sort() };
+  return toAssignment(own, parts, stored.includes(UNDEFINED_YET));
 }

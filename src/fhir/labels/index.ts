@@ -6,6 +6,7 @@ export {
   type LabelAssignment,
   readStoredLabels,
   toStoredLabels,
+  UNDEFINED_YET,
 } from './assign.ts';
 export { labelTableWith } from './label-file.ts';
 export { DEFAULT_LABEL_TABLE, extendLabelTable, type LabelTable } from './label-table.ts';

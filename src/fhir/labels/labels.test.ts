@@ -11,6 +11,7 @@ import {
   labelTableWith,
   readStoredLabels,
   toStoredLabels,
+  UNDEFINED_YET,
 } from './index.ts';
 
 const ICD = 'http://hl7.org/fhir/sid/icd-10-cm';
@@ -103,6 +104,23 @@ test('what a prescription prescribes is the prescription', () => {
   assert.deepEqual(definingReferences(kit, base), ['Medication/m2']);
   const within = { resourceType: 'MedicationRequest', contained: [{ id: 'm', ...kit }] };
   assert.deepEqual(definingReferences(within, base), ['Medication/m2']);
+});
+
+test('a label for what is not known yet lasts until the next write, and hides none that stays', () => {
+  const prescription = { resourceType: 'MedicationRequest' };
+  const unknown = { inherited: [UNDEFINED_YET] };
+  const first = assignLabels(prescription, DEFAULT_LABEL_TABLE, unknown);
+  assert.deepEqual(first.own, ['restricted']);
+  const stored = toStoredLabels(first);
+  assert.deepEqual(readStoredLabels(stored.labels), first);
+  assert.deepEqual(assignLabels(prescription, DEFAULT_LABEL_TABLE, { previous: stored.labels }).own, []);
+  const before = ['restricted', 'part:hiv'];
+  const again = assignLabels(prescription, DEFAULT_LABEL_TABLE, { ...unknown, previous: before });
+  const { labels } = toStoredLabels(again);
+  assert.deepEqual(assignLabels(prescription, DEFAULT_LABEL_TABLE, { previous: labels }), {
+    own: ['restricted'],
+    parts: ['hiv'],
+  });
 });
 
 test('security labels count: sensitivity codes, and R as such only where nothing explains it', () => {

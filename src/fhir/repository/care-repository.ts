@@ -4,7 +4,7 @@ import { AppError } from '../../shared/index.ts';
 import type { SealedRecord } from '../../vault/index.ts';
 import type { FhirDefinitions, RepositoryDeps, RequestScope } from '../fhir-deps.ts';
 import { type Denied, type Interaction, isRedactedView, type Opened } from '../gate/index.ts';
-import { isPlacementOpen } from '../labels/index.ts';
+import { isPlacementOpen, UNDEFINED_YET } from '../labels/index.ts';
 import type { RequestBudget } from '../request-budget.ts';
 import { findMatches, type SearchContext } from '../search/find-matches.ts';
 import { searchPage } from '../search/search-page.ts';
@@ -213,7 +213,9 @@ export class CareRepository {
     if (existing !== undefined && !existing.deleted) {
       if (isRedactedView(resource)) await this.#refuseIfView(existing);
       const current = await this.#peek(existing, kind);
-      const isSame = current !== undefined && isSameContent(current, resource);
+      // What says what it is may have come meanwhile: to write it again settles that.
+      const isDefined = !existing.labels.includes(UNDEFINED_YET);
+      const isSame = isDefined && current !== undefined && isSameContent(current, resource);
       const isUnchanged =
         isSame && (await this.#mayKnowContent(existing)) && !(await this.#isPlacedAnew(existing, resource));
       if (isUnchanged) return withEffect(current, 'unchanged');

@@ -15,6 +15,7 @@ import {
   readStoredNames,
   toStoredLabels,
   toStoredNames,
+  UNDEFINED_YET,
 } from '../labels/index.ts';
 import { tokensOfResource } from '../search/value-tokens.ts';
 import { denialError } from './denial.ts';
@@ -156,7 +157,7 @@ function versionAfter(existing: SealedRecord | undefined): number {
   return existing === undefined ? 1 : existing.key.version + 1;
 }
 
-/** What is prescribed may be sensitive in itself: its labels are the prescription's too. */
+/** What is prescribed may be sensitive in itself: its labels are the prescription's too. What is not there may be anything. */
 async function labelsOfDefining(context: WriteContext, resource: Resource): Promise<string[]> {
   const labels: string[] = [];
   const ownBase = context.deps.baseUrl();
@@ -164,10 +165,11 @@ async function labelsOfDefining(context: WriteContext, resource: Resource): Prom
     const { type, id } = localTarget(reference, ownBase) ?? {};
     if (type === undefined || id === undefined) continue;
     const target = await context.store.read(type, id);
-    if (target === undefined) continue;
+    const stored = target?.labels ?? [UNDEFINED_YET];
     // An ingredient is a part of the medication, and all of what is prescribed.
-    const { own, parts } = readStoredLabels(target.labels);
-    labels.push(...own, ...parts);
+    const { own, parts, provisional } = readStoredLabels(stored);
+    labels.push(...own.filter((label) => !provisional?.includes(label)), ...parts);
+    if (provisional !== undefined) labels.push(UNDEFINED_YET);
   }
   return labels;
 }
