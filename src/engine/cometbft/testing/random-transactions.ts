@@ -73,7 +73,7 @@ export function randomTransactions(
   const rounds = beginning(cast);
   let left = count - rounds.flat().length;
   for (let round = 0; left > 0; round++) {
-    const transactions = randomRound(cast, Math.min(size, left), round % 2 === 0);
+    const transactions = randomRound(cast, Math.min(size, left), signersOf(cast, round));
     for (const add of cast.newParties.splice(0)) add();
     left -= transactions.length;
     rounds.push(transactions);
@@ -114,9 +114,17 @@ function beginning(cast: Cast): Uint8Array[][] {
   return [first, [consentGrant(chain, idle, cast.seed)]];
 }
 
-function randomRound(cast: Cast, size: number, isOfOrganisations: boolean): Uint8Array[] {
-  const { chain, random, organisations, delegates, patients, practitioners } = cast;
-  const signers = isOfOrganisations ? [...organisations, ...delegates] : [...patients, ...practitioners];
+/** One delegate a round: two might change the same consent, and their order would matter. */
+function signersOf(
+  { organisations, delegates, patients, practitioners }: Cast,
+  round: number,
+): SampleSigner[] {
+  if (round % 2 === 1) return [...patients, ...practitioners];
+  return [...organisations, delegates[(round / 2) % delegates.length] as SampleSigner];
+}
+
+function randomRound(cast: Cast, size: number, signers: readonly SampleSigner[]): Uint8Array[] {
+  const { chain, random } = cast;
   const done = new Set<SampleSigner>();
   cast.isForged = false;
   return Array.from({ length: size }, (_, at) => {
