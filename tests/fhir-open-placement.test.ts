@@ -296,3 +296,20 @@ test('the erasure of the patient of whom it may be opens nothing', async () => {
   const all = await send(COLLEAGUE, 'GET', '/Observation/_history?_count=1000');
   assert.ok(!isIn(all.json, 'Observation', 'once'), 'what was nobody’s before is not opened either');
 });
+
+test('what belongs to a diary, a device in stock or a group of animals is nobody’s for good, and open to colleagues', async () => {
+  const none: Record<string, Record<string, unknown>> = {
+    'Schedule/diary': { actor: [reference('Organization/o1')] },
+    'Slot/ten': {
+      schedule: reference('Schedule/diary'),
+      status: 'free',
+      start: '2026-03-01T10:00:00Z',
+      end: '2026-03-01T10:20:00Z',
+    },
+    'Group/herd': { type: 'animal', actual: true },
+    'Observation/herd': { ...COUNT, subject: reference('Group/herd') },
+  };
+  for (const [key, content] of Object.entries(none)) assert.equal(await put(key, content), 201, key);
+  for (const key of Object.keys(none))
+    assert.equal((await send(COLLEAGUE, 'GET', `/${key}`)).status, 200, key);
+});

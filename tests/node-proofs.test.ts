@@ -115,7 +115,8 @@ test('a write that the ledger does not take is told to be stored, is counted, an
   } finally {
     engine.submit = submit;
   }
-  await recordAnchor.anchorLeftOvers();
+  // One that was under way meanwhile may have met the busy engine.
+  await recordAnchor.anchorLeftOvers().catch(() => recordAnchor.anchorLeftOvers());
   assert.equal(await gauge('careledger_records_left_over'), 0);
   assert.doesNotMatch(await notes(), /not on the ledger/);
   const receipt = await fetch(`${node.url}/records/Observation/late/receipt`, {

@@ -18,6 +18,8 @@ const LINKS: Readonly<Record<string, string>> = {
   Task: 'focus',
 };
 
+/** What these name is often nobody's for good: the diary of a practitioner, a device in stock, a herd. */
+const OFTEN_NOBODYS: ReadonlySet<string> = new Set(['Device', 'Group', 'Schedule']);
 const MAX_LINKS = 5000;
 const NAME = /^[A-Z][A-Za-z]*\/[A-Za-z0-9.-]{1,64}$/;
 
@@ -90,7 +92,7 @@ async function targetsOf(
   for (const [type, id] of namesAmong(links)) {
     const target = await store.read(type, id);
     if (target !== undefined && patientsOf(target).length > 0) placed.push(target);
-    else isAnyMissing ||= speaksOfPatients(type);
+    else isAnyMissing ||= speaksOfPatients(type) && !(target !== undefined && OFTEN_NOBODYS.has(type));
   }
   return { placed, isAnyMissing };
 }
