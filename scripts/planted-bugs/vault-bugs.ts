@@ -100,8 +100,8 @@ export const VAULT_BUGS: readonly PlantedBug[] = [
   {
     name: 'lost-patient-unnoticed',
     promise: 'a node that has lost whose a consent is does not start',
-    file: 'src/node/open-runtime.ts',
-    find: 'await findLostPatients(runtime, config);',
+    file: 'src/node/bring-up.ts',
+    find: 'await findLostPatients(runtime, acceptLoss);',
     replace: '',
     tests: AGAINST_LEDGER,
     inSlice: false,

@@ -7,13 +7,13 @@ import { chainIdOf, encodeGenesis, isConsortium, signBatchPromise } from '../led
 import { AppError, toHex } from '../shared/index.ts';
 import { openPassphraseKeys, openVault, type Vault } from '../vault/index.ts';
 import { type AccessAnchorTimer, startAccessAnchor } from './anchoring/access-anchor.ts';
-import { finishForLedger } from './anchoring/finish-for-ledger.ts';
 import { otherLog, refuseOtherLog } from './anchoring/lost-log-end.ts';
 import { createRecordAnchor, type RecordAnchor } from './anchoring/record-anchor.ts';
 import { type Attempts, createAttempts } from './auth/attempts.ts';
 import { createRegistryView, type RegistryView } from './auth/registry-view.ts';
 import { createSessionStore } from './auth/sessions.ts';
 import type { NodeSession } from './auth/token-endpoint.ts';
+import { bringUp } from './bring-up.ts';
 import {
   ANCHOR_DEADLINE_MS,
   DEFAULT_ANCHOR_EVERY_MS,
@@ -67,44 +67,15 @@ export async function openRuntime(opened: OpenedFolder, config: NodeConfig): Pro
   try {
     vault = await openNodeVault(opened, config, custodian);
     if (config.acceptLoss !== true) refuseOtherLog(engine, custodian.accountId, vault.accessLog);
-    tellOfTornEntry(vault, log);
     const parts = { opened, config, originOf, engine, consortium, vault, custodian, chainId, nowMs, log };
     const runtime = wire(parts);
-    await runtime.granted.bringUp();
-    await runtime.epochs.bringUp();
-    await findLostPatients(runtime, config);
-    await agreeOnAccessLog(runtime, config);
-    await finishForLedger(runtime);
+    await bringUp(runtime, config.acceptLoss === true);
     return runtime;
   } catch (error) {
     await vault?.close().catch(() => undefined);
     await engine.close();
     throw error;
   }
-}
-
-async function findLostPatients({ lostPatients }: NodeRuntime, { acceptLoss }: NodeConfig): Promise<void> {
-  await lostPatients.find();
-  if (lostPatients.size === 0 || acceptLoss === true) return;
-  throw new AppError(
-    'damaged',
-    'The vault has lost which patient a consent on the ledger is of. Nothing was served. Run the audit, and restore the last backup to a new folder. ' +
-      'If this is the last backup, start with --accept-loss: patients without a wallet here are then closed to everybody until those who are lost have enrolled again.',
-  );
-}
-
-/** Before anything is served where one operator decides; a consortium may have no majority yet, and answers nothing until it has. */
-async function agreeOnAccessLog(runtime: NodeRuntime, { acceptLoss }: NodeConfig): Promise<void> {
-  if (acceptLoss !== true) return;
-  const agreed = runtime.accessAnchor.anchorNow();
-  if (runtime.consortium === undefined) await agreed;
-  else agreed.catch(() => runtime.log.write('error', 'access-anchor-failed'));
-}
-
-/** Nobody was told of it; somebody should look all the same. */
-function tellOfTornEntry({ accessLog }: Vault, log: Log): void {
-  const { size, tornBytes } = accessLog;
-  if (tornBytes > 0) log.write('warn', 'access-log-torn-write', { entry: size, bytes: tornBytes });
 }
 
 function openEmbedded({ folder, genesis, keys }: OpenedFolder, now: () => number): Promise<Engine> {
