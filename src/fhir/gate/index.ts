@@ -8,7 +8,7 @@ export {
 } from './access-entry.ts';
 export { type AuditEventOptions, toAuditEvent } from './balp.ts';
 export type { EvidencePorts, Session } from './evidence.ts';
-export { createGate, promisesOf } from './gate.ts';
+export { createGate } from './gate.ts';
 export type {
   DenialCode,
   Denied,
@@ -22,3 +22,4 @@ export type {
 } from './gate-port.ts';
 export { isRedactedView } from './redact.ts';
 export { storedReferences, storedRoles } from './stored-references.ts';
+export { promisesOf } from './visible-records.ts';

@@ -2,7 +2,8 @@ import type { Decision } from '../../contracts/index.ts';
 import { AppError } from '../../shared/index.ts';
 import type { AccessReceipt } from '../../vault/index.ts';
 import { type AccessLogEntry, encodeAccessEntry, type Interaction } from './access-entry.ts';
-import type { Candidate, Evidence, Session } from './evidence.ts';
+import type { Candidate } from './candidate.ts';
+import type { Evidence, Session } from './evidence.ts';
 import type { GateDeps } from './gate-port.ts';
 import type { JointDecision } from './joint-decision.ts';
 
