@@ -5,6 +5,7 @@ import { decodeAccessEntry, type Session } from '../src/fhir/index.ts';
 import { activeConsent, actor, fhirConsent } from './consent/fhir-consent.ts';
 import { CLINICIAN, createFhirWorld, type FhirWorld, OUTSIDER } from './support/fhir-world.ts';
 
+const OWN_BASE = 'http://test/fhir/R4';
 const CANARY = 'canary-90e4';
 const COLLEAGUE: Session = { ...CLINICIAN, accountId: '03'.repeat(32) };
 const BREAK_GLASS: Session = { ...COLLEAGUE, purpose: 'ETREAT' };
@@ -312,4 +313,18 @@ test('what belongs to a diary, a device in stock or a group of animals is nobody
   for (const [key, content] of Object.entries(none)) assert.equal(await put(key, content), 201, key);
   for (const key of Object.keys(none))
     assert.equal((await send(COLLEAGUE, 'GET', `/${key}`)).status, 200, key);
+});
+
+test('a transaction writes first what says whose the others are, however they name it', async () => {
+  // More than are written at once.
+  const early = Array.from({ length: 70 }, (_, at) =>
+    putEntry(`Observation/spelt${at}`, {
+      ...COUNT,
+      encounter: reference(`${OWN_BASE}/Encounter/later#part`),
+    }),
+  );
+  const reply = await transact([...early, putEntry('Encounter/later', encounterOf('p1'))]);
+  assert.equal(reply.status, 200, reply.body);
+  for (const { request } of early)
+    assert.equal((await send(COLLEAGUE, 'GET', `/${request.url}`)).status, 200, request.url);
 });

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { Bundle, Resource } from '@medplum/fhirtypes';
 import { AppError } from '../../shared/index.ts';
 import type { SealedRecord } from '../../vault/index.ts';
@@ -65,7 +64,7 @@ export class CareRepository {
   }
 
   generateId(): string {
-    return randomUUID();
+    return this.#deps.newId();
   }
 
   /** Under the id that it has, if any. */

@@ -63,7 +63,7 @@ async function answerAll(
   const answer = async (one: ResolvedEntry) =>
     run(inside, one.conditions.size === 0 ? one.entry : await resolveConditions(inside, one));
   const namers = namersOfBinaries(resolved, inside.ownBase);
-  for (const wave of wavesOf(resolved, namers)) {
+  for (const wave of wavesOf(resolved, namers, inside.ownBase)) {
     await Promise.all(
       wave.map(async (place) => {
         for (const namer of namers.get(place) ?? [])

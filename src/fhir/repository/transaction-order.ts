@@ -1,6 +1,6 @@
 import type { Resource } from '@medplum/fhirtypes';
 import { definingReferences } from '../labels/index.ts';
-import { type JsonObject, referencesOf } from '../labels/resource-walk.ts';
+import { type JsonObject, localReferencesOf } from '../labels/resource-walk.ts';
 import { linksOf } from './linked-records.ts';
 import type { PlacesOf } from './transaction-binaries.ts';
 import type { ResolvedEntry } from './transaction-targets.ts';
@@ -17,8 +17,8 @@ const PHASE_STEP = 10_000_000;
  * Places of entries that may run at once. What says whose another entry is, or what it is (an Encounter, a Medication), comes before
  * that one; reads and whatever has a condition run alone. `namers` are the entries that say whose a Binary is.
  */
-export function wavesOf(entries: readonly ResolvedEntry[], namers: PlacesOf = new Map()): number[][] {
-  const depths = depthsOf(entries, namers);
+export function wavesOf(entries: readonly ResolvedEntry[], namers: PlacesOf, ownBase: string): number[][] {
+  const depths = depthsOf(entries, needsOf(entries, namers, ownBase));
   const rank = (place: number) => phaseOf(entries[place]) * PHASE_STEP + (depths[place] ?? 0);
   const joinsOthers = (place: number) => isPlainPut(entries[place]);
   const places = entries
@@ -54,9 +54,8 @@ function isPlainPut(resolved: ResolvedEntry | undefined): boolean {
 }
 
 /** Each entry one deeper than all that it needs. Those of a ring, which cannot all come first, keep the order they were sent in. */
-function depthsOf(entries: readonly ResolvedEntry[], namers: PlacesOf): number[] {
+function depthsOf(entries: readonly ResolvedEntry[], needs: readonly (readonly number[])[]): number[] {
   const depths = entries.map(startOf);
-  const needs = needsOf(entries, namers);
   const open = needs.map((needed) => needed.length);
   const neededBy: number[][] = needs.map(() => []);
   for (const [place, needed] of needs.entries()) for (const one of needed) neededBy[one]?.push(place);
@@ -77,14 +76,14 @@ function startOf({ entry, conditions }: ResolvedEntry): number {
 }
 
 /** For each entry, the places of those that have to be there when it is written. */
-function needsOf(entries: readonly ResolvedEntry[], namers: PlacesOf): number[][] {
+function needsOf(entries: readonly ResolvedEntry[], namers: PlacesOf, ownBase: string): number[][] {
   const placeOf = new Map<string, number>();
   for (const [place, { entry }] of entries.entries())
     if (entry.resource?.id !== undefined)
       placeOf.set(`${entry.resource.resourceType}/${entry.resource.id}`, place);
   return entries.map(({ entry }, place) => {
-    const references = entry.resource === undefined ? [] : placingReferences(entry.resource);
-    const places = references.map((reference) => placeOf.get(reference.split('/').slice(-2).join('/')));
+    const references = entry.resource === undefined ? [] : placingReferences(entry.resource, ownBase);
+    const places = references.map((reference) => placeOf.get(reference));
     const isNeeded = (one: number | undefined) =>
       one !== undefined && one !== place && namers.get(one)?.includes(place) !== true;
     return [...new Set([...places, ...(namers.get(place) ?? [])])].filter(isNeeded) as number[];
@@ -94,12 +93,12 @@ function needsOf(entries: readonly ResolvedEntry[], namers: PlacesOf): number[][
 /** Elements of the Patient whom a resource is about. */
 const ABOUT = ['subject', 'patient', 'beneficiary', 'individual'];
 
-/** References that can matter to where it is put, and under which labels. Of what says whom it is about, only a few do. */
-function placingReferences(resource: Resource): string[] {
+/** What can matter to where it is put, and under which labels. Of what says whom it is about, only a few references do. */
+function placingReferences(resource: Resource, ownBase: string): string[] {
   const content = resource as unknown as JsonObject;
-  const about = ABOUT.flatMap((element) => referencesOf(content[element]));
+  const about = ABOUT.flatMap((element) => localReferencesOf(content[element], ownBase));
   const isAboutKnown = resource.resourceType === 'Patient' || about.some((one) => /^Patient[/?]/.test(one));
   return isAboutKnown
-    ? [...linksOf(resource, ''), ...definingReferences(resource, '')]
-    : referencesOf(content);
+    ? [...linksOf(resource, ownBase), ...definingReferences(resource, ownBase)]
+    : localReferencesOf(content, ownBase);
 }
