@@ -1,7 +1,7 @@
 import type { PendingCommitment, RecordKey } from '../record.ts';
 import type { SqlRow } from '../storage/sql-store.ts';
 import { recordName, type VaultContext } from '../vault-context.ts';
-import { HANDLE_COLUMNS, handlesOf } from './record-handle.ts';
+import { handlesOf, LIST_COLUMNS } from './record-handle.ts';
 
 const DEFAULT_LIMIT = 1000;
 const MAX_LIMIT = 100_000;
@@ -11,7 +11,7 @@ export async function listPending(
   context: VaultContext,
   limit = DEFAULT_LIMIT,
 ): Promise<PendingCommitment[]> {
-  const sql = `SELECT ${HANDLE_COLUMNS} FROM records r WHERE r.anchored = 0 ORDER BY r.rid LIMIT ?`;
+  const sql = `SELECT ${LIST_COLUMNS} FROM records r WHERE r.anchored = 0 ORDER BY r.rid LIMIT ?`;
   const rows: SqlRow[] = await context.store.reader.all(sql, [Math.min(limit, MAX_LIMIT)]);
   const handles = await handlesOf(context, rows);
   return handles.map(({ key, subject, commitment, author }) => ({ key, subject, commitment, author }));

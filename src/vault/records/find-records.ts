@@ -11,7 +11,7 @@ import { LIVE, SUPERSEDED } from '../storage/schema.ts';
 import type { SqlReader } from '../storage/sql-store.ts';
 import { placeholders } from '../storage/sql-store.ts';
 import { recordName, subjectName, tokenBytes, type VaultContext } from '../vault-context.ts';
-import { HANDLE_COLUMNS, handlesOf } from './record-handle.ts';
+import { HANDLE_COLUMNS, handlesOf, LIST_COLUMNS } from './record-handle.ts';
 import { expressionSql, requiredTokens, SqlText } from './token-sql.ts';
 
 const DEFAULT_LIMIT = 100;
@@ -34,7 +34,7 @@ export function createRecordReader(context: VaultContext, session: SqlReader): R
     },
     history: (query) => rows(historySql(context, query)),
     find: async (query) => {
-      const text = await findSql(context, session, query, HANDLE_COLUMNS);
+      const text = await findSql(context, session, query, LIST_COLUMNS);
       if (text === undefined) return [];
       addCursor(context, text, query);
       text.add(' ORDER BY r.updated_ms DESC, r.rkey LIMIT ?', limitOf(query.limit));
@@ -170,7 +170,7 @@ function addCursor(context: VaultContext, text: SqlText, query: FindQuery): void
 }
 
 function historySql(context: VaultContext, query: HistoryQuery): SqlText {
-  const text = new SqlText(`SELECT ${HANDLE_COLUMNS} FROM records r WHERE r.resource_type = ?`);
+  const text = new SqlText(`SELECT ${LIST_COLUMNS} FROM records r WHERE r.resource_type = ?`);
   text.bind(query.resourceType);
   if (query.id !== undefined)
     text.add(' AND r.rkey = ?', recordName(context.naming, query.resourceType, query.id));

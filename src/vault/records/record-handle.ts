@@ -1,3 +1,4 @@
+import { AppError } from '../../shared/index.ts';
 import type { CategoryKey } from '../keys/category-keys.ts';
 import type { SealedRecord } from '../record.ts';
 import { LIVE, SUPERSEDED, TOMBSTONE } from '../storage/schema.ts';
@@ -15,8 +16,15 @@ import {
   unwrapKeyOnly,
 } from './record-row.ts';
 
-export const HANDLE_COLUMNS =
-  'r.rid, r.rkey, r.version, r.resource_type, r.updated_ms, r.state, r.key_id, r.meta_key_id, r.meta, r.wrapped, r.content';
+const COLUMNS =
+  'r.rid, r.rkey, r.version, r.resource_type, r.updated_ms, r.state, r.key_id, r.meta_key_id, r.meta, r.wrapped';
+const LISTED_CONTENT_BYTES = 4096;
+
+/** Of one record. */
+export const HANDLE_COLUMNS = `${COLUMNS}, r.content`;
+
+/** Of many: large content stays where it is until its record is opened, so that a long list does not fill the memory. */
+export const LIST_COLUMNS = `${COLUMNS}, CASE WHEN LENGTH(r.content) <= ${LISTED_CONTENT_BYTES} THEN r.content END AS content`;
 
 /** Opens the metadata of rows: what a decision needs, before any content is decrypted. */
 export async function handlesOf(context: VaultContext, rows: readonly SqlRow[]): Promise<SealedRecord[]> {
@@ -32,12 +40,14 @@ async function handleOf(context: VaultContext, row: SqlRow): Promise<SealedRecor
   if (meta === undefined || !columnsAgree(row, meta))
     throw damagedRecord(place, 'its metadata does not open');
   const keyId = Number(row.key_id);
-  const stored = { wrapped: row.wrapped as Uint8Array, content: row.content as Uint8Array };
+  const wrapped = row.wrapped as Uint8Array;
+  const content = async () => (row.content as Uint8Array | null) ?? contentOf(context, Number(row.rid));
   const opened = async (open: typeof openRecord, unlock?: { readonly categoryKey: Uint8Array }) => {
     const key = await keyOf(context, keyId);
+    const stored = { wrapped, content: await content() };
     return open(stored, place, meta, unlock === undefined ? key : withoutKey(key), unlock?.categoryKey);
   };
-  const dataKey = rememberedDataKey(stored.wrapped, place);
+  const dataKey = rememberedDataKey(wrapped, place);
   return {
     key: { resourceType: place.resourceType, id: meta.id, version: place.version },
     subject: meta.subject,
@@ -49,10 +59,18 @@ async function handleOf(context: VaultContext, row: SqlRow): Promise<SealedRecor
     commitment: meta.commitment,
     open: async (unlock) =>
       unlock === undefined
-        ? openContent(dataKey(await keyOf(context, keyId)), stored.content, place, meta)
+        ? openContent(dataKey(await keyOf(context, keyId)), await content(), place, meta)
         : (await opened(openRecord, unlock)).plaintext,
     disclose: (unlock) => opened(openCommitted, unlock),
   };
+}
+
+/** What was left where it is when its row was listed. */
+async function contentOf({ store }: VaultContext, rid: number): Promise<Uint8Array> {
+  const [row] = await store.reader.all('SELECT content FROM records WHERE rid = ?', [rid]);
+  if (row === undefined)
+    throw new AppError('erased', 'This was erased a moment ago. It cannot be read any more.');
+  return row.content as Uint8Array;
 }
 
 /**

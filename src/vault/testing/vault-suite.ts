@@ -65,6 +65,16 @@ export function vaultSuite(name: string, makeUrl?: () => Promise<string>): void 
       );
     });
 
+    test('opens content that is too large for a list', async () => {
+      const text = 'x'.repeat(10_000);
+      await vault.put(sampleWrite('large', { plaintext: utf8(text), subject: 'large' }));
+      const [found] = await vault.find({ types: ['Observation'], ids: ['large'] });
+      const [listed] = await vault.history({ resourceType: 'Observation', id: 'large' });
+      assert.deepEqual([await textOf(found), (await listed?.disclose())?.plaintext], [text, utf8(text)]);
+      await vault.erase({ resourceType: 'Observation', id: 'large' });
+      await assert.rejects(async () => found?.open(), { code: 'erased' });
+    });
+
     test('refuses a version that does not follow the current one', async () => {
       await vault.put(sampleWrite('conflict'));
       for (const version of [1, 3])
