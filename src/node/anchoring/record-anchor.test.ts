@@ -36,7 +36,13 @@ type Code = (typeof RESULT_CODES)[keyof typeof RESULT_CODES];
 function world(pending: PendingCommitment[] = []) {
   const blocks: Pick<RecordedBlock, 'block' | 'results'>[] = [];
   const marked: string[] = [];
-  const state = { mood: 'takes' as Mood, moodOfAuthors: 'takes' as Mood, isDiskFull: false, isLate: false };
+  const state = {
+    mood: 'takes' as Mood,
+    moodOfAuthors: 'takes' as Mood,
+    refused: undefined as PendingCommitment | undefined,
+    isDiskFull: false,
+    isLate: false,
+  };
   const failures: unknown[] = [];
   const values = new Map<string, Uint8Array>();
   const account = { publicKey: publicKeyOf(SEED), nextSequence: 0, isSuspended: false };
@@ -56,7 +62,9 @@ function world(pending: PendingCommitment[] = []) {
     await before?.();
     await setImmediate();
     const isOfAuthor = toHex(parts[0] ?? new Uint8Array()).includes(AUTHOR);
-    const mood = isOfAuthor ? state.moodOfAuthors : state.mood;
+    const refused = state.refused && toHex(state.refused.commitment);
+    const isRefused = refused !== undefined && parts.some((part) => toHex(part).includes(refused));
+    const mood = isRefused ? 'refuses' : isOfAuthor ? state.moodOfAuthors : state.mood;
     if (mood === 'refuses') {
       record(parts, RESULT_CODES['unknown-pseudonym']);
       throw new EffectRefusedError(RESULT_CODES['unknown-pseudonym']);
@@ -194,6 +202,18 @@ test('what the ledger recorded a refusal of is not refused again and again', asy
   assert.deepEqual([anchor.leftOver, sizes()], [1, [1, 1]]);
   await anchor.stop();
   assert.deepEqual(marked, ['b']);
+});
+
+test('one version that the ledger refuses holds up no other that was written at the same time', async () => {
+  const { anchor, state, marked } = world();
+  state.refused = versionOf('b');
+  const all = await Promise.allSettled(['a', 'b', 'c', 'd'].map((id) => anchor.anchor([versionOf(id)])));
+  assert.deepEqual(
+    all.map(({ status }) => status),
+    ['fulfilled', 'rejected', 'fulfilled', 'fulfilled'],
+  );
+  await anchor.stop();
+  assert.deepEqual([marked.sort(), anchor.leftOver], [['a', 'c', 'd'], 1]);
 });
 
 test('a mark that fails takes nothing back, and is made later: the version goes on the ledger once', async () => {

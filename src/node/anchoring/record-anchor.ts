@@ -162,9 +162,8 @@ function createCommit(
         marking.push(marks.make(versions));
       } catch (cause) {
         if (time === 'again' && !versions.every(left.has)) return submitRest(author, versions);
-        if (time === 'first' || versions.length === 1 || !(cause instanceof EffectRefusedError))
-          return failed(versions, cause);
-        // One that the ledger refuses holds up no other.
+        if (versions.length === 1 || !isRefusalOfOne(cause)) return failed(versions, cause);
+        // It holds up no other: the others were written by somebody else, who waits.
         const middle = Math.ceil(versions.length / 2);
         await submit(author, versions.slice(0, middle));
         await submit(author, versions.slice(middle));
@@ -174,6 +173,11 @@ function createCommit(
       await submit(author, versions);
     return { marked: Promise.all(marking) };
   };
+}
+
+/** Whether the ledger recorded that it refuses one of the versions, where without that one it would take the rest. */
+function isRefusalOfOne(cause: unknown): boolean {
+  return cause instanceof EffectRefusedError && cause.resultName === 'unknown-pseudonym';
 }
 
 /** The author; null for the custodian, also where a ledger that was restored does not know the author any more. */
