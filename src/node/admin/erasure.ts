@@ -1,7 +1,6 @@
-import { encodeRecordErasure, erasureKey, NO_PATIENT } from '../../contracts/index.ts';
 import { AppError, toBase64, toHex } from '../../shared/index.ts';
-import type { ErasedVersions, EraseTarget, ErasureRecord } from '../../vault/index.ts';
-import { bytesOfHex } from '../account-hex.ts';
+import type { EraseTarget, ErasureRecord } from '../../vault/index.ts';
+import { recordErasures } from '../anchoring/record-erasures.ts';
 import type { PartsOfNode } from '../runtime.ts';
 
 const REFERENCE = /^([A-Z][A-Za-z]{1,63})\/([A-Za-z0-9\-.]{1,64})$/;
@@ -46,32 +45,6 @@ function sayItIsErased(error: unknown): never {
     `It is erased here, and the ledger does not have the erasure yet; the next erasure or start puts it there. ${error.message}`,
     { cause: error },
   );
-}
-
-/**
- * Puts on the ledger what the vault has erased and the ledger has not heard of: of an erasure now, and of those that a crash
- * or a missing majority cut short. Gives the heights by root.
- */
-export async function recordErasures({
-  engine,
-  vault,
-  custodian,
-}: Recording): Promise<ReadonlyMap<string, number>> {
-  const heights = new Map<string, number>();
-  for (const erased of await vault.erased()) {
-    if (engine.state.get(erasureKey(custodian.accountId, erased.erasureRoot)) !== undefined) continue;
-    const { height } = await custodian.submit('record-erasure', [encodeRecordErasure(payloadOf(erased))]);
-    heights.set(toHex(erased.erasureRoot), height);
-  }
-  return heights;
-}
-
-function payloadOf({ pseudonym, commitments, erasureRoot }: ErasedVersions) {
-  return {
-    pseudonym: pseudonym === null ? NO_PATIENT : bytesOfHex(pseudonym),
-    count: commitments.length,
-    erasureRoot,
-  };
 }
 
 function toJson(record: ErasureRecord): Record<string, unknown> {

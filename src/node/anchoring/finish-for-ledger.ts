@@ -1,6 +1,6 @@
 import { AppError } from '../../shared/index.ts';
-import { recordErasures } from '../admin/erasure.ts';
 import type { PartsOfNode } from '../runtime.ts';
+import { recordErasures } from './record-erasures.ts';
 
 type Starting = PartsOfNode<'consortium' | 'recordAnchor' | 'engine' | 'vault' | 'custodian' | 'log'>;
 
