@@ -35,6 +35,13 @@ export async function openSqliteStore(path: string): Promise<SqlStore> {
     for (const snapshot of snapshots) snapshot.end();
     await Promise.allSettled(checks);
   };
+  /** Another erasure may begin while one is waited for: it would find no reader to end, and one that begins after it. */
+  const untilScrubbed = async (): Promise<void> => {
+    for (let awaited: unknown; awaited !== scrubbing; ) {
+      awaited = scrubbing;
+      await awaited;
+    }
+  };
   return {
     dialect: 'sqlite',
     reader: committedSession(readingSession(readerDatabase, path), walSync),
@@ -45,7 +52,7 @@ export async function openSqliteStore(path: string): Promise<SqlStore> {
         return result;
       }),
     snapshot: async (work) => {
-      await scrubbing;
+      await untilScrubbed();
       const snapshot = openSnapshot(path);
       snapshots.add(snapshot);
       return durably(work(snapshot.session), walSync).finally(() => {
@@ -59,7 +66,7 @@ export async function openSqliteStore(path: string): Promise<SqlStore> {
       return scrubbed;
     },
     integrity: async () => {
-      await scrubbing;
+      await untilScrubbed();
       const checking = checkIntegrity(path);
       checks.add(checking);
       return checking.finally(() => checks.delete(checking));

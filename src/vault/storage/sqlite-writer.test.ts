@@ -82,3 +82,28 @@ test('an erasure ends what reads an older moment; nobody who writes has to wait 
     await store.close();
   }
 });
+
+test('who begins to read an older moment as an erasure begins reads the moment after it', async () => {
+  const path = join(folder, 'begins.db');
+  const store = await openSqliteStore(path);
+  try {
+    await store.write((session) =>
+      session.insert('entries', COLUMNS, [['t', new Uint8Array([1]), new Uint8Array([2])]]),
+    );
+    const erased = Promise.withResolvers<void>();
+    const reading = store.snapshot(async (session) => {
+      const [before] = await session.all(COUNT);
+      await erased.promise;
+      return [before, ...(await session.all(COUNT))];
+    });
+    const scrubbed = store.scrub().finally(erased.resolve);
+    await scrubbed;
+    assert.equal(statSync(`${path}-wal`).size, 0);
+    assert.deepEqual(
+      (await reading).map((row) => row?.rows),
+      [1, 1],
+    );
+  } finally {
+    await store.close();
+  }
+});
