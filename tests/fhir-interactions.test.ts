@@ -134,6 +134,8 @@ test('what is no JSON Patch is refused where it is none, and copies cannot grow 
     [null],
     [{ op: 'remove' }],
     [{ op: 'zap', path: '/name' }],
+    [{ op: 'constructor', path: '/name' }],
+    [{ op: '__proto__', path: '/name' }],
     [{ op: 'add', path: 7, value: 1 }],
     [{ op: 'add', path: '/__proto__/x', value: 1 }],
     [{ op: 'add', path: '/constructor/prototype/x', value: 1 }],

@@ -5,14 +5,14 @@ import { AppError, parseJson, utf8 } from '../../shared/index.ts';
 const MAX_OPERATIONS = 1000;
 /** As much as the body of a request. Copies of copies would otherwise make a resource of any size out of two kilobytes. */
 const MAX_COPIED_CHARACTERS = 10 << 20;
-const NEEDS: Readonly<Record<string, readonly string[]>> = {
-  add: ['path', 'value'],
-  remove: ['path'],
-  replace: ['path', 'value'],
-  move: ['from', 'path'],
-  copy: ['from', 'path'],
-  test: ['path', 'value'],
-};
+const NEEDS: ReadonlyMap<unknown, readonly string[]> = new Map([
+  ['add', ['path', 'value']],
+  ['remove', ['path']],
+  ['replace', ['path', 'value']],
+  ['move', ['from', 'path']],
+  ['copy', ['from', 'path']],
+  ['test', ['path', 'value']],
+]);
 
 /** The resource as a JSON Patch (RFC 6902) leaves it, within the limits of a request's body. The given one stays as it is. */
 export function patchedResource(resource: Resource, patch: unknown): Resource {
@@ -55,8 +55,7 @@ function operationsOf(patch: unknown): readonly Operation[] {
 
 function operationOf(given: unknown, index: number): Operation {
   const operation = (given ?? {}) as Record<string, unknown>;
-  const needs = typeof operation.op === 'string' ? NEEDS[operation.op] : undefined;
-  const isWhole = needs?.every((name) => isMember(name, operation[name])) ?? false;
+  const isWhole = NEEDS.get(operation.op)?.every((name) => isMember(name, operation[name])) ?? false;
   if (isWhole) return operation as unknown as Operation;
   throw new AppError('invalid-request', `[${index}]: this is not an operation of JSON Patch (RFC 6902).`);
 }
