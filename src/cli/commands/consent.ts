@@ -64,14 +64,24 @@ export function consentCommand(terminal: Terminal): Command {
     .addOption(nodeOption())
     .addOption(viaOption())
     .option('--to <account>', 'who: an account id or a key file (several: repeat)', collect, [])
-    .option('--purpose <code>', 'for what, a code of HL7 v3 ActReason (repeat)', collectOneOf(PURPOSES), [])
-    .option('--action <code>', 'access, use, disclose, collect, correct (repeat)', collect, [])
+    .option(
+      '--purpose <code>',
+      'for what, a code of HL7 v3 ActReason (repeat); for everything unless you say',
+      collectOneOf(PURPOSES),
+      [],
+    )
+    .option(
+      '--action <code>',
+      'access, use, disclose, collect, correct (repeat); all but the last two unless you say',
+      collect,
+      [],
+    )
     .option('--type <type>', 'only these resource types (repeat)', collect, [])
     .option('--code <system|code>', 'only these codes (repeat)', collect, [])
     .addOption(repeatedChoice('--withhold <label>', 'never these sensitive records (repeat)', LABELS))
     .option('--include-sensitive', 'sensitive records too, but those withheld and sealed ones')
     .option('--days <number>', 'for how long', DEFAULT_DAYS)
-    .option('--file <consent.json>', 'a FHIR R4 Consent instead of the options above')
+    .option('--file <consent.json>', 'a FHIR R4 Consent, instead of the options from --to to --days')
     .option('--receipt <file>', 'save the receipt')
     .option('--open', 'with the terms in the receipt, for everybody who gets it to read')
     .action((options: GrantOptions) => grant(options, terminal));

@@ -144,7 +144,7 @@ async function register(key: KeyFile, options: RegisterOptions, terminal: Termin
 function addRotate(keys: Command, terminal: Terminal): void {
   keys
     .command('rotate')
-    .description('replace the key of an account by a new one; the account keeps its id')
+    .description('replace the key in a key file by a new one; its account keeps its id')
     .argument('<keyfile>', 'the present key')
     .argument('<newfile>', 'where to write the new one')
     .addOption(nodeOption())

@@ -30,9 +30,9 @@ export function addLedgerCommands(program: Command, terminal: Terminal): void {
   program
     .command('verify')
     .description(
-      'check a receipt, promise or checkpoint offline, or every byte of a backup folder; says in words what it proves',
+      'check a receipt, promise, checkpoint or proof of a fork offline, or every byte of a backup folder; says in words what it proves',
     )
-    .argument('[file]', 'the proof, or the folder of a backup')
+    .argument('[file]', 'the proof, or the folder of a backup; none with --promise')
     .option(
       '--promise <file>',
       "ask the node what became of a promise to log: an answer's headers, or the header's value",

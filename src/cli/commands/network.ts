@@ -105,7 +105,7 @@ function addCeremony(network: Command, terminal: Terminal): void {
     .argument('<network.json>', 'the file that all have')
     .addOption(dataOption())
     .addOption(
-      new Option('--vault <kind>', 'where records are kept')
+      new Option('--vault <kind>', 'where records are kept; the address is for `network start`')
         .choices(['sqlite', 'postgres'])
         .default('sqlite'),
     )
