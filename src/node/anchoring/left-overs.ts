@@ -1,12 +1,9 @@
-import { actionName, CONTRACT, decodeCommitVersions } from '../../contracts/index.ts';
-import type { Engine } from '../../engine/index.ts';
-import { type Block, decodeTransaction, RESULT_CODES, type TransactionResult } from '../../ledger/index.ts';
+import { decodeCommitVersions } from '../../contracts/index.ts';
+import type { Engine, RecordedBlock } from '../../engine/index.ts';
 import { equalBytes, toHex } from '../../shared/index.ts';
 import type { PendingCommitment } from '../../vault/index.ts';
 import { EffectRefusedError } from '../ledger/account-signer.ts';
-
-/** Where the header has the contract's number: after the version and the chain id. */
-const CONTRACT_OFFSET = 33;
+import { effectiveTransactions } from '../ledger/effective-transactions.ts';
 
 /** Versions that are stored and that the ledger did not take. */
 export interface LeftOvers {
@@ -43,9 +40,9 @@ export function createLeftOvers(engine: Pick<Engine, 'blocks'>, custodian: Uint8
     searchedHeight = Number.POSITIVE_INFINITY;
     let height = fromHeight;
     try {
-      for await (const { block, results } of engine.blocks(fromHeight + 1)) {
-        for (const key of commitmentsIn(block, results, custodian)) recorded.add(key);
-        height = block.height;
+      for await (const found of engine.blocks(fromHeight + 1)) {
+        for (const key of commitmentsIn(found, custodian)) recorded.add(key);
+        height = found.block.height;
       }
     } catch (cause) {
       height = fromHeight;
@@ -92,18 +89,10 @@ function keyOf({ commitment }: PendingCommitment): string {
   return toHex(commitment);
 }
 
-function commitmentsIn(
-  { transactions }: Block,
-  results: readonly TransactionResult[],
-  custodian: Uint8Array,
-): string[] {
-  return transactions.flatMap((bytes, index) => {
-    if (bytes[CONTRACT_OFFSET] !== CONTRACT.records || results[index]?.code !== RESULT_CODES.ok) return [];
-    const decoded = decodeTransaction(bytes);
-    if (!decoded.ok || !equalBytes(decoded.value.header.signer, custodian)) return [];
-    const { header, parts } = decoded.value;
-    if (actionName(header.contract, header.action) !== 'commit-versions') return [];
-    const batch = decodeCommitVersions(parts);
+function commitmentsIn(recorded: RecordedBlock, custodian: Uint8Array): string[] {
+  return [...effectiveTransactions(recorded, 'commit-versions')].flatMap(({ transaction }) => {
+    if (!equalBytes(transaction.header.signer, custodian)) return [];
+    const batch = decodeCommitVersions(transaction.parts);
     return batch.ok ? batch.value.entries.map(({ commitment }) => toHex(commitment)) : [];
   });
 }

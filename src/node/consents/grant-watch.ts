@@ -1,11 +1,10 @@
-import { actionName, CONTRACT, decodeSinglePart, readGrantConsent } from '../../contracts/index.ts';
+import { decodeSinglePart, readGrantConsent } from '../../contracts/index.ts';
 import type { Engine } from '../../engine/index.ts';
-import { type Block, decodeTransaction, RESULT_CODES, type TransactionResult } from '../../ledger/index.ts';
+import type { Block, TransactionResult } from '../../ledger/index.ts';
 import { equalBytes, toHex } from '../../shared/index.ts';
 import type { GrantedConsent, GrantedConsents } from '../../vault/index.ts';
+import { effectiveTransactions } from '../ledger/effective-transactions.ts';
 
-/** Where the header has the contract's number: after the version and the chain id. */
-const CONTRACT_OFFSET = 33;
 const MAX_NOTED_AT_ONCE = 1000;
 
 /**
@@ -91,17 +90,12 @@ export function createGrantWatch(deps: Deps): GrantWatch {
 }
 
 function grantsIn(
-  { transactions }: Block,
+  block: Block,
   results: readonly TransactionResult[],
   custodian: Uint8Array,
 ): GrantedConsent[] {
-  return transactions.flatMap((bytes, index) => {
-    if (bytes[CONTRACT_OFFSET] !== CONTRACT.consent || results[index]?.code !== RESULT_CODES.ok) return [];
-    const decoded = decodeTransaction(bytes);
-    if (!decoded.ok) return [];
-    const { header, parts } = decoded.value;
-    if (actionName(header.contract, header.action) !== 'grant-consent') return [];
-    const grant = decodeSinglePart(parts, readGrantConsent);
+  return [...effectiveTransactions({ block, results }, 'grant-consent')].flatMap(({ transaction }) => {
+    const grant = decodeSinglePart(transaction.parts, readGrantConsent);
     if (!grant.ok || !equalBytes(grant.value.custodian, custodian)) return [];
     return [{ account: toHex(grant.value.patient), consentId: toHex(grant.value.consentId) }];
   });

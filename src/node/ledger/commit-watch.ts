@@ -15,9 +15,7 @@ import {
 } from '../../ledger/index.ts';
 import { toHex } from '../../shared/index.ts';
 import type { ConsentChanges } from '../consents/consent-view.ts';
-
-/** Where the header has the contract's number: after the version and the chain id. */
-const CONTRACT_OFFSET = 33;
+import { contractOf } from './effective-transactions.ts';
 
 /** What a block changed that the node keeps a view of. */
 export interface BlockChanges {
@@ -35,7 +33,7 @@ export function changesOf(block: Block, results: readonly TransactionResult[]): 
   let registry = false;
   for (const [index, bytes] of block.transactions.entries()) {
     if (results[index]?.code !== RESULT_CODES.ok) continue;
-    const contract = bytes[CONTRACT_OFFSET];
+    const contract = contractOf(bytes);
     // A vote can admit an organisation, and remove one.
     if (contract === CONTRACT.registry || contract === CONTRACT.governance) registry = true;
     if (contract === CONTRACT.consent) addConsent(bytes, patientAccounts, consentIds, revoked);

@@ -10,11 +10,7 @@ import type { Engine, RecordedBlock } from '../../engine/index.ts';
 import { accountIdOf } from '../../identity/index.ts';
 import { decodeTransaction, type Genesis, type Transaction } from '../../ledger/index.ts';
 import { equalBytes, toHex } from '../../shared/index.ts';
-
-/** Where the header has the numbers of contract and action: after the version and the chain id. */
-const CONTRACT_OFFSET = 33;
-const ROTATE_KEY = 5;
-const OPEN_PROPOSAL = 1;
+import { effectiveTransactions } from './effective-transactions.ts';
 
 /** One change of an account's key, as it is recorded. */
 export interface RecordedRotation {
@@ -69,32 +65,21 @@ export function createKeyHistory(engine: Engine, genesis: Genesis): KeyHistory {
   };
 }
 
-function* keysToAdmit({ block, results }: RecordedBlock): Generator<Uint8Array> {
-  for (const [index, bytes] of block.transactions.entries()) {
-    if (bytes[CONTRACT_OFFSET] !== CONTRACT.governance || bytes[CONTRACT_OFFSET + 1] !== OPEN_PROPOSAL)
-      continue;
-    const transaction = decodeTransaction(bytes);
-    if (!transaction.ok || results[index]?.code !== 0) continue;
-    const proposal = decodeSinglePart(transaction.value.parts, readOpenProposal);
+function* keysToAdmit(recorded: RecordedBlock): Generator<Uint8Array> {
+  for (const { transaction } of effectiveTransactions(recorded, 'open-proposal')) {
+    const proposal = decodeSinglePart(transaction.parts, readOpenProposal);
     if (!proposal.ok || proposal.value.change.kind !== 'admit-organisation') continue;
     yield proposal.value.change.registration.publicKey;
   }
 }
 
-function* rotationsIn({
-  block,
-  results,
-  firstLeaf,
-}: RecordedBlock): Generator<{ account: string; rotation: RecordedRotation }> {
-  for (const [index, bytes] of block.transactions.entries()) {
-    if (bytes[CONTRACT_OFFSET] !== CONTRACT.registry || bytes[CONTRACT_OFFSET + 1] !== ROTATE_KEY) continue;
-    const transaction = decodeTransaction(bytes);
-    if (!transaction.ok || results[index]?.code !== 0) continue;
-    const { header, parts } = transaction.value;
+function* rotationsIn(recorded: RecordedBlock): Generator<{ account: string; rotation: RecordedRotation }> {
+  for (const { place, transaction } of effectiveTransactions(recorded, 'rotate-key')) {
+    const { header, parts } = transaction;
     const payload = decodeSinglePart(parts, readRotateKey);
     if (!payload.ok) continue;
     const rotation = {
-      leafIndex: firstLeaf + index,
+      leafIndex: recorded.firstLeaf + place,
       payload: parts[0] as Uint8Array,
       newKey: payload.value.newKey,
     };
