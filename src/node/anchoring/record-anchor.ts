@@ -4,11 +4,11 @@ import { readAccount } from '../../ledger/index.ts';
 import { AppError } from '../../shared/index.ts';
 import type { PatientBindings, PendingCommitment, Vault } from '../../vault/index.ts';
 import { bytesOfHex } from '../account-hex.ts';
+import { createRetryTimer } from '../concurrency/retry-timer.ts';
 import { type AccountSigner, EffectRefusedError } from '../ledger/account-signer.ts';
 import { type AnchoredMarks, createAnchoredMarks } from './anchored-marks.ts';
 import { createBatcher } from './batcher.ts';
 import { createLeftOvers, type LeftOvers } from './left-overs.ts';
-import { createRetryTimer } from './retry-timer.ts';
 
 export const MAX_RECORDS_PER_TRANSACTION = 1000;
 const MAX_WAITING_RECORDS = 100_000;

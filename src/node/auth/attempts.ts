@@ -1,5 +1,5 @@
 import { AppError, ERROR_TABLE } from '../../shared/index.ts';
-import { limitAtOnce } from '../network/limit-at-once.ts';
+import { limitAtOnce } from '../concurrency/limit-at-once.ts';
 import { createFailureLimit } from './failure-limit.ts';
 
 /** Checks at once, of all who are within their limit; the others have theirs one after the other. */

@@ -17,9 +17,9 @@ import { verifySignature } from '../../identity/index.ts';
 import { decodeTransaction, readAccount, signingBytes, type Transaction } from '../../ledger/index.ts';
 import { AppError, equalBytes, toHex, utf8 } from '../../shared/index.ts';
 import type { Vault } from '../../vault/index.ts';
+import { createKeyedLock } from '../concurrency/keyed-lock.ts';
 import { requireEffect } from '../ledger/account-signer.ts';
 import type { EpochWatch } from './epoch-watch.ts';
-import { createKeyedLock } from './keyed-lock.ts';
 import { readLedgerConsent } from './ledger-consent.ts';
 
 /** Of one version, as FHIR JSON: it is read again for every decision that no earlier one has prepared. */

@@ -2,7 +2,7 @@ import { readConsent } from '../../contracts/index.ts';
 import type { Engine } from '../../engine/index.ts';
 import { AppError, fromUtf8, toHex, utf8 } from '../../shared/index.ts';
 import type { Vault } from '../../vault/index.ts';
-import { createRetryTimer } from '../anchoring/retry-timer.ts';
+import { createRetryTimer } from '../concurrency/retry-timer.ts';
 import { changesOf } from '../ledger/commit-watch.ts';
 
 /** Under this name the vault keeps the last block whose revocations all have their new keys. */

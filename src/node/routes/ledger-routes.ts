@@ -21,10 +21,10 @@ import {
 import { AppError, equalBytes, toBase64, toHex } from '../../shared/index.ts';
 import type { Vault } from '../../vault/index.ts';
 import { bytesOfHex } from '../account-hex.ts';
+import { limitAtOnce } from '../concurrency/limit-at-once.ts';
 import { bodyBytes, bodyObject, json, type NodeApp, reply } from '../http/app.ts';
 import { payloadOf } from '../ledger/commit-watch.ts';
 import { answerConsensusRpc } from '../network/consensus-rpc.ts';
-import { limitAtOnce } from '../network/limit-at-once.ts';
 import { CONSENSUS_PATH } from '../network/state-sync.ts';
 import type { PartsOfNode } from '../runtime.ts';
 

@@ -3,7 +3,7 @@ import type { Engine } from '../../engine/index.ts';
 import { accountIdOf, parsePublicKey, verifySignature } from '../../identity/index.ts';
 import { AppError, equalBytes, toHex } from '../../shared/index.ts';
 import type { Vault } from '../../vault/index.ts';
-import { createKeyedLock } from '../consents/keyed-lock.ts';
+import { createKeyedLock } from '../concurrency/keyed-lock.ts';
 import type { AccountSigner } from '../ledger/account-signer.ts';
 import { newEnrolmentCode, normaliseEnrolmentCode } from './enrolment-code.ts';
 
