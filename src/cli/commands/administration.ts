@@ -16,7 +16,7 @@ export function addAdministration(program: Command, terminal: Terminal): void {
   program
     .command('import')
     .description(
-      'load FHIR bundles into the running node; importing again changes nothing that has an id or a fullUrl',
+      'load FHIR bundles into the running node; importing again changes nothing that was put, or created under a fullUrl',
     )
     .argument('<files...>', 'Bundles as JSON')
     .addOption(dataOption())
