@@ -8,7 +8,6 @@ export type {
   SignBatch,
 } from './access-log/access-log.ts';
 export type { AuditedRecord, AuditFinding, AuditProgress } from './audit/finding.ts';
-export { createPause } from './audit/pauses.ts';
 export { verifyBackup } from './backup/manifest.ts';
 export type { LedgerOfBackup } from './backup/unmark-later.ts';
 export { CATEGORIES, type Category, categoryOfLabels, isCategory } from './category.ts';
@@ -48,6 +47,7 @@ export {
   type PassphraseKeysOptions,
 } from './keys/passphrase-keys.ts';
 export { openVault, restoreVault } from './open-vault.ts';
+export { createPause } from './pause.ts';
 export {
   type FindCursor,
   type FindQuery,

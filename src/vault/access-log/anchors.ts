@@ -1,6 +1,6 @@
 import { AppError, equalBytes, fromBase64, fromUtf8, toBase64, utf8 } from '../../shared/index.ts';
 import type { SqlRow, SqlSession } from '../storage/sql-store.ts';
-import { openEntry, putEntry, writeWithKeys } from '../tables/entries.ts';
+import { openEntry, putCommonEntry, writeWithKeys } from '../tables/entries.ts';
 import type { VaultContext } from '../vault-context.ts';
 import type { AccessAnchor } from './access-log.ts';
 
@@ -39,14 +39,8 @@ export function createAnchors(
           'This anchor is not of this access log. Check which node anchored it.',
         );
       }
-      const entry = {
-        tab: TAB,
-        name: nameOf(anchor.size),
-        subject: null,
-        expiresAtMs: null,
-        value: encode(anchor),
-      };
-      await writeWithKeys(context, (session, staged) => putEntry(context, session, staged, entry, 'keep'));
+      const entry = { tab: TAB, name: nameOf(anchor.size), value: encode(anchor) };
+      await writeWithKeys(context, (session) => putCommonEntry(context, session, entry, 'keep'));
     },
   };
 }

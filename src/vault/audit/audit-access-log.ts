@@ -2,10 +2,10 @@ import { existsSync } from 'node:fs';
 import { compareBytes } from '../../shared/index.ts';
 import { scanFrames, tornPath } from '../access-log/log-file.ts';
 import { type OpenAccessLog, openFrame } from '../access-log/open-access-log.ts';
+import { createPause } from '../pause.ts';
 import type { VaultContext } from '../vault-context.ts';
 import { faultOf } from './fault.ts';
 import type { AuditFinding, AuditProgress } from './finding.ts';
-import { createPause } from './pauses.ts';
 
 const TORN = {
   kind: 'access-log',

@@ -1,8 +1,8 @@
 import { AppError } from '../../shared/index.ts';
+import { createPause, type Pause } from '../pause.ts';
 import type { SqlReader, SqlRow } from '../storage/sql-store.ts';
 import type { VaultContext } from '../vault-context.ts';
 import type { AuditFinding } from './finding.ts';
-import { createPause, type Pause } from './pauses.ts';
 
 const PAGE = 200;
 

@@ -1,5 +1,5 @@
 import { forgetAnchorsAfter } from '../access-log/anchors.ts';
-import { metaOf } from '../erasure/erase.ts';
+import { metaIfWhole } from '../records/meta-if-whole.ts';
 import type { SqlReader, SqlRow } from '../storage/sql-store.ts';
 import type { VaultContext } from '../vault-context.ts';
 
@@ -41,7 +41,7 @@ async function laterOf(
 ): Promise<number[][]> {
   const later: number[][] = [];
   for (const row of rows) {
-    const meta = await metaOf(context, session, row);
+    const meta = await metaIfWhole(context, session, row);
     if (meta !== undefined && !ledger.has(meta.commitment)) later.push([Number(row.rid)]);
   }
   return later;

@@ -1,5 +1,5 @@
 import type { SqlReader, SqlSession } from '../storage/sql-store.ts';
-import { getEntry, putEntry } from '../tables/entries.ts';
+import { getEntry, putCommonEntry } from '../tables/entries.ts';
 import type { VaultContext } from '../vault-context.ts';
 
 const TAB = 'destroyed-key';
@@ -13,8 +13,7 @@ export async function rememberDestroyed(
 ): Promise<void> {
   for (const keyId of keyIds) {
     const name = context.naming(TAB, String(keyId));
-    const entry = { tab: TAB, name, subject: null, expiresAtMs: null, value: NOTHING };
-    await putEntry(context, session, new Map(), entry, 'keep');
+    await putCommonEntry(context, session, { tab: TAB, name, value: NOTHING }, 'keep');
   }
 }
 

@@ -2,7 +2,7 @@ import { AppError } from '../../shared/index.ts';
 import { keyClassCode, type StagedKeys } from '../keys/category-keys.ts';
 import type { KeyProtector } from '../keys/key-protector.ts';
 import type { Keyring } from '../keys/keyring.ts';
-import { openMeta, placeOf } from '../records/record-row.ts';
+import { metaIfWhole } from '../records/meta-if-whole.ts';
 import { deleteTokens } from '../records/write-records.ts';
 import type { SqlReader, SqlRow, SqlSession } from '../storage/sql-store.ts';
 import { accountsOf } from '../tables/bindings.ts';
@@ -143,7 +143,7 @@ async function ownersOf(
   const owners = new Map<string, Owner>();
   for (const row of rows) {
     const subject = row.subject as Uint8Array;
-    const meta = await metaOf(context, session, row);
+    const meta = await metaIfWhole(context, session, row);
     const name = Buffer.from(subject).toString('hex');
     const owner = owners.get(name) ?? { subject, patientId: meta?.subject ?? null, keyIds: [] };
     for (const keyId of [Number(row.key_id), Number(row.meta_key_id)])
@@ -160,28 +160,10 @@ async function deleteRecords(
 ): Promise<Uint8Array[]> {
   const commitments: Uint8Array[] = [];
   for (const row of rows) {
-    const meta = await metaOf(context, session, row);
+    const meta = await metaIfWhole(context, session, row);
     if (meta !== undefined) commitments.push(Uint8Array.from(meta.commitment));
     await deleteTokens(session, Number(row.rid), row.tokens as Uint8Array);
     await session.run('DELETE FROM records WHERE rid = ?', [Number(row.rid)]);
   }
   return commitments;
-}
-
-/** undefined where it is damaged: such a record is erased all the same, and its commitment cannot be told. */
-export async function metaOf(
-  context: VaultContext,
-  session: SqlReader,
-  row: SqlRow,
-): Promise<ReturnType<typeof openMeta>> {
-  try {
-    return openMeta(
-      row.meta as Uint8Array,
-      placeOf(row),
-      await context.keys.byId(session, Number(row.meta_key_id)),
-    );
-  } catch (error) {
-    if (error instanceof AppError) return undefined;
-    throw error;
-  }
 }

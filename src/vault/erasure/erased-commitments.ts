@@ -8,7 +8,7 @@ import {
   toHex,
 } from '../../shared/index.ts';
 import type { SqlSession } from '../storage/sql-store.ts';
-import { openEntry, putEntry } from '../tables/entries.ts';
+import { openEntry, putCommonEntry } from '../tables/entries.ts';
 import type { VaultContext } from '../vault-context.ts';
 import { type ErasureRecord, erasureRootOf } from './erasure-record.ts';
 
@@ -42,8 +42,7 @@ export async function rememberErased(
     const number = new Uint8Array(4);
     new DataView(number.buffer).setUint32(0, row);
     const value = encode({ ...erased, commitments: commitments.slice(at, at + COMMITMENTS_PER_ROW) });
-    const entry = { tab: TAB, name: concatBytes(root, number), subject: null, expiresAtMs: null, value };
-    await putEntry(context, session, new Map(), entry, 'replace');
+    await putCommonEntry(context, session, { tab: TAB, name: concatBytes(root, number), value }, 'replace');
   }
 }
 

@@ -2,7 +2,7 @@ import { AppError, fromBase64, fromUtf8, toBase64, utf8 } from '../../shared/ind
 import type { StagedKeys } from '../keys/category-keys.ts';
 import type { SqlReader, SqlSession } from '../storage/sql-store.ts';
 import type { VaultContext } from '../vault-context.ts';
-import { getEntry, listEntries, putEntry, writeWithKeys } from './entries.ts';
+import { deleteEntry, getEntry, listEntries, putEntry, writeWithKeys } from './entries.ts';
 import { forgetUnbound } from './pseudonyms.ts';
 import type { PatientBinding, PatientBindings } from './tables.ts';
 
@@ -70,10 +70,10 @@ export async function putBinding(
   await refuseAnotherPatients(context, session, binding);
   const before = await bindingOfPatient(context, session, patientId);
   if (before !== undefined && before.accountId !== accountId) {
-    await remove(context, session, BY_ACCOUNT, before.accountId);
+    await deleteEntry(session, BY_ACCOUNT, context.naming(BY_ACCOUNT, before.accountId));
     await put(FORMER, before.accountId, before);
   }
-  await remove(context, session, FORMER, accountId);
+  await deleteEntry(session, FORMER, context.naming(FORMER, accountId));
   await forgetUnbound(context, session, accountId);
   await put(BY_PATIENT, patientId, binding);
   await put(BY_ACCOUNT, accountId, binding);
@@ -93,10 +93,6 @@ async function refuseAnotherPatients(
       'This account is bound to another patient, or was. Enrol with a key of its own.',
     );
   }
-}
-
-async function remove(context: VaultContext, session: SqlSession, tab: string, name: string): Promise<void> {
-  await session.run('DELETE FROM entries WHERE tab = ? AND name = ?', [tab, context.naming(tab, name)]);
 }
 
 function encode(binding: PatientBinding): Uint8Array {

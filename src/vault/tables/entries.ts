@@ -55,6 +55,16 @@ export async function putEntry(
   return (await session.run(sql, [entry.tab, entry.name, subject, entry.expiresAtMs, keyId, value])) > 0;
 }
 
+/** Stores a row that is of no patient: under the table key, and for good. */
+export function putCommonEntry(
+  context: VaultContext,
+  session: SqlSession,
+  row: Pick<EntryWrite, 'tab' | 'name' | 'value'>,
+  existing: 'replace' | 'keep',
+): Promise<boolean> {
+  return putEntry(context, session, new Map(), { ...row, subject: null, expiresAtMs: null }, existing);
+}
+
 export async function getEntry(
   context: VaultContext,
   session: SqlReader,
@@ -75,8 +85,12 @@ export async function takeEntry(
   const [row] = await session.all('SELECT * FROM entries WHERE tab = ? AND name = ?', [tab, name]);
   if (row === undefined) return undefined;
   const value = await openEntry(context, row);
-  await session.run('DELETE FROM entries WHERE tab = ? AND name = ?', [tab, name]);
+  await deleteEntry(session, tab, name);
   return value;
+}
+
+export async function deleteEntry(session: SqlSession, tab: string, name: Uint8Array): Promise<void> {
+  await session.run('DELETE FROM entries WHERE tab = ? AND name = ?', [tab, name]);
 }
 
 export const LIST_OF_SUBJECT = 'SELECT * FROM entries WHERE subject = ? AND tab = ? ORDER BY name';

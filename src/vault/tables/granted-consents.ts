@@ -1,8 +1,8 @@
 import { fromUtf8, toHex, utf8 } from '../../shared/index.ts';
-import { createPause } from '../audit/pauses.ts';
+import { createPause } from '../pause.ts';
 import type { SqlReader, SqlSession } from '../storage/sql-store.ts';
 import type { VaultContext } from '../vault-context.ts';
-import { getEntry, openEntry, putEntry, writeWithKeys } from './entries.ts';
+import { getEntry, openEntry, putCommonEntry, writeWithKeys } from './entries.ts';
 import type { GrantedConsent, GrantedConsents } from './tables.ts';
 
 const GRANTED = 'granted-consents';
@@ -123,7 +123,7 @@ function decodePage(value: Uint8Array): Page {
 async function putRow(
   context: VaultContext,
   session: SqlSession,
-  row: { tab: string; name: Uint8Array; value: Uint8Array },
+  row: Parameters<typeof putCommonEntry>[2],
 ): Promise<void> {
-  await putEntry(context, session, new Map(), { ...row, subject: null, expiresAtMs: null }, 'replace');
+  await putCommonEntry(context, session, row, 'replace');
 }

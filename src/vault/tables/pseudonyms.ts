@@ -1,6 +1,6 @@
 import type { SqlSession } from '../storage/sql-store.ts';
 import type { VaultContext } from '../vault-context.ts';
-import { getEntry, putEntry, writeWithKeys } from './entries.ts';
+import { deleteEntry, getEntry, putCommonEntry, writeWithKeys } from './entries.ts';
 import type { PatientBindings, Pseudonyms } from './tables.ts';
 
 const UNBOUND = 'unbound-pseudonym';
@@ -36,8 +36,7 @@ export async function noteUnbound(
   account: string,
 ): Promise<void> {
   const name = context.naming(UNBOUND, account);
-  const entry = { tab: UNBOUND, name, subject: null, expiresAtMs: null, value: NOTHING };
-  await putEntry(context, session, new Map(), entry, 'keep');
+  await putCommonEntry(context, session, { tab: UNBOUND, name, value: NOTHING }, 'keep');
 }
 
 export async function forgetUnbound(
@@ -45,6 +44,5 @@ export async function forgetUnbound(
   session: SqlSession,
   account: string,
 ): Promise<void> {
-  const name = context.naming(UNBOUND, account);
-  await session.run('DELETE FROM entries WHERE tab = ? AND name = ?', [UNBOUND, name]);
+  await deleteEntry(session, UNBOUND, context.naming(UNBOUND, account));
 }

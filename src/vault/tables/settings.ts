@@ -1,5 +1,5 @@
 import type { VaultContext } from '../vault-context.ts';
-import { getEntry, putEntry, writeWithKeys } from './entries.ts';
+import { getEntry, putCommonEntry, writeWithKeys } from './entries.ts';
 import type { Settings } from './tables.ts';
 
 const TAB = 'setting';
@@ -8,8 +8,8 @@ export function createSettings(context: VaultContext): Settings {
   return {
     get: (name) => getEntry(context, context.store.reader, TAB, context.naming(TAB, name)),
     set: async (name, value) => {
-      const entry = { tab: TAB, name: context.naming(TAB, name), subject: null, expiresAtMs: null, value };
-      await writeWithKeys(context, (session, staged) => putEntry(context, session, staged, entry, 'replace'));
+      const entry = { tab: TAB, name: context.naming(TAB, name), value };
+      await writeWithKeys(context, (session) => putCommonEntry(context, session, entry, 'replace'));
     },
   };
 }

@@ -1,7 +1,7 @@
 import { fromUtf8, utf8 } from '../../shared/index.ts';
 import type { SqlSession } from '../storage/sql-store.ts';
 import type { VaultContext } from '../vault-context.ts';
-import { getEntry, putEntry } from './entries.ts';
+import { getEntry, putCommonEntry } from './entries.ts';
 
 const TAB = 'used-numbers';
 
@@ -11,8 +11,7 @@ const TAB = 'used-numbers';
  */
 export async function noteUsedNumbers(context: VaultContext, session: SqlSession): Promise<void> {
   const value = utf8(String(context.numbers.last));
-  const entry = { tab: TAB, name: context.naming(TAB), subject: null, expiresAtMs: null, value };
-  await putEntry(context, session, new Map(), entry, 'replace');
+  await putCommonEntry(context, session, { tab: TAB, name: context.naming(TAB), value }, 'replace');
 }
 
 /** From here on no number is given out that one had before an erasure. */
