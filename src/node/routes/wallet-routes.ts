@@ -5,7 +5,7 @@ import type { ConsentSubmission } from '../consents/consent-submission.ts';
 import { authenticate } from '../fhir/fhir-door.ts';
 import { bodyObject, json, type NodeApp, textField } from '../http/app.ts';
 import type { NodeRuntime, PartsOfNode } from '../runtime.ts';
-import { listAccesses, listBreakGlass } from '../wallet/accesses.ts';
+import { listAccesses, listBreakGlass, organisationNames } from '../wallet/accesses.ts';
 
 const MAX_ENROL_BYTES = 8 * 1024;
 /** A consent with its transaction; the desk says how large the consent alone may be. */
@@ -29,6 +29,8 @@ type WalletParts = PartsOfNode<
 
 /** What a patient's wallet talks to. */
 export function addWalletRoutes(app: NodeApp, runtime: WalletParts): void {
+  // Each name is signed, and the signature checked: once, not for everybody who asks.
+  let names: Record<string, string> | undefined;
   app.post('/wallet/enrol', async (context) => {
     const origin = runtime.originOf(context.env.incoming as IncomingMessage);
     const body = await bodyObject(context, MAX_ENROL_BYTES);
@@ -53,7 +55,9 @@ export function addWalletRoutes(app: NodeApp, runtime: WalletParts): void {
     }
     if (context.req.query('breakGlass') === 'true')
       return json(await listBreakGlass(runtime, session.patientId));
-    return json(await listAccesses(runtime, session.patientId, context.req.query()));
+    const page = await listAccesses(runtime, session.patientId, context.req.query());
+    names ??= organisationNames(runtime);
+    return json({ ...page, organisations: names });
   });
 
   app.post('/wallet/consents', async (context) => {

@@ -11,7 +11,7 @@ const MAX_LIMIT = 200;
 /** How far back a patient's log is looked through for accesses that broke the glass. */
 const MAX_SCANNED = 2000;
 
-type AccessParts = PartsOfNode<'vault' | 'receipts' | 'baseUrl' | 'opened' | 'custodian'>;
+type AccessParts = PartsOfNode<'vault' | 'receipts' | 'baseUrl'>;
 
 /** One access to a patient's record, as the patient sees it. */
 export interface AccessAnswer {
@@ -31,24 +31,21 @@ export async function listAccesses(
   node: AccessParts,
   patientId: string,
   query: Record<string, string>,
-): Promise<{
-  total: number;
-  accesses: AccessAnswer[];
-  next: number | null;
-  organisations: Record<string, string>;
-}> {
+): Promise<{ total: number; accesses: AccessAnswer[]; next: number | null }> {
   const limit = Math.min(numberOf('limit', query.limit) ?? DEFAULT_LIMIT, MAX_LIMIT);
   const before = numberOf('before', query.before);
   const page = { limit, ...(before !== undefined && { beforeLeafIndex: before }) };
   const entries = await node.vault.accessLog.listBySubject(patientId, page);
   const accesses = await Promise.all(entries.map((entry) => toAnswer(node, entry)));
   const next = entries.length === limit ? (entries.at(-1)?.leafIndex ?? null) : null;
-  const total = node.vault.accessLog.countBySubject(patientId);
-  return { total, accesses, next, organisations: organisationNames(node) };
+  return { total: node.vault.accessLog.countBySubject(patientId), accesses, next };
 }
 
 /** What the organisations that this node can name are called: itself, and those whose cards its network began with. */
-function organisationNames({ opened, custodian }: AccessParts): Record<string, string> {
+export function organisationNames({
+  opened,
+  custodian,
+}: PartsOfNode<'opened' | 'custodian'>): Record<string, string> {
   const network = readFileIfThere(opened.folder.network);
   const cards = network === undefined ? [] : decodeNetwork(network.toString('utf8')).cards;
   const members = cards.map(({ custodianKey, organisation }) => [
