@@ -149,13 +149,16 @@ async function restoreParts(options: Parameters<typeof restoreNode>[0], target: 
   const isMember = readDescription(dataFolder(options.backup)).engine === 'cometbft';
   if (!isMember) await restoreBackup(join(options.backup, 'ledger'), target.ledger);
   const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length));
-  const keys = await openPassphraseKeys({ path: target.vaultKeys, passphrase, random });
   const url = options.vaultUrl ?? `sqlite:${join(target.vault, 'vault.db')}`;
   const custodian = accountIdOf(publicKeyOf(custodianSeed));
   const ledger = isMember ? undefined : await ledgerOf(dataFolder(options.backup), custodian);
-  const vault = { url, folder: target.vault, keys, random, now: Date.now };
-  await restoreVault(join(options.backup, 'vault'), vault, ledger);
-  keys.close();
+  const keys = await openPassphraseKeys({ path: target.vaultKeys, passphrase, random });
+  try {
+    const vault = { url, folder: target.vault, keys, random, now: Date.now };
+    await restoreVault(join(options.backup, 'vault'), vault, ledger);
+  } finally {
+    keys.close();
+  }
 }
 
 /** What the ledger in a backup has of the vault beside it; nobody can tell where it is damaged. */

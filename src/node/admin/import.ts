@@ -66,7 +66,7 @@ function checkedBundle(bundle: Json): Parameters<typeof toIdempotentBundle>[0] {
   if (!IMPORTED_TYPES.has(String(bundle.type))) {
     throw new AppError(
       'invalid-resource',
-      `A Bundle of the type ${String(bundle.type).slice(0, 40)} says not what is to be done with its entries, and cannot be imported. Make it a transaction: give each entry a request, such as {"method": "PUT", "url": "Patient/ana"}.`,
+      `A Bundle of the type ${String(bundle.type).slice(0, 40)} does not say what is to be done with its entries, and cannot be imported. Make it a transaction: give each entry a request, such as {"method": "PUT", "url": "Patient/ana"}.`,
     );
   }
   if (entries.some(isConditional)) {

@@ -20,7 +20,11 @@ export type WitnessState = {
 
 /** Makes the empty memory of a new witness. Its key is in it: an empty memory is believed of no witness that may have signed before. */
 export function initWitnessState(file: string, publicKey: Uint8Array): void {
-  if (existsSync(file)) throw new AppError('conflict', `The witness state ${file} exists.`);
+  if (existsSync(file))
+    throw new AppError(
+      'conflict',
+      `The witness state ${file} exists, and the key that it belongs to is not beside it. Restore the key, or make another witness in a new folder.`,
+    );
   const database = openFile(file);
   try {
     database.exec(DURABLE);
