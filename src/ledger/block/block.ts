@@ -28,6 +28,8 @@ export function encodeBlock(block: Block): Uint8Array {
 
 export function decodeBlock(bytes: Uint8Array): Result<Block, DecodeError> {
   try {
+    if (bytes.length > MAX_BLOCK_BYTES)
+      throw new DecodeError('too-long', `a block has at most ${MAX_BLOCK_BYTES} bytes`);
     return ok(readBlock(new CanonicalReader(bytes)));
   } catch (error) {
     if (error instanceof DecodeError) return err(error);
