@@ -287,7 +287,6 @@ function ours(given: Case, request = given.request) {
     custodian: CUSTODIAN,
     clinicianRoles: CLINICIAN_ROLES,
     breakGlass: given.breakGlass,
-    recordsWithoutSubject: 'nobody',
   };
   const consents: ActiveConsent[] = given.consents.map((consent, index) => activeConsent(index + 1, consent));
   return decideAccess({ custodianPolicy, consents, request, blockTimeMs: given.timeMs });

@@ -81,7 +81,6 @@ export async function createFhirWorld(limits: RequestLimits = REQUEST_LIMITS): P
       custodian: HOSPITAL,
       clinicianRoles: ['physician'],
       breakGlass: true,
-      recordsWithoutSubject: 'own-clinicians',
     },
     get labelTable() {
       return world.labelTable;

@@ -1,4 +1,4 @@
-import { type CustodianPolicy, isDelegate } from '../../contracts/index.ts';
+import { defaultCustodianPolicy, isDelegate } from '../../contracts/index.ts';
 import type { Engine } from '../../engine/index.ts';
 import {
   DEFAULT_LABEL_TABLE,
@@ -12,26 +12,6 @@ import { bytesOfHex } from '../account-hex.ts';
 import type { RegistryView } from '../auth/registry-view.ts';
 import type { ConsentView } from '../consents/consent-view.ts';
 import type { Freshness } from '../ledger/freshness.ts';
-
-/** The registry roles of people who treat. */
-const CLINICIAN_ROLES = [
-  'laboratory-technician',
-  'mental-health-professional',
-  'nurse',
-  'pharmacist',
-  'physician',
-  'radiologist',
-];
-
-/** What this custodian lets its own people do without a consent. */
-export function defaultPolicy(custodian: string, breakGlass: boolean): CustodianPolicy {
-  return {
-    custodian,
-    clinicianRoles: CLINICIAN_ROLES,
-    breakGlass,
-    recordsWithoutSubject: 'own-clinicians',
-  };
-}
 
 /** Where the gate finds the facts of a decision in a running node. */
 export function gatePorts(deps: {
@@ -49,7 +29,7 @@ export function gatePorts(deps: {
 }): EvidencePorts {
   const { engine, consents, registry, ownBase } = deps;
   return {
-    policy: defaultPolicy(deps.custodian, deps.breakGlass ?? true),
+    policy: { ...defaultCustodianPolicy(deps.custodian), breakGlass: deps.breakGlass ?? true },
     labelTable: deps.labelFile === undefined ? DEFAULT_LABEL_TABLE : labelTableWith(deps.labelFile),
     ownBase,
     activeConsents: (patientId) => consents.activeConsents(patientId),

@@ -11,8 +11,6 @@ export interface CustodianPolicy {
   readonly clinicianRoles: readonly string[];
   /** Whether own clinicians may state an emergency (ETREAT, BTG, ERTREAT). The patient is then told. */
   readonly breakGlass: boolean;
-  /** Records of patient types that name no patient: readable by own clinicians who treat, or by nobody. */
-  readonly recordsWithoutSubject: 'own-clinicians' | 'nobody';
 }
 
 /** The registry's roles of people who treat. */
@@ -31,7 +29,6 @@ export function defaultCustodianPolicy(custodian: string): CustodianPolicy {
     custodian,
     clinicianRoles: CLINICIAN_ROLES,
     breakGlass: false,
-    recordsWithoutSubject: 'own-clinicians',
   };
 }
 
@@ -78,9 +75,7 @@ export function patientRecordRule(policy: CustodianPolicy, request: AccessReques
 /** The rule for a record without a patient: shared types to all, patients' types to those who treat, or to nobody. */
 export function subjectlessRule(policy: CustodianPolicy, request: AccessRequest): DefaultRule | undefined {
   const { type } = request.resource;
-  if (isPatientCompartmentType(type) || !isSharedType(type)) {
-    return policy.recordsWithoutSubject === 'own-clinicians' ? ownStaffRule(policy, request) : undefined;
-  }
+  if (isPatientCompartmentType(type) || !isSharedType(type)) return ownStaffRule(policy, request);
   if (request.action !== 'access') return isWrite(request) ? ownWriter(policy, request) : undefined;
   if (isOwnParty(policy, request)) return SHARED;
   return isDirectoryType(type) && !request.resource.labels.includes('restricted') ? DIRECTORY : undefined;
