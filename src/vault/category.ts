@@ -11,27 +11,9 @@ export const CATEGORIES = [
 
 export type Category = (typeof CATEGORIES)[number];
 
-/** HL7 v3-ActCode sensitivity codes and the category whose key protects them. */
-const CATEGORY_OF_LABEL: ReadonlyMap<string, Category> = new Map<string, Category>([
-  ...CATEGORIES.map((category): [string, Category] => [category, category]),
-  ['PSY', 'mental-health'],
-  ['MH', 'mental-health'],
-  ['PSYTHPN', 'mental-health'],
-  ['ETH', 'substance-use'],
-  ['ETHUD', 'substance-use'],
-  ['SUD', 'substance-use'],
-  ['OPIOIDUD', 'substance-use'],
-  ['HIV', 'hiv'],
-  ['STD', 'hiv'],
-  ['SEX', 'reproductive'],
-  ['REPRO', 'reproductive'],
-  ['GDIS', 'genetic'],
-]);
-
-/** The category whose key protects a record with these labels: the one of highest rank; a label without one adds nothing. */
+/** The category whose key protects a record with these labels: the one of highest rank; a label that is none adds nothing. */
 export function categoryOfLabels(labels: readonly string[]): Category {
-  const ranks = labels.map((label) => CATEGORIES.indexOf(CATEGORY_OF_LABEL.get(label) ?? 'general'));
-  return CATEGORIES[Math.max(0, ...ranks)] ?? 'general';
+  return CATEGORIES.findLast((category) => labels.includes(category)) ?? 'general';
 }
 
 /** Whether `value` is one of CATEGORIES. */

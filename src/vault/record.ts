@@ -14,7 +14,7 @@ export type SealedWrite = {
   readonly key: RecordKey;
   /** The id of the Patient in whose compartment it is; null for none. */
   readonly subject: string | null;
-  /** Every sensitivity label, HL7 codes or categories; all are kept, the category of highest rank chooses the key. */
+  /** Every sensitivity label; all are kept, the category of highest rank chooses the key. */
   readonly labels: readonly string[];
   /** Overrides the category that `labels` give, for labels that a custodian has added. */
   readonly category?: Category;

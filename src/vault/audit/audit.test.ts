@@ -24,7 +24,7 @@ import { walkTable } from './walk-table.ts';
 async function filledWorld(seed: string): Promise<VaultWorld> {
   const world = await createVaultWorld(seed);
   const { vault } = world;
-  for (let at = 0; at < 12; at++) await vault.put(sampleWrite(`r${at}`, { labels: at % 2 ? ['HIV'] : [] }));
+  for (let at = 0; at < 12; at++) await vault.put(sampleWrite(`r${at}`, { labels: at % 2 ? ['hiv'] : [] }));
   const sealingPublicKey = new Uint8Array(32).fill(9);
   await vault.bindings.put({ patientId: 'patient-1', accountId: 'a', sealingPublicKey });
   await vault.put(sampleWrite('sealed', { category: 'sealed' }));

@@ -33,7 +33,7 @@ async function plant(world: VaultWorld): Promise<void> {
   await vault.put(
     sampleWrite('planted', {
       subject: 'erase-patient',
-      labels: ['HIV'],
+      labels: ['hiv'],
       plaintext: utf8(JSON.stringify({ note: CANARY.repeat(40) })),
       tokens: CANARY_TOKENS,
     }),

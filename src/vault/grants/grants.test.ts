@@ -27,7 +27,7 @@ test('a grantee recovers the category key, and only its own', async () => {
     grantee: 'aa',
     publicKey: ours.publicKey,
   });
-  await world.vault.put(sampleWrite('granted', { subject: 'p', labels: ['HIV'] }));
+  await world.vault.put(sampleWrite('granted', { subject: 'p', labels: ['hiv'] }));
   const categoryKey = await openSealedKey(ours.privateKey, sealed);
   const record = await world.vault.read('Observation', 'granted');
   assert.match(fromUtf8((await record?.open({ categoryKey })) ?? new Uint8Array()) ?? '', /granted/);
@@ -69,7 +69,7 @@ test('after a revocation the others get the new key and the revoked one does not
 
 test('what is sealed to the patient opens for nobody else, the custodian included', async () => {
   const patient = x25519();
-  const write = sampleWrite('secret', { subject: 'r', labels: ['HIV', 'sealed'] });
+  const write = sampleWrite('secret', { subject: 'r', labels: ['hiv', 'sealed'] });
   await assert.rejects(world.vault.put(write), { code: 'record-sealed' });
   await world.vault.bindings.put({ patientId: 'r', accountId: 'acc-r', sealingPublicKey: patient.publicKey });
   await world.vault.put(write);
@@ -77,7 +77,7 @@ test('what is sealed to the patient opens for nobody else, the custodian include
   for (const again of [false, true]) {
     const vault = again ? await world.reopen() : world.vault;
     const record = await vault.readVersion({ resourceType: 'Observation', id: 'secret', version: 1 });
-    assert.deepEqual([record?.category, record?.labels], ['sealed', ['HIV', 'sealed']]);
+    assert.deepEqual([record?.category, record?.labels], ['sealed', ['hiv', 'sealed']]);
     await assert.rejects(async () => record?.open(), { code: 'record-sealed' });
     const found = await vault.find({
       types: ['Observation'],
@@ -116,8 +116,8 @@ test('grants and sealed records survive the erasure of another record of the pat
     grantee: 'g',
     publicKey: grantee.publicKey,
   });
-  await world.vault.put(sampleWrite('erase-me', { subject: 's', labels: ['HIV'] }));
-  await world.vault.put(sampleWrite('keep-me', { subject: 's', labels: ['HIV'] }));
+  await world.vault.put(sampleWrite('erase-me', { subject: 's', labels: ['hiv'] }));
+  await world.vault.put(sampleWrite('keep-me', { subject: 's', labels: ['hiv'] }));
   await world.vault.erase({ resourceType: 'Observation', id: 'erase-me' });
   const newest = (await world.vault.grants.list('s', 'hiv')).at(-1);
   const record = await world.vault.read('Observation', 'keep-me');

@@ -37,7 +37,7 @@ export function vaultSuite(name: string, makeUrl?: () => Promise<string>): void 
     });
 
     test('gives back what was put, in every version, with metadata before content', async () => {
-      const first = await vault.put(sampleWrite('a', { labels: ['HIV', 'R'], author: 'ab' }));
+      const first = await vault.put(sampleWrite('a', { labels: ['hiv', 'R'], author: 'ab' }));
       await vault.put(sampleWrite('a', { plaintext: utf8('second') }, 2));
       const record = await vault.readVersion({ resourceType: 'Observation', id: 'a', version: 1 });
       assert.deepEqual(
@@ -49,7 +49,7 @@ export function vaultSuite(name: string, makeUrl?: () => Promise<string>): void 
           record?.deleted,
           record?.lastUpdatedMs,
         ],
-        ['patient-1', ['HIV', 'R'], 'hiv', 'ab', false, NOW_MS + 1],
+        ['patient-1', ['hiv', 'R'], 'hiv', 'ab', false, NOW_MS + 1],
       );
       assert.deepEqual(Buffer.from(record?.commitment ?? []), Buffer.from(first.commitment));
       assert.match(await textOf(record), /content of a version 1/);
@@ -266,8 +266,8 @@ export function vaultSuite(name: string, makeUrl?: () => Promise<string>): void 
     });
 
     test('erasing one record leaves its neighbours readable under new keys', async () => {
-      await vault.put(sampleWrite('gone', { labels: ['HIV'], subject: 'shared' }));
-      await vault.put(sampleWrite('stays', { labels: ['HIV'], subject: 'shared' }));
+      await vault.put(sampleWrite('gone', { labels: ['hiv'], subject: 'shared' }));
+      await vault.put(sampleWrite('stays', { labels: ['hiv'], subject: 'shared' }));
       await vault.enrolmentCodes.issue({ code: 'code-9', patientId: 'shared', expiresAtMs: NOW_MS + 10 });
       const kept = await vault.read('Observation', 'gone');
       const record = await vault.erase({ resourceType: 'Observation', id: 'gone' });
