@@ -197,7 +197,7 @@ async function join(path: string, options: JoinOptions, terminal: Terminal): Pro
       ? []
       : [
           `It takes the ledger over from a snapshot, by block ${start.height} of the consensus engine, which ${start.members.join(' and ')} have alike and the validators prove from the genesis.`,
-          'Start it within a week: after that the block is too old to begin with.',
+          'Start it today: the block is too old to begin with a week after it was made, and may be days old already.',
         ];
   terminal.answer(
     {
