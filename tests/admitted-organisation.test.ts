@@ -33,6 +33,16 @@ test('the keys of an organisation that was admitted by vote are found, or it wou
     assert.deepEqual(await keys.firstKeyOf(late.accountId), publicKey);
     assert.deepEqual((await keys.rotationsOf(late.accountId))[0]?.newKey, next.publicKey);
     assert.equal(await keys.firstKeyOf(sampleSigner(1, 'nobody').accountId), undefined);
+
+    const proposed = sampleSigner(1, 'proposed and not admitted');
+    const draft = { publicKey: proposed.publicKey, possessionProof: proofOf(proposed, custodian.accountId) };
+    const open = encodeOpenProposal({
+      lastHeight: 100,
+      change: { kind: 'admit-organisation', registration: { ...draft, roles: ['hospital'] } },
+    });
+    const opened = await engine.submit(signedAction(chain, custodian, 'open-proposal', [open]));
+    assert.equal(opened.code, 0);
+    assert.equal(await keys.firstKeyOf(proposed.accountId), undefined);
   } finally {
     await engine.close();
     rmSync(folder, { recursive: true });

@@ -33,14 +33,14 @@ export interface KeyHistory {
  */
 export function createKeyHistory(engine: Engine, genesis: Genesis): KeyHistory {
   const rotations = new Map<string, RecordedRotation[]>();
-  /** Of organisations that were admitted by vote: their key is in the proposal, which was opened in an earlier block. */
-  const admitted = new Map<string, Uint8Array>();
+  /** Of organisations that were to be admitted by vote: their key is in the proposal, which was opened in an earlier block. */
+  const proposed = new Map<string, Uint8Array>();
   let nextHeight = 1;
   let walk: Promise<void> = Promise.resolve();
 
   const readNew = async (): Promise<void> => {
     for await (const recorded of engine.blocks(nextHeight)) {
-      for (const key of keysToAdmit(recorded)) admitted.set(toHex(accountIdOf(key)), key);
+      for (const key of keysToAdmit(recorded)) proposed.set(toHex(accountIdOf(key)), key);
       for (const { account, rotation } of rotationsIn(recorded))
         rotations.set(account, [...(rotations.get(account) ?? []), rotation]);
       nextHeight = recorded.block.height + 1;
@@ -53,10 +53,12 @@ export function createKeyHistory(engine: Engine, genesis: Genesis): KeyHistory {
   };
   return {
     async firstKeyOf(accountId) {
-      const registered = await registeredKeyOf(engine, genesis, accountId);
+      const party = readParty(engine.state, accountId);
+      if (party === undefined) return undefined;
+      const registered = await registeredKeyOf(engine, genesis, accountId, party.registeredHeight);
       if (registered !== undefined) return registered;
       await upToDate();
-      return admitted.get(toHex(accountId));
+      return proposed.get(toHex(accountId));
     },
     async rotationsOf(accountId) {
       await upToDate();
@@ -92,13 +94,12 @@ async function registeredKeyOf(
   engine: Engine,
   genesis: Genesis,
   accountId: Uint8Array,
+  registeredHeight: number,
 ): Promise<Uint8Array | undefined> {
-  const party = readParty(engine.state, accountId);
-  if (party === undefined) return undefined;
   const isNamedAfter = (key: Uint8Array | undefined): boolean =>
     key !== undefined && equalBytes(accountIdOf(key), accountId);
-  if (party.registeredHeight === 0) return genesis.organisationKeys.find(isNamedAfter);
-  const recorded = await engine.block(party.registeredHeight);
+  if (registeredHeight === 0) return genesis.organisationKeys.find(isNamedAfter);
+  const recorded = await engine.block(registeredHeight);
   const keys = (recorded?.block.transactions ?? []).map((bytes) => registeredKey(decodeTransaction(bytes)));
   return keys.find(isNamedAfter);
 }
