@@ -5,17 +5,14 @@ import { AppError } from '../../shared/index.ts';
 import { fileError } from '../keys/replace-file.ts';
 import type { SqlReader, SqlSession, SqlStore } from './sql-store.ts';
 import { isBusy, isSqliteError, sqliteError } from './sqlite-error.ts';
-import { checkIntegrity } from './sqlite-integrity.ts';
-import { allRows, preparing } from './sqlite-statements.ts';
+import { createOlderReaders } from './sqlite-older-readers.ts';
+import { openReader, readingSession } from './sqlite-reader.ts';
 import { openSqliteWriter, type SqliteWriter } from './sqlite-writer.ts';
 import { createWalSync, type WalSync } from './wal-sync.ts';
 import { createWriteLock } from './write-lock.ts';
 
 /** Above this size a full rewrite after an erasure would stop the node for long; secure_delete alone must do there. */
 const VACUUM_LIMIT_BYTES = 256 * 1024 * 1024;
-
-/** A reader waits only while the log is cut and begun anew. */
-const WRITER_TIMEOUT_MS = 2000;
 
 /** Opens or makes a database file. Two processes cannot have it open at once. */
 export async function openSqliteStore(path: string): Promise<SqlStore> {
@@ -27,21 +24,7 @@ export async function openSqliteStore(path: string): Promise<SqlStore> {
   const readerDatabase = openReader(path);
   const inTurn = createWriteLock();
   const walSync = createWalSync(path);
-  const snapshots = new Set<Snapshot>();
-  const checks = new Set<Promise<unknown>>();
-  let scrubbing: Promise<unknown> = Promise.resolve();
-  // What reads an old moment keeps its pages in the log. Writers do not wait for its end.
-  const lastReaders = async (): Promise<void> => {
-    for (const snapshot of snapshots) snapshot.end();
-    await Promise.allSettled(checks);
-  };
-  /** Another erasure may begin while one is waited for: it would find no reader to end, and one that begins after it. */
-  const untilScrubbed = async (): Promise<void> => {
-    for (let awaited: unknown; awaited !== scrubbing; ) {
-      awaited = scrubbing;
-      await awaited;
-    }
-  };
+  const olderReaders = createOlderReaders(path);
   return {
     dialect: 'sqlite',
     reader: committedSession(readingSession(readerDatabase, path), walSync),
@@ -51,37 +34,20 @@ export async function openSqliteStore(path: string): Promise<SqlStore> {
         committed?.();
         return result;
       }),
-    snapshot: async (work) => {
-      await untilScrubbed();
-      const snapshot = openSnapshot(path);
-      snapshots.add(snapshot);
-      return durably(work(snapshot.session), walSync).finally(() => {
-        snapshots.delete(snapshot);
-        snapshot.end();
-      });
-    },
-    scrub: () => {
-      const scrubbed = lastReaders().then(() => inTurn(() => scrub(writer, path)));
-      scrubbing = scrubbed.catch(() => undefined);
-      return scrubbed;
-    },
-    integrity: async () => {
-      await untilScrubbed();
-      const checking = checkIntegrity(path);
-      checks.add(checking);
-      return checking.finally(() => checks.delete(checking));
-    },
-    close: async (seal) => {
-      await lastReaders();
-      await inTurn(async () => {
-        readerDatabase.close();
-        await walSync.close();
-        await writer.all('PRAGMA wal_checkpoint(TRUNCATE)');
-        await writer.close();
-        await seal?.(path);
-        lock.close();
-      });
-    },
+    snapshot: (work) => durably(olderReaders.snapshot(work), walSync),
+    scrub: () => olderReaders.endedFor(() => inTurn(() => scrub(writer, path))),
+    integrity: () => olderReaders.check(),
+    close: (seal) =>
+      olderReaders.endedFor(() =>
+        inTurn(async () => {
+          readerDatabase.close();
+          await walSync.close();
+          await writer.all('PRAGMA wal_checkpoint(TRUNCATE)');
+          await writer.close();
+          await seal?.(path);
+          lock.close();
+        }),
+      ),
   };
 }
 
@@ -95,30 +61,6 @@ async function durably<T>(reading: Promise<T>, walSync: WalSync): Promise<T> {
   const read = await reading;
   await walSync.settled();
   return read;
-}
-
-/** A connection that sees one moment of the database, until it is ended. */
-type Snapshot = { readonly session: SqlReader; end(): void };
-
-function openSnapshot(path: string): Snapshot {
-  const database = openReader(path);
-  opened(path, () => database.exec('BEGIN'));
-  const session = readingSession(database, path);
-  return {
-    session: {
-      all: async (sql, parameters) => {
-        if (!database.isOpen)
-          throw new AppError(
-            'conflict',
-            'An erasure came while what the vault had before it was read. Start again what read it.',
-          );
-        return session.all(sql, parameters);
-      },
-    },
-    end: () => {
-      if (database.isOpen) database.close();
-    },
-  };
 }
 
 /** A lock that the kernel lets go of when the process dies: an open exclusive transaction on a file beside. */
@@ -136,26 +78,6 @@ function lockFile(path: string): DatabaseSync {
     }
     throw isSqliteError(cause) ? sqliteError(path, cause) : fileError(path, cause);
   }
-}
-
-function openReader(path: string): DatabaseSync {
-  return opened(path, () => new DatabaseSync(path, { readOnly: true, timeout: WRITER_TIMEOUT_MS }));
-}
-
-function opened<T>(path: string, open: () => T): T {
-  try {
-    return open();
-  } catch (cause) {
-    throw sqliteError(path, cause);
-  }
-}
-
-/** A connection of this thread, opened for reading. */
-function readingSession(database: DatabaseSync, path: string): SqlReader {
-  const prepare = preparing(database);
-  return {
-    all: async (sql, parameters = []) => opened(path, () => allRows(prepare(sql), parameters)),
-  };
 }
 
 /** In the transaction of the one writer: what `work` throws rolls back. */
