@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { compareBytes } from '../../shared/index.ts';
+import { equalBytes } from '../../shared/index.ts';
 import { scanFrames, tornPath } from '../access-log/log-file.ts';
 import { type OpenAccessLog, openFrame } from '../access-log/open-access-log.ts';
 import { createPause } from '../pause.ts';
@@ -41,21 +41,17 @@ export async function* auditAccessLog(
     };
   }
   if (existsSync(tornPath(log.path))) yield { ...TORN, where: tornPath(log.path) };
+  const what = await anchorFault(log);
+  if (what !== undefined) yield { kind: 'access-log', where: log.path, what };
+}
+
+async function anchorFault(log: OpenAccessLog): Promise<string | undefined> {
+  // One that does not open is named among the rows of the vault's tables.
   const anchor = await log.anchored().catch(() => undefined);
-  if (anchor === undefined) return;
+  if (anchor === undefined) return undefined;
   // It may have grown meanwhile, and its anchor with it.
   const { size } = log;
-  if (anchor.size > size)
-    yield {
-      kind: 'access-log',
-      where: log.path,
-      what: `${anchor.size} entries are anchored, but the log has ${size}.`,
-    };
-  else if (compareBytes(log.root(anchor.size), anchor.root) !== 0) {
-    yield {
-      kind: 'access-log',
-      where: log.path,
-      what: `The first ${anchor.size} entries are not those that were anchored.`,
-    };
-  }
+  if (anchor.size > size) return `${anchor.size} entries are anchored, but the log has ${size}.`;
+  const isSame = equalBytes(log.root(anchor.size), anchor.root);
+  return isSame ? undefined : `The first ${anchor.size} entries are not those that were anchored.`;
 }
