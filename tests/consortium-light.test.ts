@@ -57,6 +57,7 @@ describe('on real blocks of a consortium', options, () => {
       engine: engine(),
       accessLog: {} as AccessLog,
       genesis: network.chain.genesis,
+      custodian: new Uint8Array(32),
       cosigner: { withCosignatures: (note) => note, covering: () => undefined },
       prove: (note) => prover.proofOf(note),
     });

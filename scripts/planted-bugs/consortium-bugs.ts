@@ -216,4 +216,13 @@ export const CONSORTIUM_BUGS: readonly PlantedBug[] = [
     tests: ['src/engine/cometbft/mempool-load.test.ts'],
     inSlice: false,
   },
+  {
+    name: 'receipt-of-anothers-copy',
+    promise: 'no member spoils another’s receipts by putting the same on the ledger first',
+    file: 'src/node/ledger/record-places.ts',
+    find: 'if (equalBytes(transaction.header.signer, custodian)) yield transaction;',
+    replace: 'yield transaction;',
+    tests: ['src/node/ledger/record-places.test.ts'],
+    inSlice: false,
+  },
 ];

@@ -196,6 +196,7 @@ function wire(parts: Opened): NodeRuntime {
       engine,
       accessLog: vault.accessLog,
       genesis: opened.genesis,
+      custodian: custodian.accountId,
       cosigner,
       prove: prover && ((note) => prover.proofOf(note)),
     }),

@@ -17,8 +17,8 @@ import {
   transactionReceipt,
   VALIDATORS_ROW,
 } from '../../client/index.ts';
-import { actionName, decodeCommitVersions, decodeSinglePart, readAnchor } from '../../contracts/index.ts';
-import type { Engine, RecordedBlock } from '../../engine/index.ts';
+import { actionName } from '../../contracts/index.ts';
+import type { Engine } from '../../engine/index.ts';
 import { accountIdOf, verifySignature } from '../../identity/index.ts';
 import {
   decodeTransaction,
@@ -27,16 +27,12 @@ import {
   readAccount,
   signingBytes,
   type Transaction,
-  transactionId,
 } from '../../ledger/index.ts';
 import { AppError, equalBytes } from '../../shared/index.ts';
 import type { AccessEntry, AccessLog, SealedRecord } from '../../vault/index.ts';
 import type { Cosigner } from '../cosigning/cosigner.ts';
 import { createKeyHistory, type KeyHistory } from './key-history.ts';
-
-/** How many blocks after a write its commitment is looked for: a crash may have delayed it, but not for ever. */
-const MAX_BLOCKS_SEARCHED = 10_000;
-const CLOCK_SLACK_MS = 2000;
+import { anchorIdIn, createRecordPlaces } from './record-places.ts';
 
 /** Portable proofs of what this node recorded. */
 export interface ReceiptDesk {
@@ -61,6 +57,8 @@ interface Deps {
   engine: Engine;
   accessLog: AccessLog;
   genesis: Genesis;
+  /** Whose records and access log it proves. */
+  custodian: Uint8Array;
   cosigner: Pick<Cosigner, 'withCosignatures' | 'covering'>;
   /** What the validators signed about a head; undefined where one operator signs. */
   prove?: ((note: string) => Promise<Omit<ConsensusProof, 'validators'>>) | undefined;
@@ -68,9 +66,10 @@ interface Deps {
 
 /** Builds receipts from the engine's proofs. */
 export function createReceiptDesk(deps: Deps): ReceiptDesk {
-  const { engine, accessLog, cosigner } = deps;
+  const { engine, accessLog, cosigner, custodian } = deps;
   const genesis = encodeGenesis(deps.genesis);
   const keys = createKeyHistory(engine, deps.genesis);
+  const places = createRecordPlaces(engine, custodian);
   /** Of the newest head; what it takes from the state is taken before anything is waited for, so it is of this head. */
   const newestHead = (): Promise<ProofHead> => {
     const { checkpoint, logSize } = engine.head();
@@ -86,7 +85,7 @@ export function createReceiptDesk(deps: Deps): ReceiptDesk {
       return isConsentChange(source) ? consentReceipt(head, source) : transactionReceipt(head, source);
     },
     async ofRecordVersion(record, opening) {
-      const found = await findCommitment(engine, record);
+      const found = await places.of(record);
       if (found === undefined)
         throw new AppError('not-found', 'The version is not on the ledger yet. Try again in a moment.');
       const head = await newestHead();
@@ -96,7 +95,7 @@ export function createReceiptDesk(deps: Deps): ReceiptDesk {
       const anchor = await accessLog.anchorOf(entry.leafIndex);
       if (anchor === undefined) return undefined;
       const block = await engine.block(anchor.height);
-      const id = block === undefined ? undefined : anchorIdIn(block, anchor.size);
+      const id = block === undefined ? undefined : anchorIdIn(block, anchor, custodian);
       if (id === undefined) return undefined;
       const head = await newestHead();
       const path = accessLog.inclusionProof(entry.leafIndex, anchor.size);
@@ -222,58 +221,4 @@ function decoded(bytes: Uint8Array): Transaction {
   const transaction = decodeTransaction(bytes);
   if (transaction.ok) return transaction.value;
   throw new AppError('damaged', 'A recorded transaction cannot be read. Run `careledger audit`.');
-}
-
-/** Where a version's commitment stands: searched from the first block that is not older than the write. */
-async function findCommitment(
-  engine: Engine,
-  record: SealedRecord,
-): Promise<{ id: Uint8Array; entryIndex: number } | undefined> {
-  const first = await firstBlockSince(engine, record.lastUpdatedMs - CLOCK_SLACK_MS);
-  const last = Math.min(engine.head().height, first + MAX_BLOCKS_SEARCHED);
-  for (let height = first; height <= last; height++) {
-    const block = await engine.block(height);
-    const found = block === undefined ? undefined : commitmentIn(block, record.commitment);
-    if (found !== undefined) return found;
-  }
-  return undefined;
-}
-
-/** Block times only grow, so halving finds the place. */
-async function firstBlockSince(engine: Engine, timeMs: number): Promise<number> {
-  let low = 1;
-  let high = engine.head().height;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const block = await engine.block(middle);
-    if (block !== undefined && block.block.timeMs >= timeMs) high = middle;
-    else low = middle + 1;
-  }
-  return low;
-}
-
-function commitmentIn(
-  { block }: RecordedBlock,
-  commitment: Uint8Array,
-): { id: Uint8Array; entryIndex: number } | undefined {
-  for (const bytes of block.transactions) {
-    const { header, parts } = decoded(bytes);
-    if (actionName(header.contract, header.action) !== 'commit-versions') continue;
-    const batch = decodeCommitVersions(parts);
-    const entryIndex = batch.ok
-      ? batch.value.entries.findIndex((entry) => equalBytes(entry.commitment, commitment))
-      : -1;
-    if (entryIndex >= 0) return { id: transactionId(header), entryIndex };
-  }
-  return undefined;
-}
-
-function anchorIdIn({ block }: RecordedBlock, logSize: number): Uint8Array | undefined {
-  for (const bytes of block.transactions) {
-    const { header, parts } = decoded(bytes);
-    if (actionName(header.contract, header.action) !== 'anchor-access-log') continue;
-    const anchor = decodeSinglePart(parts, readAnchor);
-    if (anchor.ok && anchor.value.logSize === logSize) return transactionId(header);
-  }
-  return undefined;
 }
