@@ -61,7 +61,7 @@ function openSnapshot(path: string): Snapshot {
         if (!database.isOpen)
           throw new AppError(
             'conflict',
-            'An erasure came while what the vault had before it was read. Start again what read it.',
+            'An erasure, or the end of this node, came while what the vault had before was read. Start again what read it.',
           );
         return session.all(sql, parameters);
       },
