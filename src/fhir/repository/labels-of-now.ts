@@ -1,8 +1,8 @@
-import type { RecordReader, SealedRecord } from '../../vault/index.ts';
+import type { HistoryQuery, RecordReader, SealedRecord } from '../../vault/index.ts';
 import { isPlacementOpen, isStoredMark, OPEN_PLACEMENT, toStoredNames } from '../labels/index.ts';
 import { patientsOf } from './linked-records.ts';
 
-const NEWEST_VERSIONS = 100;
+const PAGE = 100;
 type Reader = Pick<RecordReader, 'read' | 'history'>;
 
 /** A version of a record, to be decided on with the labels that the record has now beside its own. */
@@ -33,7 +33,7 @@ export async function underLabelsOfNow(
 
 /**
  * The newest version about the same patient: who moves a record to another patient says nothing about what it was before. What
- * was nobody's is under what its record is now.
+ * was nobody's is under what its record is now. The version itself is in the history, so that this ends there.
  */
 async function newestAbout(
   reader: Reader,
@@ -41,8 +41,14 @@ async function newestAbout(
 ): Promise<SealedRecord | undefined> {
   const current = await reader.read(resourceType, id);
   if (current === undefined || subject === null || current.subject === subject) return current;
-  const versions = await reader.history({ resourceType, id, limit: NEWEST_VERSIONS });
-  return versions.find((version) => version.subject === subject) ?? current;
+  for (let after: HistoryQuery['after']; ; ) {
+    const versions = await reader.history({ resourceType, id, limit: PAGE, ...(after && { after }) });
+    const found = versions.find((version) => version.subject === subject);
+    if (found !== undefined) return found;
+    const last = versions.at(-1);
+    if (last === undefined) return current;
+    after = { lastUpdatedMs: last.lastUpdatedMs, id, version: last.key.version };
+  }
 }
 
 /**
