@@ -114,13 +114,26 @@ test('what is opened and does not match, for its hidden part, counts for nothing
   );
 });
 
-test('patches, histories and pages count what they answer with', async () => {
-  const patch = [{ op: 'replace', path: '/status', value: 'current' }];
-  const data = Buffer.from(JSON.stringify(patch)).toString('base64');
-  const resource = { resourceType: 'Binary', contentType: 'application/json-patch+json', data };
-  const patching = { request: { method: 'PATCH', url: 'DocumentReference/long' }, resource };
+const patching = (operation: Record<string, unknown>) => ({
+  request: { method: 'PATCH', url: 'DocumentReference/long' },
+  resource: {
+    resourceType: 'Binary',
+    contentType: 'application/json-patch+json',
+    data: Buffer.from(JSON.stringify([operation])).toString('base64'),
+  },
+});
+
+test('a patch counts what it reads, also when it fails, and what it makes of it', async () => {
+  const answered = async (operation: Record<string, unknown>) =>
+    statuses(await world.send(CLINICIAN, 'POST', '/', bundle('batch', Array(8).fill(patching(operation)))));
+  const made = await answered({ op: 'replace', path: '/status', value: 'current' });
+  assert.deepEqual(made, [...Array(3).fill('200'), ...Array(5).fill('413')]);
+  const failed = await answered({ op: 'test', path: '/status', value: 'superseded' });
+  assert.deepEqual(failed, [...Array(7).fill('400'), '413']);
+});
+
+test('histories and pages count what they answer with', async () => {
   const ways = [
-    patching,
     reading('DocumentReference/long/_history?_count=1'),
     reading('DocumentReference?_id=long'),
     reading('DocumentReference?_sort=_id&_id=long'),
@@ -129,6 +142,30 @@ test('patches, histories and pages count what they answer with', async () => {
     const reply = await world.send(CLINICIAN, 'POST', '/', bundle('batch', Array(8).fill(way)));
     assert.deepEqual(statuses(reply), [...Array(7).fill('200'), '413'], JSON.stringify(way).slice(0, 99));
   }
+});
+
+test('texts that look like references or systems without end are read as soon as any of their length', async () => {
+  const many = 900_000;
+  const observation = (over: Record<string, unknown>) => ({
+    resourceType: 'Observation',
+    id: 'hostile',
+    status: 'final',
+    code: { text: 'hostile' },
+    ...over,
+  });
+  const hostile = [
+    observation({ subject: { reference: `${'/_history/'.repeat(many / 20)}\nx` } }),
+    observation({ subject: { reference: `${'#'.repeat(many)}\nx` } }),
+    observation({ code: { coding: [{ system: `http://x${'/'.repeat(many)}x`, code: 'x' }] } }),
+  ];
+  for (const resource of hostile) {
+    const entry = { resource, request: { method: 'PUT', url: 'Observation/hostile' } };
+    for (const type of ['batch', 'transaction'])
+      assert.ok((await world.send(OUTSIDER, 'POST', '/', bundle(type, [entry]))).status < 500, type);
+  }
+  const focus = [{ reference: 'A'.repeat(many), display: 'x' }];
+  await put({ ...observation({ subject: { reference: 'Patient/p2' }, focus }), id: 'hostile' });
+  assert.equal((await world.send(OUTSIDER, 'GET', '/Observation/hostile')).status, 413);
 });
 
 test('a list that says how to answer counts each of its items once, and has an end', async () => {

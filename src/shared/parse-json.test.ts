@@ -37,6 +37,12 @@ test('a number that could not be kept is refused, and one that only looks long i
   });
 });
 
+test('a number of four million digits is refused or read as soon as any text of its length', () => {
+  const zeros = '0'.repeat(4_000_000);
+  assert.throws(() => parseJson(bytes(`{"value":0.1${zeros}1}`)), { code: 'malformed-json' });
+  assert.deepEqual(parseJson(bytes(`{"value":0.1${zeros}}`)), { value: 0.1 });
+});
+
 test('brackets inside strings do not count, escapes do not end a string', () => {
   const text = JSON.stringify({ text: '[[[[{{{{\\"[[' });
   assert.equal(jsonDepthExceeds(bytes(text), 1), false);

@@ -77,9 +77,11 @@ function isKept(source: string, value: number): boolean {
   return digits.length <= KEPT_DIGITS || digits === digitsOf(String(value));
 }
 
+/** Without the zeros at both ends; by index, for /0+$/ takes the square of the length where zeros are many and not last. */
 function digitsOf(number: string): string {
-  return number
-    .replace(/[eE].*/, '')
-    .replace(/[-.]/g, '')
-    .replace(/^0+|0+$/g, '');
+  const digits = number.replace(/[eE].*/, '').replace(/[-.]/g, '');
+  let [from, until] = [0, digits.length];
+  while (digits[from] === '0') from += 1;
+  while (until > from && digits[until - 1] === '0') until -= 1;
+  return digits.slice(from, until);
 }

@@ -26,6 +26,12 @@ export function localReference(reference: string, ownBase: string): string {
   return target === undefined ? reference : `${target.type}/${target.id}`;
 }
 
+/** By index: /\/_history\/.*$/ takes the square of the length where a line break keeps it from matching. */
+export function withoutVersion(reference: string): string {
+  const at = reference.indexOf('/_history/');
+  return at < 0 ? reference : reference.slice(0, at);
+}
+
 /** The type of what a reference is to, here or on another server, as far as its address tells. */
 export function typeOfReference(reference: string, ownBase: string): string | undefined {
   return localTarget(reference, ownBase)?.type ?? ELSEWHERE.exec(reference)?.[1];

@@ -125,7 +125,7 @@ const isReference = (value: JsonObject): boolean =>
 function hasHarmlessTarget({ reference, type }: JsonObject): boolean {
   const target =
     typeof reference === 'string'
-      ? /([A-Za-z]+)\/[A-Za-z0-9.-]+(?:\/_history\/[^/]+)?$/.exec(reference)?.[1]
+      ? /(?:^|\/)([A-Za-z]+)\/[A-Za-z0-9.-]+(?:\/_history\/[^/]+)?$/.exec(reference)?.[1]
       : type;
   return typeof target === 'string' && HARMLESS_DISPLAY.has(target);
 }

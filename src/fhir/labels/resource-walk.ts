@@ -1,6 +1,6 @@
 /** Walking a FHIR resource as JSON, with limits, since stored content may be anything a validator let through. */
 import { AppError } from '../../shared/index.ts';
-import { localReference } from '../definitions/references.ts';
+import { localReference, withoutVersion } from '../definitions/references.ts';
 
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
 export interface JsonObject {
@@ -60,8 +60,7 @@ function collectReferences(value: Json | undefined, base: string, found: Set<str
     return;
   }
   const object = value as JsonObject;
-  if (typeof object.reference === 'string')
-    found.add(resolved(object.reference.replace(/\/_history\/.*$/, ''), base));
+  if (typeof object.reference === 'string') found.add(resolved(withoutVersion(object.reference), base));
   for (const name of Object.keys(object)) {
     const isEntry = name === 'resource' && typeof object.fullUrl === 'string';
     const within = isEntry ? (baseOf(object.fullUrl as string) ?? base) : base;

@@ -205,12 +205,20 @@ export function normaliseSystem(system: string): string {
   return name;
 }
 
+/** By index: /\/+$/ takes the square of the length where slashes are many and not last. */
+function withoutLastSlashes(text: string): string {
+  let until = text.length;
+  while (text[until - 1] === '/') until -= 1;
+  return text.slice(0, until);
+}
+
 function nameOfSystem(system: string): string {
-  const name = system
-    .trim()
-    .toLowerCase()
-    .replace(/^https:/, 'http:')
-    .replace(/\/+$/, '');
+  const name = withoutLastSlashes(
+    system
+      .trim()
+      .toLowerCase()
+      .replace(/^https:/, 'http:'),
+  );
   const known = SYSTEM_ALIASES.get(name);
   if (known !== undefined) return known;
   if (/icd-?10/.test(name)) return ICD10;

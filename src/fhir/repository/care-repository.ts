@@ -133,6 +133,7 @@ export class CareRepository {
     const record = await this.#store.read(resourceType, id);
     // The answer holds all of the resource, and a `test` operation asks about it: to patch is to read all of it as well.
     const seen = await this.#permitted(record, 'read');
+    this.#count(seen);
     const current = await this.#permitted(record, 'patch');
     if (seen.isRedacted || current.isRedacted) throw partlySeenError();
     const patched = patchedResource(current.resource as unknown as Resource, patch);

@@ -1,5 +1,6 @@
 import type { Bundle, BundleEntry } from '@medplum/fhirtypes';
 import { AppError } from '../../shared/index.ts';
+import { withoutVersion } from '../definitions/references.ts';
 import type { WorkQueue } from '../fhir-deps.ts';
 import type { RunEntry } from './bundle-entries.ts';
 import type { CareRepository } from './care-repository.ts';
@@ -77,5 +78,5 @@ async function answerAll(
 
 /** Of what an entry has written. */
 function addressOf(answer: BundleEntry | undefined): string | undefined {
-  return answer?.response?.location?.replace(/\/_history\/.*$/, '');
+  return answer?.response?.location && withoutVersion(answer.response.location);
 }

@@ -1,6 +1,7 @@
 import type { BundleEntry, Resource } from '@medplum/fhirtypes';
 import { AppError } from '../../shared/index.ts';
 import { isConditionalReference } from '../definitions/patient-compartment.ts';
+import { withoutVersion } from '../definitions/references.ts';
 import type { CareRepository } from './care-repository.ts';
 import { onlyMatch, withIdOf } from './conditional-interactions.ts';
 import { segmentsOf, splitUrl } from './interactions.ts';
@@ -164,7 +165,7 @@ function withReferences(entry: BundleEntry, targets: ReadonlyMap<string, string>
   // What is in a Bundle that is stored whole is not ours to resolve.
   const isBundle = entry.resource.resourceType === 'Bundle';
   const targetOf = (reference: string): string | undefined => {
-    const plain = reference.replace(/(?:\/_history\/|#).*$/, '');
+    const plain = withoutVersion(reference.split('#', 1)[0] as string);
     const target =
       targets.get(reference) ??
       targets.get(plain) ??
