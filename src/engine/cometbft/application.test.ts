@@ -205,10 +205,10 @@ describe('the application', () => {
       const grants = patients.map((patient) => consentGrant(chain, patient));
       assert.deepEqual((await consensus.prepare(grants)).map(toHex), grants.slice(0, 80).map(toHex));
       assert.equal(await consensus.process(grants), ACCEPT);
-      // A thousand entries are as much work as some thirty grants.
+      // A thousand entries are as much work as some thirty grants; one such goes in beside the others.
       const largest = largeTransaction(chain, { ...chain.custodian });
-      const large = [1, 2, 3].map(() => largeTransaction(chain, chain.custodian, 1000));
-      assert.deepEqual((await consensus.prepare(large)).map(toHex), large.slice(0, 2).map(toHex));
+      const large = [1, 2, 3, 4].map(() => largeTransaction(chain, chain.custodian, 1000));
+      assert.deepEqual((await consensus.prepare(large)).map(toHex), large.slice(0, 3).map(toHex));
       assert.equal(await consensus.process(large), ACCEPT);
       assert.deepEqual((await consensus.prepare([largest])).map(toHex), [toHex(largest)]);
     }));

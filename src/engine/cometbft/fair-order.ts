@@ -3,6 +3,13 @@ import type { ShareHolder } from './share-holder.ts';
 /** What a block has of each thing that is scarce, or a transaction takes of it. */
 export type Amount = { readonly work: number; readonly bytes: number; readonly keyChecks: number };
 
+const NOTHING: Amount = { work: 0, bytes: 0, keyChecks: 0 };
+/**
+ * What asks for more of a block's work than this goes in beside what is shared out, one in each block. On slow machines it would otherwise
+ * never find room, or leave none to others, its own organisation first.
+ */
+const LARGE_PART = 1 / 8;
+
 /** A transaction that waits, as the packing of a block sees it. */
 export type Offered = {
   readonly bytes: Uint8Array;
@@ -14,9 +21,10 @@ export type Offered = {
 /** Those of one group that wait: a line for each signer, the one whose turn it is first. */
 type Group = { readonly holder: ShareHolder; readonly lines: Offered[][] };
 
-/** Fills one block. Who got how much of it is kept from one choice to the next. */
+/** Fills one block, by one choice after another out of what is left of it. */
 export class FairOrder {
   readonly #whole: Amount;
+  /** Within one choice: what a patient or a device takes first, because it is urgent, is not held against its organisation afterwards. */
   readonly #served = new Map<string, number>();
   #left: Amount;
 
@@ -25,25 +33,39 @@ export class FairOrder {
     this.#left = whole;
   }
 
+  /** Chooses what goes first: no more of the block than this. */
+  chooseFirst(offered: readonly Offered[], most: Amount): Set<Offered> {
+    return this.#choose(offered, atLeastNothing(minus(this.#left, most)), false);
+  }
+
+  /** Chooses what fits into what is left, and one large one beside it. So the oldest is always chosen, if its bytes and key checks fit. */
+  choose(offered: readonly Offered[]): Set<Offered> {
+    return this.#choose(offered, NOTHING, true);
+  }
+
   /**
-   * Chooses what fits into what is left of the block, and takes no more than this much. The next is always of the organisation that got least
-   * of the block, within it of the group that got least, and within that of the next signer. So everybody who waits gets a turn
-   * before anybody gets a much larger share than others. What is offered of one signer is chosen in its order, from the first on.
+   * The next is always of the organisation that got least, within it of the group that got least, and within that of the next signer; of
+   * equals the one that came first. So everybody who waits gets a turn before anybody gets a much larger share than others. What is
+   * offered of one signer is chosen in its order, from the first on.
    */
-  choose(offered: readonly Offered[], most = this.#whole): Set<Offered> {
+  #choose(offered: readonly Offered[], kept: Amount, hasPlaceBeside: boolean): Set<Offered> {
     const chosen = new Set<Offered>();
     const groups = groupsOf(offered);
-    const kept = atLeastNothing(minus(this.#left, most));
+    let isPlaceFree = hasPlaceBeside;
+    this.#served.clear();
     for (let group = this.#leastServed(groups); group !== undefined; group = this.#leastServed(groups)) {
       if (this.#left.work <= kept.work) break;
       const line = group.lines.shift() as Offered[];
       const next = line.pop() as Offered;
-      const left = minus(this.#left, next.amount);
+      const isBeside = isPlaceFree && next.amount.work > this.#whole.work * LARGE_PART;
+      const taken = isBeside ? { ...next.amount, work: 0 } : next.amount;
+      const left = minus(this.#left, taken);
       // Where it does not fit, what its signer sent after it waits with it, or it would come before its turn.
       if (isWithin(kept, left)) {
         chosen.add(next);
         this.#left = left;
-        this.#serve(next);
+        this.#serve(next.holder, taken);
+        if (isBeside) isPlaceFree = false;
         if (line.length > 0) group.lines.push(line);
       }
       if (group.lines.length === 0) groups.delete(group);
@@ -68,7 +90,7 @@ export class FairOrder {
   }
 
   /** A transaction counts by what it takes most of. */
-  #serve({ holder, amount }: Offered): void {
+  #serve(holder: ShareHolder, amount: Amount): void {
     const { work, bytes, keyChecks } = this.#whole;
     const share = Math.max(amount.work / work, amount.bytes / bytes, amount.keyChecks / keyChecks);
     for (const name of [holder.organisation, holder.group])

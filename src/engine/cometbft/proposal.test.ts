@@ -19,6 +19,7 @@ import {
 import { type CometBftEngine, openCometBftEngine } from './cometbft-engine.ts';
 import { ConsensusChain } from './consensus-chain.ts';
 import { AbciClient } from './testing/abci-client.ts';
+import { largeTransaction } from './testing/large-transaction.ts';
 import { PlayedConsensus } from './testing/played-consensus.ts';
 import {
   accessAnchor,
@@ -105,6 +106,31 @@ function rotation(name: string, signer: SampleSigner, isProven: boolean): Uint8A
   const possessionProof = isProven ? proof : new Uint8Array(64);
   return signedAction(chain, signer, 'rotate-key', [encodeRotateKey({ newKey: publicKey, possessionProof })]);
 }
+
+/** What another member's devices send all the time. */
+function ordinaryOfDevices(): Uint8Array[] {
+  return devices.map((device) => consentGrant(other, now(device)));
+}
+
+test('rotations of one patient, however many, keep its custodian’s anchor out of no block while another member is busy', async () => {
+  const rotating = now(elsewhere);
+  const rotations = Array.from({ length: 256 }, () => rotation('patient elsewhere', rotating, true));
+  const anchor = accessAnchor({ ...chain, custodian: now(chain.custodian) });
+  const busy = ordinaryOfDevices();
+  const packed = await consensus.prepare([anchor, ...rotations, ...busy]);
+  assert(holds(packed, anchor) && holds(packed, rotations[0] as Uint8Array));
+  assert(busy.filter((one) => holds(packed, one)).length >= 8);
+  assert.equal(await consensus.process(packed), ACCEPT);
+});
+
+test('the largest transaction is in the next block, and what is urgent before it, also where blocks are small', async () => {
+  const large = largeTransaction(chain, now(chain.custodian));
+  const revocation = consentRevocation(chain, now(patient), firstConsentOf(patient));
+  const busy = ordinaryOfDevices();
+  const packed = await consensus.prepare([large, ...busy, revocation]);
+  assert.deepEqual(packed.map(toHex), [revocation, large, ...busy].map(toHex));
+  assert.equal(await consensus.process(packed), ACCEPT);
+});
 
 /** As many as there can be. */
 function changeOfValidators(signer: SampleSigner): Uint8Array {

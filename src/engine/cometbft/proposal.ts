@@ -12,6 +12,8 @@ import { isUrgent } from './urgent-actions.ts';
 /** What a block of the consortium holds at most, so that it can be passed on, checked and executed within a second. */
 export const MAX_PROPOSAL_BYTES = 4 * 1024 * 1024;
 export const MAX_PROPOSAL_TRANSACTIONS = MAX_BLOCK_TRANSACTIONS;
+/** Each transaction is some work, and one goes in beside this much. */
+const MAX_PACED_WORK = MAX_PROPOSAL_TRANSACTIONS - 1;
 /** Field number and length before each transaction in CometBFT's block, which count towards its limit (types.ComputeProtoSizeForTxs). */
 const TRANSACTION_OVERHEAD_BYTES = 6;
 
@@ -33,14 +35,12 @@ export function packProposal(
   maxBytes: number,
 ): readonly Uint8Array[] {
   const offered = transactions.map((bytes) => offeredFrom(chain, bytes));
-  // The largest that waits may always enter: on slow machines it would otherwise wait for ever.
-  const largest = offered.reduce((most, { amount }) => Math.max(most, amount.work), 0);
   const whole = {
-    work: Math.min(MAX_PROPOSAL_TRANSACTIONS, Math.max(largest, workAtPace(chain.recentBlocks, timeMs))),
+    work: Math.min(MAX_PACED_WORK, workAtPace(chain.recentBlocks, timeMs)),
     bytes: Math.min(maxBytes, MAX_PROPOSAL_BYTES),
     keyChecks: MAX_KEY_CHECKS,
   };
-  const tried = new FairOrder(whole).choose(upToUrgent(offered, new Set()), mostForUrgent(whole));
+  const tried = new FairOrder(whole).chooseFirst(upToUrgent(offered, new Set()), mostForUrgent(whole));
   const packed = packedOf(offered, whole, signersInVain(chain, timeMs, [...tried]));
   if (packed.length === 0) return [];
   const { output } = chain.execute(timeMs, packed);
@@ -101,7 +101,7 @@ function packedOf(
   inVain: ReadonlySet<string>,
 ): readonly Uint8Array[] {
   const order = new FairOrder(whole);
-  const first = order.choose(upToUrgent(offered, inVain), mostForUrgent(whole));
+  const first = order.chooseFirst(upToUrgent(offered, inVain), mostForUrgent(whole));
   const others = order.choose(offered.filter((one) => !first.has(one)));
   return bytesOf([...first, ...offered.filter((one) => others.has(one))]);
 }
