@@ -9,7 +9,8 @@ import { backup, refuseShutBackup, restoreRows } from './backup/backup.ts';
 import { type LedgerOfBackup, unmarkLater } from './backup/unmark-later.ts';
 import { erase, rotateRoot } from './erasure/erase.ts';
 import { listErased } from './erasure/erased-commitments.ts';
-import { finishErasure, loadKeyring, storeKeyring } from './erasure/renew-root.ts';
+import { finishErasure } from './erasure/renew-root.ts';
+import { loadKeyring, storeKeyring } from './erasure/stored-keyring.ts';
 import { createGrants, rotateEpoch } from './grants/grants.ts';
 import { newKeyring, unwrapKeyring, wrapKeyring } from './keys/keyring.ts';
 import { fileError } from './keys/replace-file.ts';
@@ -43,16 +44,18 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
   const tolerateDamage = options.tolerateDamage === true;
   if (atOpen.length > 0 && !tolerateDamage) throw damagedAtRest(atOpen);
   const store = await openStore(options.url);
+  let log: OpenAccessLog | undefined;
   try {
     const context = await openContext(store, options);
-    const log = await openAccessLog(context, logPath, { signBatch: options.signBatch, tolerateDamage });
+    log = await openAccessLog(context, logPath, { signBatch: options.signBatch, tolerateDamage });
     const wasSealed = sealed.every((path) => existsSync(sealPath(path)));
     // Before the first write: a crash from here on must not leave a seal that does not fit.
     if (atOpen.length === 0) for (const path of sealed) removeSeal(path);
-    await finishErasure(context, options.keys);
+    if (!tolerateDamage) await finishErasure(context, options.keys);
     // An audit must not vouch for what it only looked at.
     return vaultOn(context, log, options, { findings: atOpen, mayBeSealed: !tolerateDamage || wasSealed });
   } catch (cause) {
+    await log?.close().catch(() => undefined);
     await store.close().catch(() => undefined);
     throw cause;
   }
@@ -142,7 +145,7 @@ function vaultOn(
     rotateEpoch: (subject, epoch = {}) => rotateEpoch(context, subject, epoch),
     erase: (target) => erase(context, target, options.keys, options.signer),
     rotateRoot: () => rotateRoot(context, options.keys),
-    audit: (onProgress, onRecord) => audit(context, log, atOpen.findings, onProgress, onRecord),
+    audit: (onProgress, onRecord) => audit(context, log, options.keys, atOpen.findings, onProgress, onRecord),
     erased: () => listErased(context),
     backup: (folder) => backup(context, log, options.keys, folder),
     refuseShutBackup: (folder) => refuseShutBackup(options.keys, folder),

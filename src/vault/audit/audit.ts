@@ -1,7 +1,9 @@
 import { AppError, equalBytes, sha256, toHex } from '../../shared/index.ts';
 import type { OpenAccessLog } from '../access-log/open-access-log.ts';
+import { auditUnfinished } from '../erasure/unfinished-erasure.ts';
 import { describeGrant, openInfo } from '../grants/grant-rows.ts';
 import type { CategoryKey } from '../keys/category-keys.ts';
+import type { KeyProtector } from '../keys/key-protector.ts';
 import { columnsAgree } from '../records/record-handle.ts';
 import { describePlace, openCommitted, openMeta, placeOf, type RecordMeta } from '../records/record-row.ts';
 import { LIVE, SUPERSEDED } from '../storage/schema.ts';
@@ -16,6 +18,9 @@ import { type RowCheck, walkTable } from './walk-table.ts';
 
 const TOKENS_AT_ONCE = 200;
 const INDEX_ROWS_AT_ONCE = 1000;
+/** All but the content, which is read of one record at a time: that of many may be more than the memory holds. */
+const RECORD_COLUMNS =
+  't.rid, t.rkey, t.version, t.resource_type, t.updated_ms, t.state, t.anchored, t.subject, t.key_id, t.meta_key_id, t.meta, t.wrapped, t.tokens';
 
 type Progress = (progress: AuditProgress) => void;
 type OnRecord = (record: AuditedRecord) => void;
@@ -24,6 +29,7 @@ type OnRecord = (record: AuditedRecord) => void;
 export async function* audit(
   context: VaultContext,
   accessLog: OpenAccessLog,
+  protector: KeyProtector,
   atOpen: readonly AuditFinding[],
   onProgress: Progress = () => undefined,
   onRecord: OnRecord = () => undefined,
@@ -31,6 +37,7 @@ export async function* audit(
   yield* atOpen;
   for (const line of await context.store.integrity())
     yield { kind: 'database', where: 'database', what: line.slice(0, 300) };
+  yield* auditUnfinished(context, protector);
   yield* auditKeys(context);
   yield* auditRecords(context, onProgress, onRecord);
   yield* auditIndex(context, onProgress);
@@ -79,9 +86,8 @@ function auditRecords(
     if (meta !== undefined)
       onRecord({ where, commitment: meta.commitment, anchored: Number(row.anchored) === 1 });
   };
-  return walkTable(context, { table: 'records', key: ['rid'] }, check, (done) =>
-    onProgress({ stage: 'records', done }),
-  );
+  const walked = { table: 'records', key: ['rid'], columns: RECORD_COLUMNS };
+  return walkTable(context, walked, check, (done) => onProgress({ stage: 'records', done }));
 }
 
 async function auditRecord(
@@ -119,12 +125,9 @@ async function openContent(
 ): Promise<void> {
   const key = await context.keys.byId(context.store.reader, Number(row.key_id));
   if (meta.category === 'sealed' && key.key === undefined) return requirePatientsKey(session, row);
-  openCommitted(
-    { wrapped: row.wrapped as Uint8Array, content: row.content as Uint8Array },
-    placeOf(row),
-    meta,
-    key,
-  );
+  const [stored] = await session.all('SELECT content FROM records WHERE rid = ?', [Number(row.rid)]);
+  const parts = { wrapped: row.wrapped as Uint8Array, content: stored?.content as Uint8Array };
+  openCommitted(parts, placeOf(row), meta, key);
 }
 
 async function requirePatientsKey(session: SqlReader, row: SqlRow): Promise<void> {

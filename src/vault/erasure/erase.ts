@@ -14,6 +14,10 @@ import { rememberErased } from './erased-commitments.ts';
 import { type EraseTarget, type ErasureRecord, signErasure, type VaultSigner } from './erasure-record.ts';
 import { destroyOldKeys, finishErasure, renewRoot } from './renew-root.ts';
 import { replaceKeys } from './replace-keys.ts';
+import { refuseOtherKeyring } from './stored-keyring.ts';
+
+/** Not the content: of a whole patient it may be more than the memory holds. */
+const COLUMNS = 'rid, rkey, version, resource_type, subject, key_id, meta_key_id, meta, tokens';
 
 /** Erases and answers with the signed record, once no key that opened the erased is left anywhere. */
 export async function erase(
@@ -63,6 +67,7 @@ function underNewRoot(
   work: (session: SqlSession) => Promise<void>,
 ): Promise<void> {
   return context.erasures(async () => {
+    await refuseOtherKeyring(context, protector);
     let keyring: Keyring = context.keyring;
     await context.store.write(
       async (session) => {
@@ -89,7 +94,7 @@ async function eraseSubject(
   target: { readonly subject: string; readonly accessLog?: boolean },
 ): Promise<Uint8Array[]> {
   const subject = subjectName(context.naming, target.subject);
-  const rows = await session.all('SELECT * FROM records WHERE subject = ?', [subject]);
+  const rows = await session.all(`SELECT ${COLUMNS} FROM records WHERE subject = ?`, [subject]);
   const commitments = await deleteRecords(context, session, rows);
   let removed = rows.length;
   for (const table of ['grants', 'entries'])
@@ -121,7 +126,7 @@ async function eraseRecord(
   target: { readonly resourceType: string; readonly id: string },
   staged: StagedKeys,
 ): Promise<Uint8Array[]> {
-  const rows = await session.all('SELECT * FROM records WHERE rkey = ?', [
+  const rows = await session.all(`SELECT ${COLUMNS} FROM records WHERE rkey = ?`, [
     recordName(context.naming, target.resourceType, target.id),
   ]);
   if (rows.length === 0) throw new AppError('not-found', 'There is no such record. Check type and id.');

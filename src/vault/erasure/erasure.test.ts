@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createPublicKey, verify as verifyNode } from 'node:crypto';
-import { cpSync, existsSync, readFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
@@ -15,6 +15,7 @@ import {
 } from '../index.ts';
 import { openPostgresStore } from '../storage/postgres-store.ts';
 import { hasPostgres, startPostgres } from '../testing/start-postgres.ts';
+import { findingsOf } from '../testing/vault-suite.ts';
 import {
   createVaultWorld,
   filesBelow,
@@ -200,6 +201,67 @@ test('an erasure that fails after one that was cut short does not take the keys 
   await world.remove();
 });
 
+/** What a writer of the closed database, without any key, can make of the row that tells of an unfinished erasure. */
+function writeMarker(world: VaultWorld, marker: Uint8Array | undefined): void {
+  const path = join(world.folder, 'vault.db');
+  rmSync(`${path}.seal`, { force: true });
+  const database = new DatabaseSync(path);
+  database.prepare('DELETE FROM keyring WHERE slot = 2').run();
+  if (marker !== undefined) database.prepare('INSERT INTO keyring VALUES (2, ?)').run(marker);
+  database.close();
+}
+
+/** The row as it stands while keys are still to be destroyed; the next start destroys them. */
+async function markerOfUnfinished(world: VaultWorld): Promise<Uint8Array> {
+  const { rotate } = world.keys;
+  world.keys.rotate = (name) => (name === 'backup' ? Promise.reject(new Error('full')) : rotate(name));
+  await assert.rejects(world.vault.rotateRoot(), /full/);
+  world.keys.rotate = rotate;
+  assert.deepEqual(
+    (await findingsOf(world.vault)).map(({ where, severity }) => [where, severity]),
+    [['keyring 2', 'note']],
+  );
+  const database = new DatabaseSync(join(world.folder, 'vault.db'), { readOnly: true });
+  const row = database.prepare('SELECT wrapped FROM keyring WHERE slot = 2').get();
+  database.close();
+  return row?.wrapped as Uint8Array;
+}
+
+test('who can only write to the database has no key destroyed, and the audit destroys none either', async () => {
+  const world = await createVaultWorld('forged marker');
+  await world.vault.put(sampleWrite('kept'));
+  const played = await markerOfUnfinished(world);
+  await world.reopen();
+  const backup = join(world.folder, 'backup');
+  await world.vault.backup(backup);
+  await world.vault.close();
+  for (const forged of [new Uint8Array(0), new Uint8Array([0, 0, 0, 2, ...played])]) {
+    writeMarker(world, forged);
+    const audited = await openVault({ ...world.options, tolerateDamage: true });
+    const found = await findingsOf(audited);
+    assert.deepEqual(
+      found.map(({ where, severity }) => [where, severity]),
+      [['keyring 2', undefined]],
+    );
+    await audited.refuseShutBackup(backup);
+    await audited.close();
+    await assert.rejects(openVault(world.options), { code: 'damaged', message: /No key was destroyed/ });
+  }
+  writeMarker(world, played);
+  world.vault = await openVault(world.options);
+  await world.vault.refuseShutBackup(backup);
+  assert.deepEqual(await findingsOf(world.vault), [], 'that erasure was finished long ago');
+  const cutShort = await markerOfUnfinished(world);
+  await world.vault.close();
+  writeMarker(world, cutShort);
+  const audited = await openVault({ ...world.options, tolerateDamage: true });
+  await audited.refuseShutBackup(backup);
+  await audited.close();
+  world.vault = await openVault(world.options);
+  await assert.rejects(world.vault.refuseShutBackup(backup), { code: 'conflict' });
+  await world.remove();
+});
+
 test('of two erasures at once, one destroys its old keys before the other makes a new one', async () => {
   const world = await createVaultWorld('two at once');
   await plant(world);
@@ -225,11 +287,11 @@ test('a backup that an erasure has overtaken is refused, and one after an erasur
   const { wrap, rotate } = world.keys;
   world.keys.wrap = async (name, ...secret) => {
     const wrapped = await wrap(name, ...secret);
+    world.keys.wrap = wrap;
     if (name === 'backup') await world.vault.erase({ subject: 'erase-patient' });
     return wrapped;
   };
   await assert.rejects(world.vault.backup(join(world.folder, 'overtaken')), { code: 'conflict' });
-  world.keys.wrap = wrap;
   const backup = join(world.folder, 'backup');
   world.keys.rotate = (name) => (name === 'backup' ? Promise.reject(new Error('full')) : rotate(name));
   await assert.rejects(world.vault.erase({ resourceType: 'Observation', id: 'other-0' }), /full/);

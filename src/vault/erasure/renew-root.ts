@@ -1,25 +1,12 @@
 import type { KeyProtector } from '../keys/key-protector.ts';
 import { type Keyring, wrapKeyring } from '../keys/keyring.ts';
 import { KEY_BYTES } from '../keys/sealed-box.ts';
-import type { SqlReader, SqlSession } from '../storage/sql-store.ts';
+import type { SqlSession } from '../storage/sql-store.ts';
 import type { VaultContext } from '../vault-context.ts';
+import { storeKeyring } from './stored-keyring.ts';
+import { forgetUnfinished, noteUnfinished, readUnfinished } from './unfinished-erasure.ts';
 
 const PAGE = 1000;
-const KEYRING_SLOT = 1;
-/** A row here says that the database has renewed its root, and the old keys are still to be destroyed. */
-const UNFINISHED_SLOT = 2;
-
-export async function storeKeyring(session: SqlSession, wrapped: Uint8Array): Promise<void> {
-  await session.run(
-    'INSERT INTO keyring (slot, wrapped) VALUES (?, ?) ON CONFLICT (slot) DO UPDATE SET wrapped = excluded.wrapped',
-    [KEYRING_SLOT, wrapped],
-  );
-}
-
-export async function loadKeyring(session: SqlReader): Promise<Uint8Array | undefined> {
-  const [row] = await session.all('SELECT wrapped FROM keyring WHERE slot = ?', [KEYRING_SLOT]);
-  return row?.wrapped as Uint8Array | undefined;
-}
 
 /**
  * Wraps every category key under a new root, inside the transaction that erases. Old pages, logs and copies of the
@@ -47,10 +34,7 @@ export async function renewRoot(
   }
   await protector.rotate('root');
   await storeKeyring(session, await wrapKeyring(protector, keyring));
-  await session.run('INSERT INTO keyring (slot, wrapped) VALUES (?, ?) ON CONFLICT (slot) DO NOTHING', [
-    UNFINISHED_SLOT,
-    new Uint8Array(0),
-  ]);
+  await noteUnfinished(session, protector, keyring.root);
   return keyring;
 }
 
@@ -58,20 +42,26 @@ export async function renewRoot(
 export async function destroyOldKeys(context: VaultContext, protector: KeyProtector): Promise<void> {
   // Only the newest version stays, and it may be of a later erasure that failed: the database has to be under it first.
   const wrapped = await wrapKeyring(protector, context.keyring);
-  await context.store.write((session) => storeKeyring(session, wrapped));
+  await context.store.write(async (session) => {
+    await storeKeyring(session, wrapped);
+    await noteUnfinished(session, protector, context.keyring.root);
+  });
   await protector.destroyOlder('root');
   await protector.rotate('backup');
   await protector.destroyOlder('backup');
-  await context.store.scrub();
-  await context.store.write((session) =>
-    session.run('DELETE FROM keyring WHERE slot = ?', [UNFINISHED_SLOT]),
-  );
+  await cleanOldPages(context);
 }
 
-/** Finishes an erasure that a crash or a full disk cut short. */
+async function cleanOldPages(context: VaultContext): Promise<void> {
+  await context.store.scrub();
+  await context.store.write(forgetUnfinished);
+}
+
+/** Finishes an erasure that a crash or a full disk cut short. Throws AppError `damaged` when there was none. */
 export function finishErasure(context: VaultContext, protector: KeyProtector): Promise<void> {
   return context.erasures(async () => {
-    const rows = await context.store.reader.all('SELECT slot FROM keyring WHERE slot = ?', [UNFINISHED_SLOT]);
-    if (rows.length > 0) await destroyOldKeys(context, protector);
+    const unfinished = await readUnfinished(context, protector);
+    if (unfinished === 'keys-left') await destroyOldKeys(context, protector);
+    if (unfinished === 'keys-destroyed') await cleanOldPages(context);
   });
 }
