@@ -3,6 +3,7 @@ import type { PlantedBug } from './planted-bug.ts';
 const DECISION = ['src/contracts/consent/decision/decide.test.ts'];
 const LINKED = ['tests/fhir-linked-records.test.ts'];
 const OPEN = ['tests/fhir-open-placement.test.ts'];
+const SEALED = ['tests/sealed-records.test.ts'];
 
 /** Whose a record is, and how far a denial reaches. */
 export const CONSENT_BUGS: readonly PlantedBug[] = [
@@ -37,7 +38,7 @@ export const CONSENT_BUGS: readonly PlantedBug[] = [
     name: 'former-nobodys-unasked',
     promise: 'a version that was nobody’s is asked of the patients of what its record has become',
     file: 'src/fhir/repository/labels-of-now.ts',
-    find: 'const marks = record.subject === null ? marksOfNow(current) : [];',
+    find: 'const marks = isUntold(record) ? marksOfNow(current, record.subject) : [];',
     replace: 'const marks: string[] = []; void marksOfNow;',
     tests: LINKED,
     inSlice: false,
@@ -86,5 +87,33 @@ export const CONSENT_BUGS: readonly PlantedBug[] = [
     replace: '...kept',
     tests: ['tests/fhir-hidden-parts.test.ts'],
     inSlice: true,
+  },
+  {
+    name: 'sealed-copy-for-others',
+    promise: 'the copy of a sealed record is for its patient alone, whoever else may see the record',
+    file: 'src/fhir/gate/sealed-copy.ts',
+    find: "if (isPatients || decision.effect === 'deny') return decision;",
+    replace: 'if (isPatients !== undefined) return decision;',
+    tests: SEALED,
+    inSlice: false,
+  },
+  {
+    name: 'sealed-copy-past-the-gate',
+    promise: 'the copy of a sealed record is decided on and logged as any read',
+    file: 'src/node/wallet/sealed-records.ts',
+    find: 'const given = await node.gate.sealedCopy(',
+    replace:
+      "const given = { outcome: 'permitted', copy: await record.sealedCopy(), promise: '', otherPromises: [] } as never; void String(",
+    tests: SEALED,
+    inSlice: false,
+  },
+  {
+    name: 'sealed-copy-unchecked',
+    promise: 'a wallet takes no sealed copy that is not what its commitment says',
+    file: 'src/client/wallet/sealed-copy.ts',
+    find: 'if (equalBytes(recordCommitment(salt, copy, copy.subject, plaintext), copy.commitment))',
+    replace: 'if (equalBytes(salt, salt))',
+    tests: SEALED,
+    inSlice: false,
   },
 ];

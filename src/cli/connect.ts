@@ -44,6 +44,7 @@ function chainOfEnvironment(): Uint8Array | undefined {
 export interface PatientConnection {
   client: NodeClient;
   identity: PatientKey;
+  wallet: Wallet;
   enrolment: Enrolment;
   custodian: Uint8Array;
   chainId: Uint8Array;
@@ -61,7 +62,7 @@ export async function connectPatient(nodeUrl: string, wallet: Wallet): Promise<P
   const chainId = fromHex(enrolment.chainId) as Uint8Array;
   const client = connect(nodeUrl, chainId);
   await client.genesis();
-  return { client, identity: wallet.keyAt(custodian), enrolment, custodian, chainId };
+  return { client, identity: wallet.keyAt(custodian), wallet, enrolment, custodian, chainId };
 }
 
 /** Opens a wallet; its passphrase, when it has one, comes from the environment. */
@@ -84,8 +85,11 @@ export async function custodianOf(client: NodeClient): Promise<Uint8Array> {
 export async function connectAs(
   nodeUrl: string,
   file: string,
-): Promise<{ client: NodeClient; identity: Identity }> {
-  if (formatOf(file).startsWith('careledger-wallet/')) return connectPatient(nodeUrl, await readWallet(file));
+): Promise<{ client: NodeClient; identity: Identity; patient?: PatientConnection }> {
+  if (formatOf(file).startsWith('careledger-wallet/')) {
+    const patient = await connectPatient(nodeUrl, await readWallet(file));
+    return { client: patient.client, identity: patient.identity, patient };
+  }
   const { accountId, seed } = readKeyFile(file);
   const client = connect(nodeUrl);
   await client.genesis();

@@ -21,6 +21,19 @@ export { EMPTY_TREE_ROOT, leafHash, nodeHash, treeRoot } from './merkle/tree.ts'
 export { verifyConsistency, verifyInclusion } from './merkle/verify.ts';
 export { jsonDepthExceeds, MAX_JSON_DEPTH, parseJson } from './parse-json.ts';
 export { normalPassphrase, passphraseForms } from './passphrase.ts';
+export {
+  type BoxPlace,
+  contentBinding,
+  dataKeyBinding,
+  metaBinding,
+  sealedKeyBinding,
+} from './record-binding.ts';
 export { type CommittedVersion, recordCommitment } from './record-commitment.ts';
 export { err, ok, type Result } from './result.ts';
+export {
+  encodeSealedCopy,
+  MAX_SEALED_COPY_BYTES,
+  parseSealedCopy,
+  type SealedCopy,
+} from './sealed-copy.ts';
 export { SHA256_BYTES, sha256, sha256Concat } from './sha256.ts';

@@ -1,3 +1,4 @@
+import type { SealedCopy } from '../shared/index.ts';
 import type { Category } from './category.ts';
 import type { IndexToken, TokenExpression } from './index-tokens/token.ts';
 
@@ -50,6 +51,11 @@ export type SealedRecord = {
   disclose(unlock?: {
     readonly categoryKey: Uint8Array;
   }): Promise<{ readonly salt: Uint8Array; readonly plaintext: Uint8Array }>;
+  /**
+   * What the patient's wallet opens a `sealed` version with, elsewhere; a version that is not sealed has none. Throws AppError
+   * `invalid-request`, `erased` or `damaged`.
+   */
+  sealedCopy(): Promise<SealedCopy>;
 };
 
 /** Where the page before ended. Order: lastUpdatedMs descending, then resource type, then id ascending. */
@@ -95,6 +101,8 @@ export type RecordReader = {
   readVersion(key: RecordKey): Promise<SealedRecord | undefined>;
   history(query: HistoryQuery): Promise<SealedRecord[]>;
   find(query: FindQuery): Promise<SealedRecord[]>;
+  /** The newest versions about a patient that are sealed to the wallet, superseded ones and tombstones too; at most a thousand. */
+  listSealed(subject: string): Promise<SealedRecord[]>;
   /** How many `find` would return over all pages. */
   count(query: FindQuery): Promise<number>;
 };

@@ -1,11 +1,12 @@
 import { type Command, Option } from 'commander';
 import type { ExchangeAnswer, NodeClient } from '../../client/index.ts';
 import { AppError, ERROR_TABLE, type ErrorCode, fromUtf8 } from '../../shared/index.ts';
-import { connectAs, openSession } from '../connect.ts';
+import { connectAs, openSession, type PatientConnection } from '../connect.ts';
 import { printable } from '../printable.ts';
 import { refuseExisting, writeNew } from '../private-output.ts';
 import type { Terminal } from '../terminal.ts';
 import { asOption, nodeOption, purposeOption } from './options.ts';
+import { openSealedRecord } from './sealed-record.ts';
 
 interface ReadOptions {
   as: string;
@@ -13,6 +14,7 @@ interface ReadOptions {
   purpose?: string;
   receipt?: string;
   promise?: string;
+  oldWallet?: string;
 }
 
 /** `read` and `search`: what a clinician or an app does. */
@@ -26,6 +28,10 @@ export function addReadingCommands(program: Command, terminal: Terminal): void {
     .addOption(nodeOption())
     .option('--receipt <file>', 'save the proof that this version is on the ledger, with its content')
     .addOption(promiseOption())
+    .option(
+      '--old-wallet <file>',
+      'the wallet that you had when a sealed record was written (same passphrase)',
+    )
     .action((reference: string, options: ReadOptions) => get(reference, options, terminal));
   program
     .command('search')
@@ -45,7 +51,7 @@ async function get(path: string, options: ReadOptions, terminal: Terminal): Prom
   if (!/^[A-Z][A-Za-z]+[/?]?/.test(path))
     throw new AppError('usage', 'Name a record as Type/id, or a search as Type?parameter=value.');
   for (const file of [options.receipt, options.promise]) refuseExisting(file);
-  const { client, identity } = await connectAs(options.node, options.as);
+  const { client, identity, patient } = await connectAs(options.node, options.as);
   const token = await openSession(client, identity, options.purpose);
   const answer = await client.call(`/fhir/R4/${path}`, {
     token,
@@ -54,13 +60,33 @@ async function get(path: string, options: ReadOptions, terminal: Terminal): Prom
   const resource = parse(fromUtf8(answer.bytes) ?? '');
   // A denial comes with a promise too, where the requester may know that there is something to be denied.
   if (options.promise !== undefined) savePromise(answer, options.promise);
-  if (answer.status >= 400) throw refusal(answer.status, resource);
+  if (answer.status >= 400) {
+    const refused = refusal(answer.status, resource);
+    if (refused.code !== 'record-sealed' || patient === undefined || path.includes('?')) throw refused;
+    return getSealed(patient, token, path, options, terminal);
+  }
   if (options.receipt !== undefined) await saveReceipt(client, path, token, options.receipt);
   const text =
     resource.resourceType === 'Bundle' && resource.type === 'searchset'
       ? bundleText(resource)
       : JSON.stringify(resource, null, 2);
   terminal.answer(resource, text);
+}
+
+/** The node keeps it and cannot read it: what comes is closed, and is opened here. */
+async function getSealed(
+  patient: PatientConnection,
+  token: string,
+  path: string,
+  options: ReadOptions,
+  terminal: Terminal,
+): Promise<void> {
+  if (options.receipt !== undefined)
+    throw new AppError('record-sealed', 'A node gives no receipt of a sealed record: it cannot read it.');
+  const { resource, promise } = await openSealedRecord(patient, token, path, options.oldWallet);
+  if (options.promise !== undefined && promise !== null) writeNew(options.promise, `${promise}\n`);
+  terminal.warn('Opened here, with the wallet: the hospital keeps this record sealed and cannot read it.');
+  terminal.answer(resource, JSON.stringify(resource, null, 2));
 }
 
 function savePromise(answer: ExchangeAnswer, file: string): void {

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { createWallet, enrolmentRequest } from '../../client/index.ts';
 import { AppError, toHex } from '../../shared/index.ts';
-import { connect, custodianOf, readWallet } from '../connect.ts';
+import { connect, connectPatient, custodianOf, openSession, readWallet } from '../connect.ts';
 import { makeFolderOf } from '../home.ts';
 import { printable } from '../printable.ts';
 import { readSecret } from '../secrets.ts';
@@ -49,7 +49,23 @@ export function walletCommand(terminal: Terminal): Command {
         rows.length === 0 ? 'Not enrolled anywhere yet.' : table(rows),
       );
     });
+  wallet
+    .command('sealed')
+    .description('the records that only a wallet of yours opens; `read --as WALLET` does')
+    .addOption(walletOption())
+    .addOption(nodeOption())
+    .action((options: { wallet: string; node: string }) => listSealed(options, terminal));
   return wallet;
+}
+
+async function listSealed(options: { wallet: string; node: string }, terminal: Terminal): Promise<void> {
+  const { client, identity } = await connectPatient(options.node, await readWallet(options.wallet));
+  const records = await client.sealedVersions(await openSession(client, identity, 'PATRQT'));
+  const rows = records.map(({ resourceType, id, version, lastUpdated }) => [
+    `${resourceType}/${id}/_history/${version}`,
+    lastUpdated,
+  ]);
+  terminal.answer({ records }, rows.length === 0 ? 'No record is sealed to you.' : table(rows));
 }
 
 function newPassphrase(terminal: Terminal): string | undefined {

@@ -1,5 +1,5 @@
 import type { Checkpoint } from '../../ledger/index.ts';
-import { toBase64, toHex } from '../../shared/index.ts';
+import { type SealedCopy, toBase64, toHex } from '../../shared/index.ts';
 import type { StateSubject, VerifiedProof } from '../receipts/index.ts';
 import type { EnrolmentRequest, SigningPlace } from '../wallet/index.ts';
 import { type AccountAnswer, fetchAccount, textMember } from './accounts.ts';
@@ -12,6 +12,12 @@ import {
   type ReceiptOptions,
   submitProven,
 } from './ledger-proofs.ts';
+import {
+  type AskedVersion,
+  fetchSealedCopy,
+  fetchSealedVersions,
+  type SealedVersion,
+} from './sealed-records.ts';
 import { createSession, type NodeClientOptions, type Session } from './session.ts';
 
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
@@ -45,6 +51,13 @@ export type NodeClient = {
   /** Gives the custodian the terms alone; the transaction is then submitted through any node of the consortium. */
   depositTerms(change: ConsentChange): Promise<void>;
   enrol(request: EnrolmentRequest): Promise<{ readonly patientId: string; readonly accountId: string }>;
+  /** What only the wallet of its patient opens: for `openSealedCopy`. */
+  sealedCopy(
+    asked: AskedVersion,
+    token: string,
+  ): Promise<{ readonly copy: SealedCopy; readonly promise: string | null }>;
+  /** The versions that are sealed to the patient's wallet. */
+  sealedVersions(token: string): Promise<readonly SealedVersion[]>;
   /** Exchanges a signed assertion for a session token. */
   token(assertion: string): Promise<{ readonly token: string; readonly expiresInSeconds: number }>;
   /** Any other request; the caller looks at the status. */
@@ -92,6 +105,8 @@ export function createNodeClient(options: NodeClientOptions): NodeClient {
       );
       return { patientId: textMember(answer, 'patientId'), accountId: textMember(answer, 'accountId') };
     },
+    sealedCopy: (asked, token) => fetchSealedCopy(session, asked, token),
+    sealedVersions: (token) => fetchSealedVersions(session, token),
     token: (assertion) => fetchToken(session, assertion),
     call: (path, request = {}) => exchange(session.fetch, baseUrl + path, withToken(request)),
   };

@@ -1,5 +1,6 @@
 /** What the gate needs, and what it answers. */
 import type { Decision } from '../../contracts/index.ts';
+import type { SealedCopy } from '../../shared/index.ts';
 import type { AccessLog, AccessReceipt, SealedRecord } from '../../vault/index.ts';
 import type { LabelAssignment, NamedPatients } from '../labels/index.ts';
 import type { JsonObject } from '../labels/resource-walk.ts';
@@ -35,6 +36,15 @@ export type Opened<Promised> = {
   /** True when something may be missing. Search must then match this view, not the stored tokens. */
   readonly isRedacted: boolean;
   readonly decision: Decision;
+  readonly promise: Promised;
+  readonly otherPromises: readonly Promised[];
+};
+
+/** What only the patient's wallet opens. */
+export type SealedCopyGiven<Promised> = {
+  readonly outcome: 'permitted';
+  /** null for a tombstone. */
+  readonly copy: SealedCopy | null;
   readonly promise: Promised;
   readonly otherPromises: readonly Promised[];
 };
@@ -87,6 +97,12 @@ export interface Gate<Promised = AccessReceipt> {
     record: SealedRecord,
     interaction: Interaction,
   ): Promise<Opened<Promised> | Denied<Promised>>;
+  /** The sealed copy of a version: for its patient alone, whoever else may see the record. */
+  sealedCopy(
+    session: Session,
+    record: SealedRecord,
+    interaction: Interaction,
+  ): Promise<SealedCopyGiven<Promised> | Denied<Promised>>;
   /** Which of these versions the requester may see; one entry of the log per patient and effect. */
   visible(
     session: Session,

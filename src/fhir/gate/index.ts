@@ -15,6 +15,7 @@ export type {
   Gate,
   GateDeps,
   Opened,
+  SealedCopyGiven,
   Visible,
   VisibleRecord,
   WritePermitted,

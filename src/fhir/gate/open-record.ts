@@ -17,16 +17,33 @@ import { logDecision, type Promises, promised } from './log-decision.ts';
 
 const MAX_ATTEMPTS = 5;
 
-/** Decides again when a consent changed between the decision and the durable entry, so that no answer leaves under an old one. */
+/** Opens a version for whoever may see it. */
 export async function openRecord<P>(
   deps: GateDeps<P>,
   session: Session,
   record: SealedRecord,
   interaction: Interaction,
 ): Promise<Opened<P> | Denied<P>> {
+  const settled = await settle(deps, session, record, interaction, (evidence) =>
+    judgeRecord(deps, session, evidence, record, interaction),
+  );
+  return settled.outcome === 'denied' ? settled : permitted(deps, settled.judged, settled.promises);
+}
+
+/**
+ * Decides and logs. Decides again when a consent changed between the decision and the durable entry, so that no answer leaves
+ * under an old one.
+ */
+export async function settle<P, J extends Judged>(
+  deps: GateDeps<P>,
+  session: Session,
+  record: SealedRecord,
+  interaction: Interaction,
+  judgeUnder: (evidence: Evidence) => Promise<J>,
+): Promise<{ readonly outcome: 'permitted'; judged: J; promises: Promises<P> } | Denied<P>> {
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
     const evidence = await gatherEvidence(deps, session, record.subject, readStoredNames(record.labels));
-    const judged = await judgeRecord(deps, session, evidence, record, interaction);
+    const judged = await judgeUnder(evidence);
     const promises = await logDecision(
       deps,
       session,
@@ -38,7 +55,7 @@ export async function openRecord<P>(
     if (judged.failure !== undefined) throw judged.failure;
     if (judged.decision.effect === 'deny')
       return denial(deps, session, evidence, judged, interaction, promises);
-    if (await stillStands(deps, session, evidence)) return permitted(deps, judged, promises);
+    if (await stillStands(deps, session, evidence)) return { outcome: 'permitted', judged, promises };
   }
   throw new AppError('busy', 'The consents for this record keep changing. Try again in a moment.');
 }

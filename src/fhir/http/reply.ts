@@ -61,7 +61,7 @@ function versionOf(answer: Answer): {
 }
 
 /** The first promises of a request. An answer with very many decisions, such as a bundle's, carries those that fit. */
-function promisesThatFit(promises: readonly string[]): string {
+export function promisesThatFit(promises: readonly string[]): string {
   let text = '';
   for (const promise of promises.slice(0, MAX_PROMISES)) {
     const longer = text === '' ? promise : `${text},${promise}`;

@@ -1,3 +1,4 @@
+import { AppError } from '../../shared/index.ts';
 import type {
   FindQuery,
   PendingCommitment,
@@ -87,6 +88,7 @@ function recordOf(write: SealedWrite): SealedRecord {
     commitment: new Uint8Array(32),
     open: async () => write.plaintext,
     disclose: async () => ({ salt: new Uint8Array(32), plaintext: write.plaintext }),
+    sealedCopy: () => Promise.reject(new AppError('invalid-request', 'What is not stored has no copy.')),
   };
 }
 

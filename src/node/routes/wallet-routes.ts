@@ -3,9 +3,10 @@ import { AppError, fromBase64, toHex } from '../../shared/index.ts';
 import { bytesOfHex } from '../account-hex.ts';
 import type { ConsentSubmission } from '../consents/consent-submission.ts';
 import { authenticate } from '../fhir/fhir-door.ts';
-import { bodyObject, json, type NodeApp, textField } from '../http/app.ts';
+import { bodyObject, json, type NodeApp, type NodeContext, reply, textField } from '../http/app.ts';
 import type { NodeRuntime, PartsOfNode } from '../runtime.ts';
 import { listAccesses, listBreakGlass, organisationNames } from '../wallet/accesses.ts';
+import { sealedCopyReply, sealedListReply } from '../wallet/sealed-records.ts';
 
 const MAX_ENROL_BYTES = 8 * 1024;
 /** A consent with its transaction; the desk says how large the consent alone may be. */
@@ -21,6 +22,7 @@ type WalletParts = PartsOfNode<
   | 'registry'
   | 'sessions'
   | 'vault'
+  | 'gate'
   | 'receipts'
   | 'baseUrl'
   | 'opened'
@@ -31,6 +33,7 @@ type WalletParts = PartsOfNode<
 export function addWalletRoutes(app: NodeApp, runtime: WalletParts): void {
   // Each name is signed, and the signature checked: once, not for everybody who asks.
   let names: Record<string, string> | undefined;
+  const sessionOf = (context: NodeContext) => authenticate(context.env.incoming as IncomingMessage, runtime);
   app.post('/wallet/enrol', async (context) => {
     const origin = runtime.originOf(context.env.incoming as IncomingMessage);
     const body = await bodyObject(context, MAX_ENROL_BYTES);
@@ -49,7 +52,7 @@ export function addWalletRoutes(app: NodeApp, runtime: WalletParts): void {
   });
 
   app.get('/wallet/accesses', async (context) => {
-    const session = authenticate(context.env.incoming as IncomingMessage, runtime);
+    const session = sessionOf(context);
     if (session.kind !== 'patient' || session.patientId === undefined) {
       throw new AppError('forbidden', 'Only a patient reads the log of their own record.');
     }
@@ -59,6 +62,14 @@ export function addWalletRoutes(app: NodeApp, runtime: WalletParts): void {
     names ??= organisationNames(runtime);
     return json({ ...page, organisations: names });
   });
+
+  app.get('/wallet/sealed', async (context) => reply(await sealedListReply(runtime, sessionOf(context))));
+  app.get('/wallet/sealed/:type/:id', async (context) =>
+    reply(await sealedCopyReply(runtime, sessionOf(context), context.req.param())),
+  );
+  app.get('/wallet/sealed/:type/:id/:version', async (context) =>
+    reply(await sealedCopyReply(runtime, sessionOf(context), context.req.param())),
+  );
 
   app.post('/wallet/consents', async (context) => {
     const submission = submissionOf(await bodyObject(context, MAX_SUBMISSION_BYTES));

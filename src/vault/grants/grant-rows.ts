@@ -70,18 +70,34 @@ export async function listSealedKeys(
     [subjectName(context.naming, subject)],
   );
   const keys: SealedKey[] = [];
-  for (const row of rows) {
-    const [owner, grantee, epoch, encapsulated, ciphertext] = await openInfo(context, row);
-    keys.push({
-      subject: owner,
-      category: categoryOf(row),
-      epoch,
-      grantee,
-      encapsulated: fromBase64(encapsulated) ?? new Uint8Array(0),
-      ciphertext: fromBase64(ciphertext) ?? new Uint8Array(0),
-    });
-  }
+  for (const row of rows) keys.push(await toSealedKey(context, row));
   return keys;
+}
+
+/** The key with this number as it was sealed to the wallet of its patient. */
+export async function sealedKeyOf(
+  context: VaultContext,
+  session: SqlReader,
+  subject: string,
+  keyId: number,
+): Promise<SealedKey | undefined> {
+  const [row] = await session.all('SELECT * FROM grants WHERE subject = ? AND key_id = ?', [
+    subjectName(context.naming, subject),
+    keyId,
+  ]);
+  return row && toSealedKey(context, row);
+}
+
+async function toSealedKey(context: VaultContext, row: SqlRow): Promise<SealedKey> {
+  const [subject, grantee, epoch, encapsulated, ciphertext] = await openInfo(context, row);
+  return {
+    subject,
+    category: categoryOf(row),
+    epoch,
+    grantee,
+    encapsulated: fromBase64(encapsulated) ?? new Uint8Array(0),
+    ciphertext: fromBase64(ciphertext) ?? new Uint8Array(0),
+  };
 }
 
 export async function listStanding(

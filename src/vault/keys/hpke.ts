@@ -1,5 +1,5 @@
 import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from '@hpke/core';
-import { AppError, utf8 } from '../../shared/index.ts';
+import { AppError, sealedKeyBinding, utf8 } from '../../shared/index.ts';
 import type { Category } from '../category.ts';
 import type { SealedKey } from './grants.ts';
 
@@ -56,9 +56,7 @@ export async function openSealedKey(privateKey: Uint8Array, sealed: SealedKey): 
 }
 
 function infoOf(scope: Scope): Uint8Array {
-  return utf8(
-    `careledger/sealed-key/v1\0${JSON.stringify([scope.subject, scope.category, scope.epoch, scope.grantee])}`,
-  );
+  return utf8(sealedKeyBinding(scope));
 }
 
 function copyOf(bytes: Uint8Array): ArrayBuffer {

@@ -1,5 +1,6 @@
 import { AppError, toHex } from '../../shared/index.ts';
 import type { IndexToken, TokenExpression } from '../index-tokens/token.ts';
+import { keyClassCode } from '../keys/category-keys.ts';
 import {
   type FindQuery,
   type HistoryQuery,
@@ -20,6 +21,7 @@ const SELECTIVE_ROWS = 3000;
 /** Few enough to look no further for a shorter list. */
 const FEW_ROWS = 50;
 const MAX_COUNTED = 500;
+const MAX_LISTED_SEALED = 1000;
 
 /** Reads on one session. */
 export function createRecordReader(context: VaultContext, session: SqlReader): RecordReader {
@@ -40,6 +42,7 @@ export function createRecordReader(context: VaultContext, session: SqlReader): R
       text.add(' ORDER BY r.updated_ms DESC, r.rkey LIMIT ?', limitOf(query.limit));
       return rows(text);
     },
+    listSealed: (subject) => rows(sealedSql(context, subject)),
     count: async (query) => {
       const text = await findSql(context, session, query, 'COUNT(*) AS total');
       if (text === undefined) return 0;
@@ -185,6 +188,15 @@ function historySql(context: VaultContext, query: HistoryQuery): SqlText {
     text.bind(lastUpdatedMs, lastUpdatedMs, name, name, version);
   }
   return text.add(' ORDER BY r.updated_ms DESC, r.rkey, r.version DESC LIMIT ?', limitOf(query.limit));
+}
+
+/** Their keys are of a category of its own; no token finds them. */
+function sealedSql(context: VaultContext, subject: string): SqlText {
+  const text = new SqlText(
+    `SELECT ${LIST_COLUMNS} FROM records r JOIN category_keys k ON k.key_id = r.key_id WHERE r.subject = ? AND k.category = ?`,
+  );
+  text.bind(subjectName(context.naming, subject), keyClassCode('sealed'));
+  return text.add(' ORDER BY r.updated_ms DESC, r.rkey, r.version DESC LIMIT ?', MAX_LISTED_SEALED);
 }
 
 function limitOf(limit: number | undefined): number {

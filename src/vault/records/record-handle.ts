@@ -15,6 +15,7 @@ import {
   type RowPlace,
   unwrapKeyOnly,
 } from './record-row.ts';
+import { sealedCopyOf } from './sealed-copy.ts';
 
 const COLUMNS =
   'r.rid, r.rkey, r.version, r.resource_type, r.updated_ms, r.state, r.key_id, r.meta_key_id, r.meta, r.wrapped';
@@ -62,6 +63,7 @@ async function handleOf(context: VaultContext, row: SqlRow): Promise<SealedRecor
         ? openContent(dataKey(await keyOf(context, keyId)), await content(), place, meta)
         : (await opened(openRecord, unlock)).plaintext,
     disclose: (unlock) => opened(openCommitted, unlock),
+    sealedCopy: async () => sealedCopyOf(context, place, meta, keyId, { wrapped, content: await content() }),
   };
 }
 

@@ -1,4 +1,15 @@
-import { AppError, concatBytes, equalBytes, fromUtf8, sha256, toHex } from '../../shared/index.ts';
+import {
+  AppError,
+  type BoxPlace,
+  concatBytes,
+  contentBinding,
+  dataKeyBinding,
+  equalBytes,
+  fromUtf8,
+  metaBinding,
+  sha256,
+  toHex,
+} from '../../shared/index.ts';
 import { CATEGORIES, type Category } from '../category.ts';
 import type { CategoryKey } from '../keys/category-keys.ts';
 import { KEY_BYTES, openBox, type Random, sealBox } from '../keys/sealed-box.ts';
@@ -60,7 +71,7 @@ export function sealRecord(
   const content = sealBox(
     dataKey,
     write.plaintext,
-    contentBinding(place.resourceType, place.version, meta),
+    boundContent(place.resourceType, place.version, meta),
     random,
   );
   const sealed = {
@@ -75,12 +86,12 @@ export function sealRecord(
 }
 
 export function sealMeta(meta: RecordMeta, place: RowPlace, key: CategoryKey, random: Random): Uint8Array {
-  return sealBox(usable(key), Buffer.from(encodeMeta(meta)), metaBinding(place, key), random);
+  return sealBox(usable(key), Buffer.from(encodeMeta(meta)), boundMeta(place, key), random);
 }
 
 /** undefined when a byte of it, or of the columns it is bound to, has changed. */
 export function openMeta(box: Uint8Array, place: RowPlace, key: CategoryKey): RecordMeta | undefined {
-  const plaintext = openBox(usable(key), box, metaBinding(place, key));
+  const plaintext = openBox(usable(key), box, boundMeta(place, key));
   return plaintext === undefined ? undefined : decodeMeta(plaintext);
 }
 
@@ -90,7 +101,7 @@ export function wrapDataKey(
   key: CategoryKey,
   random: Random,
 ): Uint8Array {
-  return sealBox(usable(key), keyAndSalt, dataKeyBinding(place, key), random);
+  return sealBox(usable(key), keyAndSalt, boundDataKey(place, key), random);
 }
 
 export function unwrapDataKey(
@@ -99,7 +110,7 @@ export function unwrapDataKey(
   key: CategoryKey,
   unlockKey?: Uint8Array,
 ): Uint8Array | undefined {
-  return openBox(unlockKey ?? usable(key), wrapped, dataKeyBinding(place, key));
+  return openBox(unlockKey ?? usable(key), wrapped, boundDataKey(place, key));
 }
 
 /** Decrypts a version; its place, patient, category and epoch are bound to it. */
@@ -138,7 +149,7 @@ export function openContent(
   place: RowPlace,
   meta: RecordMeta,
 ): Uint8Array {
-  const plaintext = openBox(dataKey, content, contentBinding(place.resourceType, place.version, meta));
+  const plaintext = openBox(dataKey, content, boundContent(place.resourceType, place.version, meta));
   if (plaintext === undefined) throw damagedRecord(place, 'its content does not open');
   return plaintext;
 }
@@ -178,30 +189,29 @@ function usable(key: CategoryKey): Uint8Array {
   if (key.key === undefined) {
     throw new AppError(
       'record-sealed',
-      'This record is sealed to the patient: only the patient’s wallet can open it.',
+      'This record is sealed to the patient: only the patient’s wallet can open it (GET /wallet/sealed).',
     );
   }
   return key.key;
 }
 
-function contentBinding(resourceType: string, version: number, meta: RecordMeta): Uint8Array {
-  return Buffer.from(
-    `careledger/record-content/v1\0${JSON.stringify([meta.subject, resourceType, meta.id, version, meta.category, meta.epoch])}`,
-  );
+/** The associated data of the content. */
+function boundContent(resourceType: string, version: number, meta: RecordMeta): Uint8Array {
+  const { subject, id, category, epoch } = meta;
+  return Buffer.from(contentBinding({ subject, resourceType, id, version, category, epoch }));
 }
 
-function metaBinding(place: RowPlace, key: CategoryKey): Uint8Array {
-  return bindingOf('careledger/record-meta/v1', place, key);
+function boundMeta(place: RowPlace, key: CategoryKey): Uint8Array {
+  return Buffer.from(metaBinding(boxPlaceOf(place, key)));
 }
 
-function dataKeyBinding(place: RowPlace, key: CategoryKey): Uint8Array {
-  return bindingOf('careledger/record-data-key/v1', place, key);
+function boundDataKey(place: RowPlace, key: CategoryKey): Uint8Array {
+  return Buffer.from(dataKeyBinding(boxPlaceOf(place, key)));
 }
 
-function bindingOf(domain: string, place: RowPlace, key: CategoryKey): Uint8Array {
-  return Buffer.from(
-    `${domain}\0${toHex(place.rkey)}\0${place.version}\0${place.resourceType}\0${toHex(key.subject)}\0${key.keyClass}\0${key.epoch}\0${key.keyId}`,
-  );
+function boxPlaceOf({ rkey, version, resourceType }: RowPlace, key: CategoryKey): BoxPlace {
+  const { subject: subjectName, keyClass: category, epoch, keyId } = key;
+  return { recordName: rkey, version, resourceType, subjectName, category, epoch, keyId };
 }
 
 function encodeMeta(meta: RecordMeta): string {
