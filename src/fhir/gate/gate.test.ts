@@ -274,6 +274,15 @@ test('visible: one decision a patient, entries per patient and effect, nothing o
   assert.equal(world.entries.length, 4, 'opening what was logged adds no entry');
 });
 
+test('visible: content that was opened to decide is not kept until it is shown, when thousands were', async () => {
+  const world = createWorld();
+  world.consents.set('p1', [toInsurer({ codes: ['http://loinc.org|8867-4'] })]);
+  const { records } = await world.gate.visible(SESSIONS.insurer, [world.record(OBSERVATION)], 'search');
+  assert.deepEqual(world.opened, ['Observation/o1']);
+  assert.equal(((await records[0]?.open()) as JsonObject).id, 'o1');
+  assert.deepEqual(world.opened, ['Observation/o1', 'Observation/o1']);
+});
+
 test('visible: a consent revoked before the content is opened closes it', async () => {
   const world = createWorld();
   world.consents.set('p1', [toInsurer()]);

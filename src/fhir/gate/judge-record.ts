@@ -58,7 +58,7 @@ export async function judgeRecord(
 /** Versions whose content was read under a table and says no label but those it is stored with: a version never changes. */
 const labelsNothingMore = new WeakMap<SealedRecord, LabelTable>();
 
-/** Like `judgeRecord`, but content that the rules do not need stays closed until it is asked for, and is not kept till then. */
+/** Like `judgeRecord`, but content is opened only where the rules need it, and kept nowhere: of thousands it would fill the memory. */
 export async function judgeVisible(
   ports: EvidencePorts,
   session: Session,
@@ -71,7 +71,7 @@ export async function judgeVisible(
   const isSettled = decision.certain && (decision.effect === 'deny' || !mayBeLabelledMore(ports, record));
   if (isSettled) return { candidate, decision, content: undefined };
   const judged = await judgeRecord(ports, session, evidence, record, interaction);
-  return decision.certain ? { ...judged, content: undefined } : judged;
+  return { ...judged, candidate: { ...judged.candidate, facts: candidate.facts }, content: undefined };
 }
 
 /** Rows that a hospital adds count for what was stored before them too: a total or a link must not tell of what they hide. */

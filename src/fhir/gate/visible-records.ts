@@ -92,7 +92,7 @@ async function logVisible<P>(
     record: item.record,
     promises: logged.get(item) ?? [],
     hasHiddenParts: hasHiddenParts(item.judged),
-    open: () => openVisible(deps, session, item.record, item.evidence, item.judged, interaction),
+    open: () => openVisible(deps, session, item.record, item.evidence, interaction),
   }));
 }
 
@@ -138,11 +138,9 @@ async function openVisible<P>(
   session: Session,
   record: SealedRecord,
   evidence: Evidence,
-  judged: Judged,
   interaction: Interaction,
 ): Promise<JsonObject | null | undefined> {
-  const known =
-    judged.content === undefined ? await judgeRecord(deps, session, evidence, record, interaction) : judged;
+  const known = await judgeRecord(deps, session, evidence, record, interaction);
   if (known.failure !== undefined) throw known.failure;
   if (known.decision.effect === 'permit' && (await stillStands(deps, session, evidence)))
     return view(deps, known);
