@@ -35,6 +35,15 @@ export const CONSORTIUM_BUGS: readonly PlantedBug[] = [
     inSlice: false,
   },
   {
+    name: 'made-up-block-hides-a-fork',
+    promise: 'no source can hide a fork that another one shows',
+    file: 'src/client/light/light-client.ts',
+    find: 'compared.forks.find(({ fork }) => isRealFork(fork))',
+    replace: 'compared.forks.slice(0, 1).find(({ fork }) => isRealFork(fork))',
+    tests: LIGHT_CLIENT,
+    inSlice: true,
+  },
+  {
     name: 'operator-signs-for-validators',
     promise: "where validators decide, one node's signature proves nothing",
     file: 'src/client/receipts/verify-recorded.ts',
@@ -241,6 +250,15 @@ export const CONSORTIUM_BUGS: readonly PlantedBug[] = [
     find: 'if (equalBytes(transaction.header.signer, custodian)) yield transaction;',
     replace: 'yield transaction;',
     tests: ['src/node/ledger/record-places.test.ts'],
+    inSlice: false,
+  },
+  {
+    name: 'promise-put-off',
+    promise: 'no promise to log that is due in many years is taken for one',
+    file: 'src/ledger/promise/access-promise.ts',
+    find: 'return anchorDeadlineMs <= receivedMs + MAX_PROMISE_DELAY_MS + MAX_CLOCK_LAG_MS;',
+    replace: 'return anchorDeadlineMs >= receivedMs - MAX_PROMISE_DELAY_MS - MAX_CLOCK_LAG_MS;',
+    tests: ['tests/proof-promise.test.ts'],
     inSlice: false,
   },
 ];

@@ -17,7 +17,8 @@ export type Comparison = {
   readonly agreeing: readonly string[];
   readonly silent: readonly string[];
   readonly liars: readonly Liar[];
-  readonly fork: ForkFound | undefined;
+  /** Of each source that showed one, in their order. */
+  readonly forks: readonly ForkFound[];
 };
 
 type Answer =
@@ -45,7 +46,7 @@ export async function compareSources(
     agreeing: named('agrees'),
     silent: named('silent'),
     liars: answers.flatMap(({ answer }) => (answer.kind === 'lies' ? [answer.liar] : [])),
-    fork: answers.flatMap(({ answer }) => (answer.kind === 'forks' ? [answer.fork] : []))[0],
+    forks: answers.flatMap(({ answer }) => (answer.kind === 'forks' ? [answer.fork] : [])),
   };
 }
 

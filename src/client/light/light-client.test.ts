@@ -345,6 +345,40 @@ describe('a fork', () => {
     });
     assert.deepEqual(head.liars, [{ source: 'm', height: 30, reason: 'not-on-this-chain' }]);
   });
+
+  test('is found behind made-up blocks, whatever the order of the sources', async () => {
+    const madeUp = (name: string): LightSource =>
+      sourceOf(
+        name,
+        makeChain({
+          genesis: GENESIS,
+          validatorsAt: () => [signingValidator(name, 1)],
+          length: 30,
+          after: steady.slice(0, 29),
+        }),
+      );
+    const honest = [sourceOf('a', steady), sourceOf('b', steady)];
+    const [one, other, fork] = [madeUp('m'), madeUp('n'), sourceOf('f', forked)];
+    for (const sources of [
+      [...honest, one, other, fork],
+      [one, fork, other, ...honest],
+      [fork, one, ...honest],
+    ]) {
+      const heads = openTrustedHeads(join(folder, `behind ${sources[0]?.name} ${sources[1]?.name}.json`));
+      await verify([sourceOf('a', steady)], { heads }, 30);
+      const error = await refusal(verify(sources, { heads }));
+      assert.equal(error.code, 'forked-head');
+      assert.deepEqual((error.cause as ForkFound).sources.toSorted(), ['f', 'your pinned head']);
+    }
+    const heads = openTrustedHeads(join(folder, 'all made up.json'));
+    await verify([sourceOf('a', steady)], { heads }, 30);
+    const { liars } = await verify([...honest, one, other], { heads });
+    assert.deepEqual(
+      liars.map(({ source }) => source),
+      ['m', 'n'],
+      'each liar is named',
+    );
+  });
 });
 
 describe('the pinned block', () => {

@@ -106,8 +106,9 @@ async function verifyHead(options: LightClientOptions, height: number | 'newest'
     const others = options.sources.filter(({ name }) => !known.has(name));
     const trace = answer.trace.length > 0 || start.block === undefined ? answer.trace : [start.block];
     const compared = await compareSources(start.trusted, trace, source.name, others, verify);
-    if (compared.fork !== undefined)
-      throw forkError(options.genesis, await provable(options.genesis, compared.fork, options.sources));
+    const [fork] = compared.forks;
+    if (fork !== undefined)
+      throw forkError(options.genesis, await provable(options.genesis, fork, options.sources));
     if (options.sources.length > 1) refuseAlone(compared, liars);
     const head = answer.trace.at(-1) ?? start.block;
     if (head === undefined) throw nothingProven([], silent);
@@ -191,19 +192,20 @@ async function anchored({ sources, anchor }: LightClientOptions, chainName: stri
   throw new AppError('proof-refused', 'No source has the block that was named as the anchor.');
 }
 
-/** A source that has another block in the place of the trusted one is on a fork, or made it up. */
+/** A source that has another block in the place of the trusted one is on a fork, or made it up: which hides no fork of another source. */
 async function comparedStart(options: LightClientOptions, start: VerifiedBlock): Promise<Start> {
   const { trusted } = start;
   const compared = await compareSources(trusted, [start], 'your pinned head', options.sources, (_, block) =>
     verifySelf(block, trusted.chainName),
   );
-  const { fork } = compared;
-  if (fork !== undefined && isRealFork(fork.fork))
-    throw forkError(options.genesis, await provable(options.genesis, fork, options.sources));
-  const made =
-    fork === undefined
-      ? []
-      : [{ source: fork.sources[1], height: trusted.height, reason: 'not-on-this-chain' as const }];
+  const real = compared.forks.find(({ fork }) => isRealFork(fork));
+  if (real !== undefined)
+    throw forkError(options.genesis, await provable(options.genesis, real, options.sources));
+  const made = compared.forks.map(({ sources }) => ({
+    source: sources[1],
+    height: trusted.height,
+    reason: 'not-on-this-chain' as const,
+  }));
   return { trusted, block: start, liars: [...compared.liars, ...made] };
 }
 
