@@ -142,6 +142,38 @@ test('what somebody authored in a role is authored by who has it', async () => {
   assert.equal((await world.send(CLINICIAN, 'GET', '/Observation/in')).status, 200);
 });
 
+test('what was authored in a role stays with who had it, whoever gets the role, and when it is deleted', async () => {
+  const observation = { resourceType: 'Observation', id: 'of-role', status: 'final', code, subject };
+  await put({ ...observation, performer: [{ reference: 'PractitionerRole/passed-on' }] });
+  const give = (to: string) =>
+    put({
+      resourceType: 'PractitionerRole',
+      id: 'passed-on',
+      practitioner: { reference: `Practitioner/${to}` },
+    });
+  const status = async (who: Session) => (await world.send(who, 'GET', '/Observation/of-role')).status;
+  const denied = async () => {
+    say('OPTOUT', CLINICIAN, 'authoredby', 'Practitioner/first');
+    return (await status(CLINICIAN)) === 404;
+  };
+  const permitted = async (author: string) => {
+    say('OPTIN', OUTSIDER, 'authoredby', `Practitioner/${author}`);
+    return (await status(OUTSIDER)) === 200;
+  };
+  await give('first');
+  assert.deepEqual([await denied(), await permitted('first')], [true, true]);
+  await give('second');
+  assert.deepEqual(
+    [await denied(), await permitted('first'), await permitted('second')],
+    [true, false, false],
+  );
+  world.consents.clear();
+  assert.equal((await world.send(CLINICIAN, 'DELETE', '/PractitionerRole/passed-on')).status, 204);
+  assert.equal(await denied(), true);
+  await give('second');
+  assert.deepEqual([await denied(), await permitted('second')], [true, false]);
+});
+
 test('an encounter that goes on is not from before its end', async () => {
   const klass = { code: 'AMB' };
   const period = { start: '2019-06-01' };

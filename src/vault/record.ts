@@ -20,7 +20,7 @@ export type SealedWrite = {
   /** Overrides the category that `labels` give, for labels that a custodian has added. */
   readonly category?: Category;
   readonly lastUpdatedMs: number;
-  /** A tombstone: kept in the history, never found by a search. */
+  /** A tombstone: kept in the history, found by no search but one that asks for it. */
   readonly deleted: boolean;
   /** Canonical JSON of the resource; for a tombstone it may be empty. */
   readonly plaintext: Uint8Array;
@@ -65,12 +65,14 @@ export type FindCursor = {
   readonly id: string;
 };
 
-/** A search over current versions that are not deleted. */
+/** A search over current versions. */
 export type FindQuery = {
   /** One type or more. Tokens match within each type. */
   readonly types: readonly string[];
   readonly where?: TokenExpression;
   readonly ids?: readonly string[];
+  /** Tombstones too, by the tokens that they were put with. */
+  readonly withDeleted?: boolean;
   /** null stands for records without a subject. `allow` absent: all; `deny` wins. */
   readonly subjects?: {
     readonly allow?: readonly (string | null)[];

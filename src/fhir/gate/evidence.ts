@@ -10,6 +10,7 @@ import { ACTION_OF, type Interaction } from './access-entry.ts';
 import type { Candidate } from './candidate.ts';
 import type { ContentFacts } from './content-facts.ts';
 import { closedToOthers, type JointDecision, joinDecisions } from './joint-decision.ts';
+import type { HeldRole } from './stored-references.ts';
 
 /** Who asks, as the node's session knows it. Every claim has been held against the registry. */
 export interface Session {
@@ -45,8 +46,8 @@ export interface EvidencePorts {
    * when that cannot be told.
    */
   referencesFrom?(reference: string): Promise<readonly string[] | undefined>;
-  /** The PractitionerRoles (`PractitionerRole/1`) of a Practitioner: what is authored in a role is authored by who has it. */
-  rolesOf?(practitioner: string): Promise<readonly string[]>;
+  /** The PractitionerRoles that are or were a Practitioner's: what is authored in a role is authored by who has it. */
+  rolesOf?(practitioner: string): Promise<readonly HeldRole[]>;
 }
 
 /** What is known about a patient's wishes at one moment. */
@@ -60,7 +61,7 @@ export interface Evidence {
   /** What each record named by a consent's `data` as `related` refers to, where that is known. */
   readonly related: ReadonlyMap<string, readonly string[] | undefined>;
   /** The roles of each Practitioner whom a consent names as an author. */
-  readonly roles: ReadonlyMap<string, readonly string[]>;
+  readonly roles: ReadonlyMap<string, readonly HeldRole[]>;
   /** The same of every other patient whom the record names. */
   readonly others: readonly Evidence[];
   readonly isSubjectsOwn: boolean;
@@ -116,8 +117,8 @@ function relatedReferences(consents: readonly ActiveConsent[]): ReadonlySet<stri
 async function gatherRoles(
   ports: EvidencePorts,
   consents: readonly ActiveConsent[],
-): Promise<Map<string, readonly string[]>> {
-  const roles = new Map<string, readonly string[]>();
+): Promise<Map<string, readonly HeldRole[]>> {
+  const roles = new Map<string, readonly HeldRole[]>();
   if (ports.rolesOf === undefined) return roles;
   const named = namedBy(consents, ({ data, authors }) => [
     ...authors,
@@ -263,22 +264,26 @@ function referringTo({ related }: Evidence, references: readonly string[]): stri
   );
 }
 
+/** A role that was also somebody else's is its holder's where a consent denies, and nobody's where one permits. */
 function withRelations(evidence: Evidence, facts: ContentFacts): ContentFacts {
   const { authors, within } = facts;
   return {
     ...facts,
-    ...(authors !== undefined && { authors: withRoleHolders(evidence, authors) }),
+    ...(authors !== undefined && { authors: [...authors, ...holdersOf(evidence, authors, true)] }),
     ...(within !== undefined && {
       within: {
         ...within,
-        authors: withRoleHolders(evidence, within.authors),
+        authors: [...within.authors, ...holdersOf(evidence, [...within.authors, ...(authors ?? [])], false)],
         referredBy: referringTo(evidence, within.resources),
       },
     }),
   };
 }
 
-function withRoleHolders({ roles }: Evidence, authors: readonly string[]): readonly string[] {
-  const holders = [...roles].filter(([, held]) => held.some((role) => authors.includes(role)));
-  return holders.length === 0 ? authors : [...authors, ...holders.map(([holder]) => holder)];
+function holdersOf({ roles }: Evidence, authors: readonly string[], surely: boolean): string[] {
+  return [...roles].flatMap(([holder, held]) =>
+    held.some(({ role, isTheirsAlone }) => authors.includes(role) && (isTheirsAlone || !surely))
+      ? holder
+      : [],
+  );
 }

@@ -279,7 +279,7 @@ test('visible: content that was opened to decide is not kept until it is shown, 
   world.consents.set('p1', [toInsurer({ codes: ['http://loinc.org|8867-4'] })]);
   const { records } = await world.gate.visible(SESSIONS.insurer, [world.record(OBSERVATION)], 'search');
   assert.deepEqual(world.opened, ['Observation/o1']);
-  assert.equal(((await records[0]?.open()) as JsonObject).id, 'o1');
+  assert.equal(((await records[0]?.open()) as JsonObject | undefined)?.id, 'o1');
   assert.deepEqual(world.opened, ['Observation/o1', 'Observation/o1']);
 });
 

@@ -1,6 +1,13 @@
 import { fromUtf8 } from '../../shared/index.ts';
-import { exactToken, MAX_FIND_LIMIT, type Vault } from '../../vault/index.ts';
+import { MAX_FIND_LIMIT, type Vault } from '../../vault/index.ts';
+import { holderToken, readStoredHolders } from '../labels/index.ts';
 import { isObject, type JsonObject, localReferencesOf } from '../labels/resource-walk.ts';
+
+/** A PractitionerRole (`PractitionerRole/1`), and whether it was never somebody else's. */
+export interface HeldRole {
+  readonly role: string;
+  readonly isTheirsAlone: boolean;
+}
 
 const NEWEST_VERSIONS = 20;
 
@@ -25,11 +32,18 @@ export function storedReferences(vault: Pick<Vault, 'history'>, ownBase: () => s
   };
 }
 
-/** The PractitionerRoles stored for a Practitioner, by the index alone. */
+/** The PractitionerRoles that are or were a Practitioner's, deleted ones too, without their content. */
 export function storedRoles(vault: Pick<Vault, 'find'>) {
-  return async (practitioner: string): Promise<readonly string[]> => {
-    const where = { token: exactToken('practitioner', 'reference', practitioner) };
-    const found = await vault.find({ types: ['PractitionerRole'], where, limit: MAX_FIND_LIMIT });
-    return found.map(({ key }) => `${key.resourceType}/${key.id}`);
+  return async (practitioner: string): Promise<readonly HeldRole[]> => {
+    const found = await vault.find({
+      types: ['PractitionerRole'],
+      where: { token: holderToken(practitioner) },
+      withDeleted: true,
+      limit: MAX_FIND_LIMIT,
+    });
+    return found.map(({ key, labels }) => ({
+      role: `${key.resourceType}/${key.id}`,
+      isTheirsAlone: readStoredHolders(labels).length === 1,
+    }));
   };
 }

@@ -19,4 +19,5 @@ export {
   readStoredNames,
   toStoredNames,
 } from './named-patients.ts';
+export { holdersAfter, holderToken, readStoredHolders, toStoredHolders } from './role-holders.ts';
 export type { ValueSetRow } from './value-sets.ts';

@@ -1,3 +1,5 @@
+import { isHolderMark } from './role-holders.ts';
+
 /**
  * Patients that a record names beside the one it is kept under. The vault seals them with the record's labels, so that the gate
  * knows whom to ask before anything is opened.
@@ -21,7 +23,7 @@ export function toStoredNames({ others, isSubjectsOwn }: NamedPatients): string[
 
 /** Whether a stored label is a mark rather than a label. */
 export function isStoredMark(text: string): boolean {
-  return isStoredName(text) || text === OPEN_PLACEMENT;
+  return isStoredName(text) || text === OPEN_PLACEMENT || isHolderMark(text);
 }
 
 function isStoredName(text: string): boolean {

@@ -7,12 +7,15 @@ import type { Denied, WritePermitted } from '../gate/index.ts';
 import { InvalidResourceError } from '../http/outcome.ts';
 import {
   definingReferences,
+  holdersAfter,
+  holderToken,
   isPlacementOpen,
   type LabelAssignment,
   type NamedPatients,
   OPEN_PLACEMENT,
   readStoredLabels,
   readStoredNames,
+  toStoredHolders,
   toStoredLabels,
   toStoredNames,
   UNDEFINED_YET,
@@ -63,7 +66,8 @@ export async function writeVersion(
   );
   promiseOf(context.scope, verdict);
   if (verdict.outcome === 'denied') throw denialError(verdict.code);
-  await store(context, next, { subject, ...storedLabels(verdict.labels, named, isOpen), deleted: false });
+  const stored = storedLabels(verdict.labels, named, isOpen);
+  await store(context, next, existing, { subject, ...stored, deleted: false });
   return next;
 }
 
@@ -102,7 +106,7 @@ export async function writeTombstone(
   promiseOf(context.scope, verdict);
   if (verdict.outcome === 'denied') throw denialError(verdict.code);
   const tombstone = stamp(context, { resourceType, id } as Resource, existing);
-  await store(context, tombstone, {
+  await store(context, tombstone, existing, {
     subject: existing.subject,
     ...storedLabels(readStoredLabels(existing.labels), named, isPlacementOpen(existing.labels)),
     deleted: true,
@@ -176,9 +180,16 @@ async function labelsOfDefining(context: WriteContext, resource: Resource): Prom
 
 type Placement = Pick<SealedWrite, 'subject' | 'labels' | 'deleted'> & Pick<SealedWrite, 'category'>;
 
-async function store(context: WriteContext, resource: Resource, placement: Placement): Promise<void> {
+async function store(
+  context: WriteContext,
+  resource: Resource,
+  existing: SealedRecord | undefined,
+  placement: Placement,
+): Promise<void> {
+  const holders = holdersAfter(existing?.labels ?? [], resource, context.deps.baseUrl());
   await context.store.put({
     ...placement,
+    labels: [...placement.labels, ...toStoredHolders(holders)],
     key: {
       resourceType: resource.resourceType,
       id: resource.id as string,
@@ -189,8 +200,10 @@ async function store(context: WriteContext, resource: Resource, placement: Place
     plaintext: utf8(canonicalJson(resource)),
     // Made when the version is sealed: those of a whole bundle would be many times as large as the bundle.
     get tokens() {
-      if (placement.deleted) return [];
-      return tokensOfResource(resource, context.definitions.parameters, context.deps.baseUrl());
+      const found = holders.map(holderToken);
+      if (placement.deleted) return found;
+      const { parameters } = context.definitions;
+      return [...tokensOfResource(resource, parameters, context.deps.baseUrl()), ...found];
     },
   });
 }

@@ -80,7 +80,8 @@ async function findSql(
 ): Promise<SqlText | undefined> {
   if (query.types.length === 0 || query.ids?.length === 0 || query.subjects?.allow?.length === 0)
     return undefined;
-  const text = new SqlText(`SELECT ${columns} FROM records r WHERE r.state = ${LIVE}`);
+  const state = query.withDeleted === true ? `> ${SUPERSEDED}` : `= ${LIVE}`;
+  const text = new SqlText(`SELECT ${columns} FROM records r WHERE r.state ${state}`);
   const start = await startOf(context, session, query);
   const walks = start === undefined && query.ids === undefined && query.subjects?.allow === undefined;
   // A unary plus keeps SQLite from walking the whole type in order when few rows match; PostgreSQL has statistics.

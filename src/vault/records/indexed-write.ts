@@ -21,8 +21,8 @@ export type IndexedWrite = {
 export function indexWrite(context: VaultContext, write: SealedWrite): IndexedWrite {
   const category = write.category ?? categoryOfLabels(write.labels);
   const values = write.tokens;
-  // A tombstone has none, and nobody but the patient may learn what is sealed.
-  const isHidden = write.deleted || category === 'sealed' || values.length === 0;
+  // Nobody but the patient may learn what is sealed.
+  const isHidden = category === 'sealed' || values.length === 0;
   if (isHidden) return { write, category, valueCount: values.length, tokens: NO_TOKENS };
   const { resourceType } = write.key;
   const hashes = new Set(values.map((value) => context.hashToken(resourceType, value)));
