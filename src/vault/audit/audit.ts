@@ -6,7 +6,7 @@ import type { CategoryKey } from '../keys/category-keys.ts';
 import type { KeyProtector } from '../keys/key-protector.ts';
 import { columnsAgree } from '../records/record-handle.ts';
 import { describePlace, openCommitted, openMeta, placeOf, type RecordMeta } from '../records/record-row.ts';
-import { LIVE, SUPERSEDED } from '../storage/schema.ts';
+import { SUPERSEDED } from '../storage/schema.ts';
 import { placeholders, type SqlReader, type SqlRow } from '../storage/sql-store.ts';
 import { splitTokens } from '../storage/token-rows.ts';
 import { describeEntry, openEntry } from '../tables/entries.ts';
@@ -179,7 +179,7 @@ async function versionFaults(session: SqlReader, row: SqlRow): Promise<string[]>
 /** The list beside a record must be what was sealed, and each of its tokens must be in the index. */
 async function tokenFaults(session: SqlReader, row: SqlRow, meta: RecordMeta): Promise<string[]> {
   const tokens = row.tokens as Uint8Array;
-  if (Number(row.state) !== LIVE)
+  if (Number(row.state) === SUPERSEDED)
     return tokens.length === 0 ? [] : ['It is not current, but has search tokens.'];
   if (!equalBytes(sha256(tokens), meta.tokensHash))
     return ['Its list of search tokens is not what was sealed.'];

@@ -190,7 +190,7 @@ export function vaultSuite(name: string, makeUrl?: () => Promise<string>): void 
       assert.equal(seen.length, 6);
     });
 
-    test('an update is found by its new values only, a tombstone not at all', async () => {
+    test('an update is found by its new values only, a tombstone only where tombstones are asked for', async () => {
       const token = (value: string) => [{ param: 'code', kind: 'code', value }];
       await vault.put(sampleWrite('u', { tokens: token('before') }));
       await vault.put(sampleWrite('u', { tokens: token('now') }, 2));
@@ -201,6 +201,8 @@ export function vaultSuite(name: string, makeUrl?: () => Promise<string>): void 
         sampleWrite('u', { tokens: token('now'), deleted: true, plaintext: new Uint8Array(0) }, 3),
       );
       assert.deepEqual(await found('now'), []);
+      const query = { types: ['Observation'], where: codeToken('now'), withDeleted: true };
+      assert.deepEqual(idsOf(await vault.find(query)), ['u']);
       assert.equal((await vault.read('Observation', 'u'))?.deleted, true);
     });
 
@@ -220,6 +222,13 @@ export function vaultSuite(name: string, makeUrl?: () => Promise<string>): void 
       let deep: TokenExpression = codeToken('x');
       for (let at = 0; at < 200; at++) deep = { all: [deep] };
       await assert.rejects(vault.find({ types: ['Observation'], where: deep }), { code: 'nesting-too-deep' });
+    });
+
+    test('a database without a vault is refused where there has to be one', async () => {
+      const { openVault } = await import('../index.ts');
+      const url = (await makeUrl?.()) ?? `sqlite:${join(world.folder, 'none.db')}`;
+      const options = { ...world.options, url, folder: join(world.folder, 'none'), mustExist: true };
+      await assert.rejects(openVault(options), { code: 'not-found' });
     });
 
     test('a new root opens all that was under the old one', async () => {
