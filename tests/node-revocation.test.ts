@@ -11,6 +11,7 @@ import {
   type NodeClient,
   type PatientKey,
   type SigningPlace,
+  signDelegation,
   signGrant,
   signReplacement,
   signRevocation,
@@ -225,7 +226,7 @@ test('a wallet that another took the place of reads no more, and the code of a l
   assert.equal((await node.fhir('Patient/deniz', fresh)).status, 200);
 });
 
-test('a revocation gives new keys whichever door it came through', async () => {
+test('a revocation and a replacement give new keys, whichever door a revocation came through', async () => {
   const { vault } = node.node.runtime;
   const rotated: string[] = [];
   const rotateEpoch = vault.rotateEpoch;
@@ -241,9 +242,30 @@ test('a revocation gives new keys whichever door it came through', async () => {
     assert.deepEqual(rotated, ['chi']);
     await revoke(await grant('TREAT'));
     assert.deepEqual(rotated, ['chi', 'chi'], 'and before the acknowledgement, where the custodian gives it');
+    const replaced = await grant('TREAT');
+    assert.equal(rotated.length, 2);
+    const other = consentTo(node.demoKey('researcher').accountId, 'chi', 'HRESCH');
+    const place = await client.signingPlace(patient.accountId);
+    await client.submitConsent(signReplacement(other, replaced, place, patient));
+    assert.deepEqual(rotated, ['chi', 'chi', 'chi']);
+    await revoke({ ...replaced, expectedVersion: 2 });
   } finally {
     vault.rotateEpoch = rotateEpoch;
   }
+});
+
+test('what the ledger recorded and refused is no success for who sent it', async () => {
+  const { consentId } = await grant('TREAT');
+  const late = { consentId, expectedVersion: 7 };
+  const signed = signRevocation(late, await client.signingPlace(patient.accountId), patient);
+  await assert.rejects(client.submit(signed.transaction), {
+    code: 'transaction-refused',
+    message: /refused this transaction/,
+  });
+  await revoke({ consentId, expectedVersion: 1 });
+  const place = await client.signingPlace(patient.accountId);
+  const nobody = signDelegation('dismiss-delegate', new Uint8Array(32), place, patient);
+  await assert.rejects(client.submit(nobody.transaction), { code: 'transaction-refused' });
 });
 
 test('a revocation whose new keys fail is not acknowledged; they are made later, at the next start too', async () => {
@@ -258,7 +280,7 @@ test('a revocation whose new keys fail is not acknowledged; they are made later,
     const revocation = client.submitConsent({ transaction: signed.transaction });
     await assert.rejects(revocation, {
       code: 'unavailable',
-      message: /is on the ledger.*do not revoke it again/,
+      message: /is on the ledger.*do not send it again/,
     });
 
     for (const expected of [['chi'], []]) {

@@ -302,7 +302,7 @@ function watchCommits(
   const { epochs, granted, lostPatients, consents, registry, sessions } = parts;
   engine.onCommit((block, results) => {
     const changes = changesOf(block, results);
-    epochs.committed(block.height, changes.revoked);
+    epochs.committed(block.height, changes.ended);
     granted.committed(block, results);
     if (changes.consents !== undefined) {
       consents.changed(changes.consents);

@@ -1,5 +1,12 @@
 import { accountIdOf } from '../../identity/index.ts';
-import { type Checkpoint, decodePromise, decodeTransaction, transactionId } from '../../ledger/index.ts';
+import {
+  type Checkpoint,
+  decodePromise,
+  decodeTransaction,
+  RESULT_CODES,
+  resultName,
+  transactionId,
+} from '../../ledger/index.ts';
 import { AppError, equalBytes, fromHex, toHex, verifyConsistency } from '../../shared/index.ts';
 import {
   type AccountKeyProof,
@@ -25,7 +32,7 @@ export type ProvenTransaction = {
   readonly verdict: VerifiedProof;
 };
 
-/** Submits a transaction and asks for its proof. */
+/** Submits a transaction and asks for its proof. One that the ledger recorded and refused is an error: it changed nothing. */
 export async function submitProven(
   session: Session,
   transaction: Uint8Array,
@@ -39,7 +46,11 @@ export async function submitProven(
       'The transaction is not the canonical bytes of one. Sign it again.',
     );
   const answer = jsonObjectOf(await session.ask(path, { ...request, method: 'POST' }));
-  return { answer, ...(await fetchReceipt(session, transactionId(decoded.value.header))) };
+  const proven = await fetchReceipt(session, transactionId(decoded.value.header));
+  const { resultCode } = proven.verdict;
+  if (resultCode === RESULT_CODES.ok) return { answer, ...proven };
+  const name = resultCode === undefined ? undefined : resultName(resultCode);
+  throw new AppError('transaction-refused', `The ledger recorded the transaction and refused it: ${name}.`);
 }
 
 /** The receipt must hold, be about the asked transaction, be of the trusted chain, and rest on a head that continues the pinned one. */
@@ -92,6 +103,14 @@ export async function fetchStateReceipt(session: Session, subject: StateSubject)
   requireVerified(verifyReceipt(receipt, { ...session.trust, chainId }));
   await session.pin(readStateReceipt(receipt, subject).checkpoint);
   return receipt;
+}
+
+/** What the receipt of a place says is there; undefined where it proves that there is nothing. */
+export async function fetchStateValue(
+  session: Session,
+  subject: StateSubject,
+): Promise<Uint8Array | undefined> {
+  return readStateReceipt(await fetchStateReceipt(session, subject), subject).value ?? undefined;
 }
 
 /** What shows whether a promise was kept, from the custodian's own node; it answers for its log, or shows that it cannot. */

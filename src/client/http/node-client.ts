@@ -8,6 +8,7 @@ import {
   fetchPromiseCase,
   fetchReceipt,
   fetchStateReceipt,
+  fetchStateValue,
   type ProvenTransaction,
   type ReceiptOptions,
   submitProven,
@@ -44,6 +45,8 @@ export type NodeClient = {
   ): Promise<{ readonly receipt: string; readonly verdict: VerifiedProof }>;
   /** What the ledger's state says, or does not say, at a place: a verified receipt. */
   proveState(subject: StateSubject): Promise<string>;
+  /** The same, read: the bytes of that place; undefined where the ledger proves that it has nothing there. */
+  stateValue(subject: StateSubject): Promise<Uint8Array | undefined>;
   /** What shows whether the promise in a `CareLedger-Log-Promise` header was kept, as a file for `careledger verify`. */
   promiseCase(promiseHeader: string): Promise<string>;
   submit(transaction: Uint8Array): Promise<ProvenTransaction>;
@@ -88,6 +91,7 @@ export function createNodeClient(options: NodeClientOptions): NodeClient {
     },
     receipt: (id, options) => fetchReceipt(session, id, options),
     proveState: (subject) => fetchStateReceipt(session, subject),
+    stateValue: (subject) => fetchStateValue(session, subject),
     promiseCase: (promiseHeader) => fetchPromiseCase(session, promiseHeader),
     submit: (transaction) =>
       submitProven(session, transaction, '/ledger/transactions', { headers: OCTETS, body: transaction }),

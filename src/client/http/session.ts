@@ -4,6 +4,7 @@ import type { PinnedHeads } from '../heads/pinned-heads.ts';
 import {
   type ProofVerdict,
   parseReceipt,
+  REFUSALS,
   type Trust,
   type VerifiedProof,
   verifyCheckpointNote,
@@ -111,6 +112,8 @@ function readGenesis(bytes: Uint8Array, trust: Trust): KnownGenesis {
 
 export function requireVerified(verdict: ProofVerdict): VerifiedProof {
   if (verdict.ok) return verdict;
+  // That is proven: the refusal is in the log.
+  if (verdict.code === 'transaction-refused') throw new AppError(verdict.code, REFUSALS[verdict.code]);
   throw new AppError(
     'proof-refused',
     `The node's proof does not hold (${verdict.code}). ${verdict.notProven.join(' ')} Do not rely on this node.`,

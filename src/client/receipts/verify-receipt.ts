@@ -1,4 +1,4 @@
-import type { Checkpoint, PromiseState, WitnessStatement } from '../../ledger/index.ts';
+import type { Checkpoint, PromiseState, ResultCode, WitnessStatement } from '../../ledger/index.ts';
 import { DecodeError, fromUtf8, unreachable } from '../../shared/index.ts';
 import { parseReceipt, type Receipt, type ReceiptKind } from './receipt-format.ts';
 import { ProofRefused, REFUSALS, type RefusalCode } from './refusal.ts';
@@ -21,6 +21,8 @@ export type VerifiedProof = {
   readonly consensus?: VerifiedConsensus;
   /** The recorded transaction that the file is about, where it is about one. */
   readonly transactionId?: Uint8Array;
+  /** What the ledger said to it: recorded is not accepted. */
+  readonly resultCode?: ResultCode;
   /** What became of the promise that the file is about, where it is about one. */
   readonly promise?: PromiseState;
   /** The place in a custodian's access log that the file is about, where it is about one. */

@@ -71,7 +71,8 @@ export function recordedFindings(leaf: LogLeaf): Findings {
   const statement =
     `Transaction ${toHex(transactionId(leaf.header))} (${name}) of ${accountText(signer)}, number ${sequence} of that account, ` +
     `is recorded at height ${leaf.height}, ${timeText(leaf.timeMs)}; ${resultText(leaf.result.code)}.`;
-  return { statements: [statement], notProven: [], transactionId: transactionId(leaf.header) };
+  const { code: resultCode } = leaf.result;
+  return { statements: [statement], notProven: [], transactionId: transactionId(leaf.header), resultCode };
 }
 
 type ConsentChange = {

@@ -1,4 +1,4 @@
-import { type PromiseState, resultName } from '../../ledger/index.ts';
+import { type PromiseState, type ResultCode, resultName } from '../../ledger/index.ts';
 import { toHex } from '../../shared/index.ts';
 import type { VerifiedConsensus } from './verify-consensus.ts';
 import type { Trust, VerifiedHead } from './verify-recorded.ts';
@@ -12,6 +12,8 @@ export type Findings = {
   readonly notProven: string[];
   /** The recorded transaction that a file is about, where it is about one. */
   readonly transactionId?: Uint8Array;
+  /** What the ledger said to it. */
+  readonly resultCode?: ResultCode;
   /** What became of a promise to log, where a file is about one. */
   readonly promise?: PromiseState;
   /** The place in a custodian's access log, where a file is about one. */

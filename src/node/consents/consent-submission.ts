@@ -86,7 +86,7 @@ export function createConsentDesk(deps: Deps): {
         const change = await prepareChange(transaction, submission, deps);
         const committed = requireEffect(await deps.engine.submit(submission.transaction));
         await deps.epochs.idle();
-        if (change.terms === undefined) deps.epochs.requireRotated(change.patient);
+        if (change.version > 1) deps.epochs.requireRotated(change.patient);
         return { committed, consentId: toHex(change.consentId), version: change.version };
       }),
     deposit: (submission) =>

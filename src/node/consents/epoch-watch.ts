@@ -5,7 +5,7 @@ import type { Vault } from '../../vault/index.ts';
 import { createRetryTimer } from '../concurrency/retry-timer.ts';
 import { changesOf } from '../ledger/commit-watch.ts';
 
-/** Under this name the vault keeps the last block whose revocations all have their new keys. */
+/** Under this name the vault keeps the last block whose revocations and replacements all have their new keys. */
 const ROTATED_HEIGHT = 'epochs-rotated-height';
 
 interface Deps {
@@ -14,21 +14,21 @@ interface Deps {
   onFailure: () => void;
 }
 
-/** Gives a patient's records new keys whenever one of their consents is revoked, through whichever node that came. */
+/** Gives a patient's records new keys whenever terms of one of their consents end, through whichever node that came. */
 export interface EpochWatch {
-  /** Call while a block is committed, with the consents that it revoked. */
-  committed(height: number, revoked: readonly Uint8Array[]): void;
+  /** Call while a block is committed, with the consents that it revoked or replaced. */
+  committed(height: number, ended: readonly Uint8Array[]): void;
   /** Does what an earlier run could not do any more. Call once, after `committed` gets every new block. */
   bringUp(): Promise<void>;
-  /** Resolves when what was revoked so far has its new keys, or could not be given them: then it is tried again. */
+  /** Resolves when what ended so far has its new keys, or could not be given them: then it is tried again. */
   idle(): Promise<void>;
-  /** Throws where a patient's records still have the keys of before a revocation. */
+  /** Throws where a patient's records still have the keys of before a change. */
   requireRotated(patient: Uint8Array): void;
   /** Notes how far it came: the next start begins there. Nothing is tried again any more. */
   settle(): Promise<void>;
 }
 
-/** A revocation ends what grantees elsewhere can open of later versions: a new epoch of the category keys. */
+/** A revocation or replacement ends what grantees elsewhere can open of later versions: a new epoch of the category keys. */
 export function createEpochWatch({ engine, vault, onFailure }: Deps): EpochWatch {
   /** Accounts of the patients whose keys are to be replaced. */
   const due = new Set<string>();
@@ -36,15 +36,15 @@ export function createEpochWatch({ engine, vault, onFailure }: Deps): EpochWatch
   let notedHeight = 0;
   let last: Promise<void> = Promise.resolve();
 
-  const see = (height: number, revoked: readonly Uint8Array[]): void => {
+  const see = (height: number, ended: readonly Uint8Array[]): void => {
     seenHeight = Math.max(seenHeight, height);
-    for (const consentId of revoked) {
+    for (const consentId of ended) {
       const patient = readConsent(engine.state, consentId)?.patient;
       if (patient !== undefined) due.add(toHex(patient));
     }
   };
   const rotate = async (account: string): Promise<void> => {
-    // A revocation that comes meanwhile counts anew.
+    // A change that comes meanwhile counts anew.
     due.delete(account);
     try {
       const patientId = await vault.bindings.patientEver(account);
@@ -82,13 +82,13 @@ export function createEpochWatch({ engine, vault, onFailure }: Deps): EpochWatch
     notedHeight = heightIn(await vault.settings.get(ROTATED_HEIGHT));
     // A vault that was saved after the ledger knows blocks that come otherwise now.
     for await (const { block, results } of engine.blocks(Math.min(notedHeight, head) + 1))
-      see(block.height, changesOf(block, results).revoked);
+      see(block.height, changesOf(block, results).ended);
     seenHeight = Math.max(seenHeight, head);
   };
   return {
-    committed(height, revoked) {
-      see(height, revoked);
-      if (revoked.length > 0) void inTurn().catch(() => undefined);
+    committed(height, ended) {
+      see(height, ended);
+      if (ended.length > 0) void inTurn().catch(() => undefined);
     },
     bringUp() {
       const turn = last.then(readMissed);
@@ -101,7 +101,7 @@ export function createEpochWatch({ engine, vault, onFailure }: Deps): EpochWatch
       if (!due.has(toHex(patient))) return;
       throw new AppError(
         'unavailable',
-        'The revocation is on the ledger: nobody reads by that consent any more. The new keys for later versions could not be stored yet. It is tried again by itself: do not revoke it again.',
+        'The change is on the ledger: nobody reads by the old terms any more. The new keys for later versions could not be stored yet. It is tried again by itself: do not send it again.',
       );
     },
     async settle() {

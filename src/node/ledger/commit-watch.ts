@@ -21,40 +21,40 @@ import { contractOf } from './effective-transactions.ts';
 export interface BlockChanges {
   registry: boolean;
   consents: ConsentChanges | undefined;
-  /** Consents that somebody revoked. */
-  revoked: readonly Uint8Array[];
+  /** Consents whose terms stopped counting: revoked, or replaced by others. */
+  ended: readonly Uint8Array[];
 }
 
 /** Reads from a committed block which views are out of date. Transactions of other contracts are not even decoded. */
 export function changesOf(block: Block, results: readonly TransactionResult[]): BlockChanges {
   const patientAccounts = new Set<string>();
   const consentIds = new Set<string>();
-  const revoked: Uint8Array[] = [];
+  const ended: Uint8Array[] = [];
   let registry = false;
   for (const [index, bytes] of block.transactions.entries()) {
     if (results[index]?.code !== RESULT_CODES.ok) continue;
     const contract = contractOf(bytes);
     // A vote can admit an organisation, and remove one.
     if (contract === CONTRACT.registry || contract === CONTRACT.governance) registry = true;
-    if (contract === CONTRACT.consent) addConsent(bytes, patientAccounts, consentIds, revoked);
+    if (contract === CONTRACT.consent) addConsent(bytes, patientAccounts, consentIds, ended);
   }
   const touched = patientAccounts.size + consentIds.size > 0;
-  return { registry, consents: touched ? { patientAccounts, consentIds } : undefined, revoked };
+  return { registry, consents: touched ? { patientAccounts, consentIds } : undefined, ended };
 }
 
 function addConsent(
   bytes: Uint8Array,
   patientAccounts: Set<string>,
   consentIds: Set<string>,
-  revoked: Uint8Array[],
+  ended: Uint8Array[],
 ): void {
   const decoded = decodeTransaction(bytes);
   if (!decoded.ok) return;
   patientAccounts.add(toHex(decoded.value.header.signer));
   const target = consentTarget(decoded.value);
   const { contract, action } = decoded.value.header;
-  if (target !== undefined && actionName(contract, action) === 'revoke-consent')
-    revoked.push(target.consentId);
+  // Whether other terms permit less is not asked: new keys too many harm nobody.
+  if (target !== undefined && actionName(contract, action) !== 'grant-consent') ended.push(target.consentId);
   if (target?.consentId !== undefined) consentIds.add(toHex(target.consentId));
   if (target?.patient !== undefined) patientAccounts.add(toHex(target.patient));
 }
