@@ -3,6 +3,7 @@ import { type Category, categoryOfLabels } from '../../vault/index.ts';
 import {
   isOtherSensitivity,
   type LabelTable,
+  labelsOfBareMark,
   labelsOfCoding,
   labelsOfLevel,
   labelsOfSecurity,
@@ -146,11 +147,22 @@ export function labelsWithin(value: Json | undefined, table: LabelTable): Readon
   forEachObject(value, (object) => {
     const { system, code, resourceType } = object;
     if (typeof resourceType === 'string') add(typeLabels(object));
+    for (const mark of bareMarks(object)) add(labelsOfBareMark(mark));
     if (typeof system !== 'string' || typeof code !== 'string') return;
     add(labelsOfCoding(table, { system, code }));
     add(labelsOfSecurity({ system, code }));
   });
   return labels;
+}
+
+/** Codes without a system among an object's security labels (R4 Meta.security, DocumentReference.securityLabel and the like). */
+function bareMarks({ security, securityLabel }: JsonObject): string[] {
+  const codes: string[] = [];
+  for (const marks of [security, securityLabel])
+    forEachObject(marks, ({ system, code }) => {
+      if (system === undefined && typeof code === 'string') codes.push(code);
+    });
+  return codes;
 }
 
 function containedWithin(value: Json | undefined): readonly JsonObject[] {

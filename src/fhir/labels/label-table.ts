@@ -123,6 +123,11 @@ export function labelsOfSecurity({ system, code }: SecurityCoding): readonly str
   return SENSITIVITY_CODES.get(code.trim())?.labels ?? (other === undefined ? [] : [other]);
 }
 
+/** The same of a mark whose system was left out: whichever of the two it is from, it was meant. */
+export function labelsOfBareMark(code: string): readonly string[] {
+  return [...labelsOfLevel(code), ...labelsOfSecurity({ system: ACT_CODE, code })];
+}
+
 /** Labels of a code of v3 Confidentiality. */
 export function labelsOfLevel(code: unknown): readonly string[] {
   return typeof code === 'string' && /^\s*[RV]\s*$/.test(code) ? ['restricted'] : [];

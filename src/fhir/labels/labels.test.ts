@@ -152,6 +152,12 @@ test('a marking counts wherever R4 puts it, under each name of its system, and w
   for (const system of ['http://hl7.org/fhir/v3/Confidentiality', 'urn:oid:2.16.840.1.113883.5.25'])
     assert.deepEqual(document([system, 'R']), ['restricted'], system);
   assert.deepEqual(document([LEVEL, 'N']), []);
+  const bare = (...codes: string[]) => codes.map((code) => ({ code }));
+  assert.deepEqual(own({ resourceType: 'Basic', meta: { security: bare('PSY', 'R') } }), ['mental-health']);
+  assert.deepEqual(own({ resourceType: 'Basic', meta: { security: bare('N') } }), []);
+  assert.deepEqual(own({ resourceType: 'DocumentReference', securityLabel: [{ coding: bare('V') }] }), [
+    'restricted',
+  ]);
   const composition = { resourceType: 'Composition', confidentiality: 'V' };
   assert.deepEqual(own(composition), ['restricted']);
   const bundle = { resourceType: 'Bundle', entry: [{ resource: composition }] };
