@@ -110,7 +110,7 @@ function toAssignment(
 }
 
 function findLabels(resource: JsonObject, table: LabelTable): { own: Set<string>; parts: Set<string> } {
-  const own = new Set(typeLabels(resource));
+  const own = new Set([...typeLabels(resource), ...bareMarks(resource).flatMap(labelsOfBareMark)]);
   const parts = new Set<string>();
   for (const [element, value] of Object.entries(resource)) {
     for (const label of labelsWithin(value, table)) (isDefining(element) ? own : parts).add(label);
