@@ -67,6 +67,10 @@ const REFERRING: Record<string, Record<string, unknown>> = {
     content: [{ attachment: { title: CANARY } }],
     context: { encounter: [ENCOUNTER] },
   },
+  'DocumentReference/attachment': {
+    status: 'current',
+    content: [{ attachment: { title: CANARY, url: 'Binary/relative' } }],
+  },
   'Specimen/child': { parent: [reference('Specimen/s1')] },
   'MessageHeader/focus': {
     eventUri: 'urn:x',

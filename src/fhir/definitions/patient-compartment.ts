@@ -13,6 +13,8 @@ export type Placement = {
   readonly named: NamedPatients;
   /** Whether it says whom it is about, rather than only who took part in it. */
   readonly isAboutKnown: boolean;
+  /** Those of them who only took part in it. What says that of nobody names all alike: an Appointment, a Group, a Bundle. */
+  readonly takingPart: readonly string[];
 };
 
 export type Compartment = {
@@ -31,6 +33,20 @@ const MAX_NAMED = 1000;
 /** Who a record is about counts before who took part in it. */
 const SUBJECT_FIRST = ['subject', 'patient', 'beneficiary', 'individual'];
 
+/**
+ * Elements whose target says whose the record is, whomever it names itself: R4 protects a Binary as what its `securityContext`
+ * names; an AuditEvent, a Provenance and a Task tell of what they are about.
+ */
+export const ELEMENT_OF_LINKS: Readonly<Record<string, string>> = {
+  AuditEvent: 'entity',
+  Binary: 'securityContext',
+  Provenance: 'target',
+  Task: 'focus',
+};
+
+/** The parameter `patient` of an AuditEvent finds who did it as well as whose record it was. */
+const isAbout = (type: string, code: string) => type !== 'AuditEvent' && SUBJECT_FIRST.includes(code);
+
 export function loadPatientCompartment(parameters: SearchParameters): Compartment {
   const definition = readDefinition<CompartmentDefinition>('compartmentdefinition-patient.json');
   const byType = new Map<string, readonly string[]>();
@@ -39,17 +55,24 @@ export function loadPatientCompartment(parameters: SearchParameters): Compartmen
   return {
     parametersOf: (resourceType) => byType.get(resourceType),
     placementOf(resource, ownBase) {
-      const codes = byType.get(resource.resourceType) ?? [];
+      const type = resource.resourceType;
+      const codes = byType.get(type) ?? [];
       const patientIn = (reference: string) => patientOfReference(reference, ownBase);
       const linked = (wanted: readonly string[]) =>
         wanted.flatMap((code) => referencesBy(parameters, resource, code, ownBase)).flatMap(patientIn);
-      const self = resource.resourceType === 'Patient' && resource.id !== undefined ? [resource.id] : [];
-      const subjects = linked(codes.filter((code) => SUBJECT_FIRST.includes(code)));
-      const about = new Set([...self, ...subjects, ...subjectOutside(resource, codes).flatMap(patientIn)]);
+      const self = type === 'Patient' && resource.id !== undefined ? [resource.id] : [];
+      const subjects = linked(codes.filter((code) => isAbout(type, code)));
+      const elements = [...subjectOutside(resource, codes), ...linksWithin(resource)];
+      const about = new Set([...self, ...subjects, ...elements.flatMap(patientIn)]);
       const references = referencesOf(resource as unknown as Json);
-      if (resource.resourceType !== 'Bundle') refuseConditional(references, ownBase);
+      if (type !== 'Bundle') refuseConditional(references, ownBase);
+      const byCompartment = linked(codes);
       const anywhere = references.flatMap(patientIn);
-      return placed(about, [...linked(codes), ...anywhere, ...patientsInBundle(resource, ownBase)]);
+      const named = [...byCompartment, ...anywhere, ...patientsInBundle(resource, ownBase)];
+      // What a List has for its items is what it is about, as far as it says no more.
+      const others = type === 'List' ? byCompartment : named;
+      const takingPart = saysWhomAbout(parameters, type, codes) ? others.filter((id) => !about.has(id)) : [];
+      return placed(about, named, takingPart);
     },
   };
 }
@@ -70,6 +93,19 @@ function refuseConditional(references: readonly string[], ownBase: string): void
   );
 }
 
+/** What its element of links names. */
+export function linksWithin(resource: Resource): string[] {
+  const element = ELEMENT_OF_LINKS[resource.resourceType];
+  return element === undefined ? [] : referencesOf((resource as unknown as JsonObject)[element]);
+}
+
+/** Whether a type has an element for whom a record of it is about, so that who stands elsewhere only takes part. */
+function saysWhomAbout(parameters: SearchParameters, type: string, codes: readonly string[]): boolean {
+  if (ELEMENT_OF_LINKS[type] !== undefined) return true;
+  const possible = codes.length > 0 ? codes : SUBJECT_FIRST;
+  return possible.some((code) => isAbout(type, code) && parameters.find(type, code) !== undefined);
+}
+
 /** Types outside the compartment that are about a patient all the same: a Task, a Device, a Contract. */
 function subjectOutside(resource: Resource, codes: readonly string[]): string[] {
   if (codes.length > 0) return [];
@@ -77,11 +113,20 @@ function subjectOutside(resource: Resource, codes: readonly string[]): string[] 
   return SUBJECT_ELEMENTS.flatMap((element) => referencesOf(elements[element]));
 }
 
-function placed(about: ReadonlySet<string>, named: readonly string[]): Placement {
+function placed(
+  about: ReadonlySet<string>,
+  named: readonly string[],
+  takingPart: readonly string[],
+): Placement {
   const [subject = null, ...others] = new Set([...about, ...named]);
   refuseTooMany(others);
   const isSubjectsOwn = about.size === 1;
-  return { subject, named: { others: others.sort(), isSubjectsOwn }, isAboutKnown: about.size > 0 };
+  return {
+    subject,
+    named: { others: others.sort(), isSubjectsOwn },
+    isAboutKnown: about.size > 0,
+    takingPart: [...new Set(takingPart)],
+  };
 }
 
 /** Each of them is asked, and has an entry of the log, whenever somebody asks for the record. */

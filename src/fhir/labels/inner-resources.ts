@@ -28,6 +28,7 @@ function nameOfEntry(
   ownBase: string,
 ): string | undefined {
   const isAddress = typeof fullUrl === 'string' && baseOf(fullUrl) !== undefined;
+  if (!isAddress && typeof id !== 'string') return undefined;
   const name = localReference(isAddress ? fullUrl : `${resourceType}/${id}`, ownBase);
   return /^[A-Z]\w*\/[^/]+$/.test(name) ? name : undefined;
 }

@@ -52,19 +52,26 @@ export function referencesOf(value: Json | undefined): string[] {
   return [...found];
 }
 
-function collectReferences(value: Json | undefined, base: string, found: Set<string>, depth: number): void {
+function collectReferences(
+  value: Json | undefined,
+  base: string,
+  found: Set<string>,
+  depth: number,
+  element: 'reference' | 'url' = 'reference',
+): void {
   if (typeof value !== 'object' || value === null) return;
   if (depth > MAX_DEPTH) throw tooDeep();
   if (Array.isArray(value)) {
-    for (const item of value) collectReferences(item, base, found, depth + 1);
+    for (const item of value) collectReferences(item, base, found, depth + 1, element);
     return;
   }
   const object = value as JsonObject;
-  if (typeof object.reference === 'string') found.add(resolved(withoutVersion(object.reference), base));
+  const address = object[element];
+  if (typeof address === 'string') found.add(resolved(withoutVersion(address), base));
   for (const name of Object.keys(object)) {
     const isEntry = name === 'resource' && typeof object.fullUrl === 'string';
     const within = isEntry ? (baseOf(object.fullUrl as string) ?? base) : base;
-    collectReferences(object[name], within, found, depth + 1);
+    collectReferences(object[name], within, found, depth + 1, element);
   }
 }
 
@@ -79,6 +86,13 @@ export function baseOf(fullUrl: string): string | undefined {
 function resolved(reference: string, base: string): string {
   const isRelative = base !== '' && !/^(?:#|[a-z][a-z0-9+.-]*:)/i.test(reference.trim());
   return isRelative ? base + reference.trim().replace(/^\/+/, '') : reference;
+}
+
+/** Every `url` at or below `value` in the same way, as attachments have it: `Binary/1`. */
+export function localUrlsOf(value: Json | undefined, ownBase: string): string[] {
+  const found = new Set<string>();
+  collectReferences(value, '', found, 0, 'url');
+  return [...found].map((url) => localReference(url, ownBase));
 }
 
 /** The same, with those to this server (`ownBase` is its address) as it writes them itself, however they are spelt. */

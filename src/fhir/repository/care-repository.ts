@@ -3,7 +3,7 @@ import { AppError } from '../../shared/index.ts';
 import type { SealedRecord } from '../../vault/index.ts';
 import type { FhirDefinitions, RepositoryDeps, RequestScope } from '../fhir-deps.ts';
 import { type Denied, type Interaction, isRedactedView, type Opened } from '../gate/index.ts';
-import { isPlacementOpen, UNDEFINED_YET } from '../labels/index.ts';
+import { UNDEFINED_YET } from '../labels/index.ts';
 import type { RequestBudget } from '../request-budget.ts';
 import { findMatches, type SearchContext } from '../search/find-matches.ts';
 import { searchPage } from '../search/search-page.ts';
@@ -16,8 +16,8 @@ import { directStore, type PendingStore, pendingStore, type RecordStore } from '
 import { withEffect } from './write-effect.ts';
 import { checkPreconditions, type Preconditions } from './write-preconditions.ts';
 import {
+  isPlacedAnew,
   isSameContent,
-  placementOf,
   type WriteContext,
   type WriteKind,
   writeTombstone,
@@ -217,18 +217,14 @@ export class CareRepository {
       const isDefined = !existing.labels.includes(UNDEFINED_YET);
       const isSame = isDefined && current !== undefined && isSameContent(current, resource);
       const isUnchanged =
-        isSame && (await this.#mayKnowContent(existing)) && !(await this.#isPlacedAnew(existing, resource));
+        isSame &&
+        (await this.#mayKnowContent(existing)) &&
+        !(await isPlacedAnew(this.#writeContext, existing, resource));
       if (isUnchanged) return withEffect(current, 'unchanged');
     }
     const isNew = existing === undefined || existing.deleted;
     const written = await writeVersion(this.#writeContext, resource, existing, isNew ? 'create' : kind);
     return withEffect(written, isNew ? 'created' : 'changed');
-  }
-
-  /** Whether nobody could tell whose it is, and now one can. */
-  async #isPlacedAnew(existing: SealedRecord, resource: Resource): Promise<boolean> {
-    if (!isPlacementOpen(existing.labels)) return false;
-    return !(await placementOf(this.#writeContext, resource)).isOpen;
   }
 
   /** To who may write and not read, "unchanged" would confirm a guess, unless the content is their own. */

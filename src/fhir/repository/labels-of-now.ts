@@ -23,7 +23,7 @@ export async function underLabelsOfNow(
   return Promise.all(
     records.map(async (record) => {
       const { resourceType, id } = record.key;
-      const name = JSON.stringify([resourceType, id, record.subject]);
+      const name = JSON.stringify([resourceType, id, record.subject, isUntold(record)]);
       const current = newest.get(name) ?? newestAbout(reader, record);
       newest.set(name, current);
       return underLabelsOf(await current, record);
@@ -31,16 +31,18 @@ export async function underLabelsOfNow(
   );
 }
 
+/** Of a version that was nobody's, or its author's alone, nobody could tell whose it is. */
+const isUntold = ({ subject, labels }: SealedRecord): boolean => subject === null || isPlacementOpen(labels);
+
 /**
  * The newest version about the same patient: who moves a record to another patient says nothing about what it was before. What
  * was nobody's is under what its record is now. The version itself is in the history, so that this ends there.
  */
-async function newestAbout(
-  reader: Reader,
-  { key: { resourceType, id }, subject }: SealedRecord,
-): Promise<SealedRecord | undefined> {
+async function newestAbout(reader: Reader, record: SealedRecord): Promise<SealedRecord | undefined> {
+  const { resourceType, id } = record.key;
+  const { subject } = record;
   const current = await reader.read(resourceType, id);
-  if (current === undefined || subject === null || current.subject === subject) return current;
+  if (current === undefined || isUntold(record) || current.subject === subject) return current;
   for (let after: HistoryQuery['after']; ; ) {
     const versions = await reader.history({ resourceType, id, limit: PAGE, ...(after && { after }) });
     const found = versions.find((version) => version.subject === subject);
@@ -57,7 +59,7 @@ async function newestAbout(
  */
 function underLabelsOf(current: SealedRecord | undefined, record: SealedRecord): SealedRecord {
   const labels = (current?.labels ?? []).filter((label) => !isStoredMark(label));
-  const marks = record.subject === null ? marksOfNow(current) : [];
+  const marks = isUntold(record) ? marksOfNow(current, record.subject) : [];
   const added = [...labels, ...marks].filter((label) => !record.labels.includes(label));
   return added.length === 0 ? record : { ...record, labels: [...record.labels, ...added] };
 }
@@ -66,8 +68,9 @@ function underLabelsOf(current: SealedRecord | undefined, record: SealedRecord):
  * A version that was nobody's is asked of the patients of what it has become, and stays with its author where that does, or was
  * erased: nobody can tell any more whom to ask.
  */
-function marksOfNow(current: SealedRecord | undefined): string[] {
+function marksOfNow(current: SealedRecord | undefined, subject: string | null): string[] {
   if (current === undefined) return [OPEN_PLACEMENT];
-  const names = toStoredNames({ others: patientsOf(current), isSubjectsOwn: false });
+  const others = patientsOf(current).filter((id) => id !== subject);
+  const names = toStoredNames({ others, isSubjectsOwn: false });
   return isPlacementOpen(current.labels) ? [...names, OPEN_PLACEMENT] : names;
 }

@@ -5,7 +5,7 @@ import type { SealedRecord } from '../../vault/index.ts';
 import { NOBODY_ELSE } from '../labels/index.ts';
 import { placeWithLinked } from './linked-records.ts';
 
-const NOBODYS = { subject: null, named: NOBODY_ELSE, isAboutKnown: false };
+const NOBODYS = { subject: null, named: NOBODY_ELSE, isAboutKnown: false, takingPart: [] };
 /** An Encounter of a patient each. */
 const store = {
   read: async (resourceType: string, id: string) =>

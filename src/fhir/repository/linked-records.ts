@@ -1,22 +1,13 @@
 import type { Resource } from '@medplum/fhirtypes';
-import { isPatientCompartmentType, isSharedType } from '../../contracts/index.ts';
+import { isPatientCompartmentType, isResourceType, isSharedType } from '../../contracts/index.ts';
 import { AppError } from '../../shared/index.ts';
 import type { SealedRecord } from '../../vault/index.ts';
-import { type Placement, refuseTooMany } from '../definitions/patient-compartment.ts';
-import { readStoredLabels, readStoredNames } from '../labels/index.ts';
+import { linksWithin, type Placement, refuseTooMany } from '../definitions/patient-compartment.ts';
+import { localReference } from '../definitions/references.ts';
+import { isPlacementOpen, NOBODY_ELSE, readStoredLabels, readStoredNames } from '../labels/index.ts';
 import { innerResourcesOf } from '../labels/inner-resources.ts';
-import { type JsonObject, localReferencesOf } from '../labels/resource-walk.ts';
+import { type JsonObject, localReferencesOf, localUrlsOf } from '../labels/resource-walk.ts';
 import type { RecordStore } from './record-store.ts';
-
-/**
- * Elements whose target says whose the record is, whomever it names itself: R4 protects a Binary as what its `securityContext`
- * names; a Provenance and a Task tell of what they are about.
- */
-const LINKS: Readonly<Record<string, string>> = {
-  Binary: 'securityContext',
-  Provenance: 'target',
-  Task: 'focus',
-};
 
 /** What these name is often nobody's for good: the diary of a practitioner, a device in stock, a herd. */
 const OFTEN_NOBODYS: ReadonlySet<string> = new Set(['Device', 'Group', 'Schedule']);
@@ -34,27 +25,38 @@ export type LinkedPlacement = Whose & {
 
 type Store = Pick<RecordStore, 'read'>;
 
+/** What is known of a record beside what it says. */
+export type PlacementHints = {
+  /** Records that name it, and say whose it is where it is a Binary without a `securityContext`. */
+  readonly namers?: readonly string[] | undefined;
+  /** What it takes the place of. */
+  readonly existing?: SealedRecord | undefined;
+};
+
 /**
- * Puts a record under the patients of the stored records that it is linked to, beside those that it names itself. What then does
- * not say whom it is about, and is of a type that speaks about patients, is put under those of every record that it refers to.
- * `namers` are records that name it, and say whose it is where it is a Binary without a `securityContext`.
+ * Whose a record is: whom it says that it is about, and whose its element of links says that it is. Else, if its type speaks of
+ * patients, of those whose everything is that it refers to, and of whom it names but for those who only take part. Else nobody can
+ * tell: it stays of whom it was, so that no new version takes it from its patient; or it is of those who take part; or nobody's.
+ * For its author alone is what nobody can tell, and something that is not there yet might.
  */
 export async function placeWithLinked(
   store: Store,
   resource: Resource,
   own: Placement,
   ownBase: string,
-  namers: readonly string[] = [],
+  { namers = [], existing }: PlacementHints = {},
 ): Promise<LinkedPlacement> {
   const type = resource.resourceType;
   const direct = await targetsOf(store, linksOf(resource, ownBase));
   const isSettled = own.isAboutKnown || direct.placed.length > 0 || !speaksOfPatients(type);
   const { placed, isAnyMissing } = isSettled ? direct : await targetsOf(store, allLinksOf(resource, ownBase));
   const naming = isUnplacedBinary(resource) ? (await targetsOf(store, namers)).placed : [];
-  const whose = withPatientsOf(own, [...placed, ...naming]);
+  const isTold = own.isAboutKnown || placed.length + naming.length + namedAlike(own).length > 0;
+  const former = isTold ? [] : formerlyOf(own, existing);
+  const whose = withPatientsOf(own, [...placed, ...naming, ...former]);
   const labels = [...labelsOfAll(type, placed), ...naming.flatMap((one) => labelsOfAll(type, [one]))];
   const mayBeSomebodys = speaksOfPatients(type) && (type === 'Binary' || isAnyMissing);
-  return { ...whose, labels, isOpen: whose.subject === null && mayBeSomebodys };
+  return { ...whose, labels, isOpen: !isTold && mayBeSomebodys };
 }
 
 /** Whether it says nothing of whose it is, so that what names it does (R4 binary, "securityContext"). */
@@ -64,21 +66,20 @@ export function isUnplacedBinary(resource: Resource): boolean {
 
 /** What its element of links names: `Encounter/1`. */
 export function linksOf(resource: Resource, ownBase: string): string[] {
-  const element = LINKS[resource.resourceType];
-  return element === undefined
-    ? []
-    : localReferencesOf((resource as unknown as JsonObject)[element], ownBase);
+  return linksWithin(resource).map((reference) => localReference(reference, ownBase));
 }
 
-/** Everything it refers to, and everything it holds a copy of. The Patients among them it names itself. */
-function allLinksOf(resource: Resource, ownBase: string): string[] {
+/** Everything it refers to, what it holds a copy of, and where its attachments are. The Patients among them it names itself. */
+export function allLinksOf(resource: Resource, ownBase: string): string[] {
   const content = resource as unknown as JsonObject;
   const copies = innerResourcesOf(content, ownBase).flatMap(({ name }) => name ?? []);
-  const links = new Set([...localReferencesOf(content, ownBase), ...copies]);
+  const urls = localUrlsOf(content, ownBase).filter((url) => isResourceType(url.split('/')[0] ?? ''));
+  const links = new Set([...localReferencesOf(content, ownBase), ...copies, ...urls]);
   return [...links].filter((link) => !link.startsWith('Patient/'));
 }
 
-function speaksOfPatients(resourceType: string): boolean {
+/** Whether a record of the type may be somebody's. */
+export function speaksOfPatients(resourceType: string): boolean {
   return isPatientCompartmentType(resourceType) || !isSharedType(resourceType);
 }
 
@@ -91,8 +92,9 @@ async function targetsOf(
   let isAnyMissing = false;
   for (const [type, id] of namesAmong(links)) {
     const target = await store.read(type, id);
-    if (target !== undefined && patientsOf(target).length > 0) placed.push(target);
-    else isAnyMissing ||= speaksOfPatients(type) && !(target !== undefined && OFTEN_NOBODYS.has(type));
+    const known = target !== undefined && !isPlacementOpen(target.labels) ? target : undefined;
+    if (known !== undefined && patientsOf(known).length > 0) placed.push(known);
+    else isAnyMissing ||= speaksOfPatients(type) && !(known !== undefined && OFTEN_NOBODYS.has(type));
   }
   return { placed, isAnyMissing };
 }
@@ -109,22 +111,36 @@ function namesAmong(links: readonly string[]): [string, string][] {
 
 /** The subject of a record first, then the others whom it names. */
 export function patientsOf({ subject, labels }: SealedRecord): string[] {
-  const { others } = readStoredNames(labels);
-  return subject === null ? [...others] : [subject, ...others];
+  return patientsIn({ subject, named: readStoredNames(labels) });
+}
+
+function patientsIn({ subject, named }: Whose): string[] {
+  return subject === null ? [...named.others] : [subject, ...named.others];
+}
+
+/** Patients in what does not say whom it is about, who do more than take part: the items of a List, those of an Appointment. */
+function namedAlike(own: Placement): string[] {
+  return own.isAboutKnown ? [] : patientsIn(own).filter((id) => !own.takingPart.includes(id));
+}
+
+/** What it takes the place of, where that was a patient's whom it does not name any more. */
+function formerlyOf(own: Placement, existing: SealedRecord | undefined): SealedRecord[] {
+  const isLeft = existing !== undefined && existing.subject !== null;
+  return isLeft && !patientsIn(own).includes(existing.subject) ? [existing] : [];
 }
 
 function withPatientsOf(own: Placement, targets: readonly SealedRecord[]): Whose {
   if (targets.length === 0) return { subject: own.subject, named: own.named };
   const ofTargets = targets.map(placementOf);
-  // Who only takes part comes after whom it is about.
-  const all = own.isAboutKnown ? [own, ...ofTargets] : [...ofTargets, own];
-  const placements = all.filter(({ subject }) => subject !== null);
+  const alike = namedAlike(own).map((subject): Whose => ({ subject, named: NOBODY_ELSE }));
+  const placements = own.isAboutKnown ? [own, ...ofTargets] : [...ofTargets, ...alike];
   const subjects = new Set(placements.flatMap(({ subject }) => subject ?? []));
   const [subject = null, ...otherSubjects] = subjects;
-  const others = new Set([...otherSubjects, ...placements.flatMap(({ named }) => named.others)]);
+  const named = placements.flatMap((one) => one.named.others);
+  const others = new Set([...otherSubjects, ...named, ...own.takingPart]);
   if (subject !== null) others.delete(subject);
   refuseTooMany([...others]);
-  const isSubjectsOwn = subjects.size === 1 && placements.every(({ named }) => named.isSubjectsOwn);
+  const isSubjectsOwn = subjects.size === 1 && placements.every((one) => one.named.isSubjectsOwn);
   return { subject, named: { others: [...others].sort(), isSubjectsOwn } };
 }
 

@@ -1,7 +1,7 @@
 import type { Resource } from '@medplum/fhirtypes';
 import { definingReferences } from '../labels/index.ts';
 import { type JsonObject, localReferencesOf } from '../labels/resource-walk.ts';
-import { linksOf } from './linked-records.ts';
+import { allLinksOf, linksOf, speaksOfPatients } from './linked-records.ts';
 import type { PlacesOf } from './transaction-binaries.ts';
 import type { ResolvedEntry } from './transaction-targets.ts';
 
@@ -53,21 +53,52 @@ function isPlainPut(resolved: ResolvedEntry | undefined): boolean {
   return method === 'PUT' && resolved?.conditions.size === 0 && !(url ?? '').includes('?');
 }
 
-/** Each entry one deeper than all that it needs. Those of a ring, which cannot all come first, keep the order they were sent in. */
-function depthsOf(entries: readonly ResolvedEntry[], needs: readonly (readonly number[])[]): number[] {
+/**
+ * Each entry one deeper than all that it needs. Of a ring, where none can come first, the one goes ahead that has most to go by
+ * beside the ring.
+ */
+function depthsOf(entries: readonly ResolvedEntry[], needs: readonly Needs[]): number[] {
   const depths = entries.map(startOf);
-  const open = needs.map((needed) => needed.length);
+  const open = needs.map(({ places }) => places.length);
   const neededBy: number[][] = needs.map(() => []);
-  for (const [place, needed] of needs.entries()) for (const one of needed) neededBy[one]?.push(place);
+  for (const [place, { places }] of needs.entries()) for (const one of places) neededBy[one]?.push(place);
   const settled = open.flatMap((count, place) => (count === 0 ? [place] : []));
-  for (const place of settled) {
+  const isSettled = open.map((count) => count === 0);
+  const settle = (place: number): void => {
+    isSettled[place] = true;
+    settled.push(place);
+  };
+  for (let next = 0; next < entries.length; next += 1) {
+    if (next === settled.length) settle(firstOfRing(needs, open, isSettled));
+    const place = settled[next] as number;
     for (const dependent of neededBy[place] ?? []) {
-      depths[dependent] = Math.max(depths[dependent] ?? 0, (depths[place] ?? 0) + 1);
+      depths[dependent] = Math.max(
+        depths[dependent] ?? 0,
+        isSettled[dependent] ? 0 : (depths[place] ?? 0) + 1,
+      );
       open[dependent] = (open[dependent] ?? 0) - 1;
-      if (open[dependent] === 0) settled.push(dependent);
+      if (open[dependent] === 0 && !isSettled[dependent]) settle(dependent);
     }
   }
   return depths;
+}
+
+/** Follows what is needed and not settled until it comes round. */
+function firstOfRing(
+  needs: readonly Needs[],
+  open: readonly number[],
+  isSettled: readonly boolean[],
+): number {
+  const path = new Set<number>();
+  let place = isSettled.indexOf(false);
+  while (!path.has(place)) {
+    path.add(place);
+    place = needs[place]?.places.find((one) => !isSettled[one]) as number;
+  }
+  const goesBy = (one: number) => (needs[one]?.links ?? 0) - (open[one] ?? 0);
+  const walked = [...path];
+  const ring = walked.slice(walked.indexOf(place));
+  return ring.reduce((best, one) => (goesBy(one) > goesBy(best) ? one : best));
 }
 
 function startOf({ entry, conditions }: ResolvedEntry): number {
@@ -75,18 +106,26 @@ function startOf({ entry, conditions }: ResolvedEntry): number {
   return entry.request?.method === 'PATCH' ? AFTER_WRITES : 0;
 }
 
-/** For each entry, the places of those that have to be there when it is written. */
-function needsOf(entries: readonly ResolvedEntry[], namers: PlacesOf, ownBase: string): number[][] {
+type Needs = {
+  /** Of the entries that have to be there when this one is written. */
+  readonly places: readonly number[];
+  /** How many records it goes by, here and in the transaction. */
+  readonly links: number;
+};
+
+function needsOf(entries: readonly ResolvedEntry[], namers: PlacesOf, ownBase: string): Needs[] {
   const placeOf = new Map<string, number>();
   for (const [place, { entry }] of entries.entries())
     if (entry.resource?.id !== undefined)
       placeOf.set(`${entry.resource.resourceType}/${entry.resource.id}`, place);
   return entries.map(({ entry }, place) => {
     const references = entry.resource === undefined ? [] : placingReferences(entry.resource, ownBase);
-    const places = references.map((reference) => placeOf.get(reference));
-    const isNeeded = (one: number | undefined) =>
-      one !== undefined && one !== place && namers.get(one)?.includes(place) !== true;
-    return [...new Set([...places, ...(namers.get(place) ?? [])])].filter(isNeeded) as number[];
+    const isNeeded = (one: number | undefined) => one !== place && !namers.get(one ?? -1)?.includes(place);
+    const found = [...new Set(references)].map((reference) => placeOf.get(reference)).filter(isNeeded);
+    const places = new Set([...found, ...(namers.get(place) ?? [])]);
+    const outside = found.filter((one) => one === undefined).length;
+    places.delete(undefined);
+    return { places: [...places] as number[], links: places.size + outside };
   });
 }
 
@@ -98,7 +137,10 @@ function placingReferences(resource: Resource, ownBase: string): string[] {
   const content = resource as unknown as JsonObject;
   const about = ABOUT.flatMap((element) => localReferencesOf(content[element], ownBase));
   const isAboutKnown = resource.resourceType === 'Patient' || about.some((one) => /^Patient[/?]/.test(one));
+  const defining = definingReferences(resource, ownBase);
   return isAboutKnown
-    ? [...linksOf(resource, ownBase), ...definingReferences(resource, ownBase)]
-    : localReferencesOf(content, ownBase);
+    ? [...linksOf(resource, ownBase), ...defining]
+    : [...allLinksOf(resource, ownBase).filter(mayTell), ...defining];
 }
+
+const mayTell = (link: string): boolean => /^[A-Z]/.test(link) && speaksOfPatients(link.split('/')[0] ?? '');

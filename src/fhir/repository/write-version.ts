@@ -48,8 +48,7 @@ export async function writeVersion(
   const next = nextVersion(context, resource, existing);
   const issues = context.definitions.validator(next);
   if (issues.length > 0) throw new InvalidResourceError(issues);
-  const { subject, named, labels, isOpen } = await placementOf(context, next);
-  const inheritedLabels = [...labels, ...(await labelsOfDefining(context, next))];
+  const { subject, named, isOpen, labels: inheritedLabels } = await placementOf(context, next, existing);
   const verdict = await context.deps.gate.permitWrite(
     context.scope.session,
     {
@@ -71,16 +70,41 @@ export async function writeVersion(
   return next;
 }
 
-/** Under whom a resource is kept when it is written now. */
-export function placementOf(
-  { deps, definitions, store, namersOf }: WriteContext,
+/** Under whom a resource is kept when it is written now, and the labels that it takes on from others. */
+async function placementOf(
+  context: WriteContext,
   resource: Resource,
+  existing: SealedRecord | undefined,
 ): Promise<LinkedPlacement> {
+  const { deps, definitions, store, namersOf } = context;
   const ownBase = deps.baseUrl();
   const own = definitions.compartment.placementOf(resource, ownBase);
   const namers = resource.resourceType === 'Binary' ? namersOf.get(resource.id ?? '') : undefined;
-  return placeWithLinked(store, resource, own, ownBase, namers);
+  const placement = await placeWithLinked(store, resource, own, ownBase, { namers, existing });
+  return { ...placement, labels: [...placement.labels, ...(await labelsOfDefining(context, resource))] };
 }
+
+/**
+ * Whether the same content is somebody else's by now, or more sensitive, because what it is linked to has changed. What cannot be
+ * told any more stays as it was told.
+ */
+export async function isPlacedAnew(
+  context: WriteContext,
+  existing: SealedRecord,
+  resource: Resource,
+): Promise<boolean> {
+  const { subject, named, labels, isOpen } = await placementOf(context, resource, existing);
+  if (isOpen) return false;
+  const stored = readStoredLabels(existing.labels).own;
+  return (
+    isPlacementOpen(existing.labels) ||
+    subject !== existing.subject ||
+    marksOf(named) !== marksOf(readStoredNames(existing.labels)) ||
+    labels.some((label) => label !== UNDEFINED_YET && !stored.includes(label))
+  );
+}
+
+const marksOf = (named: NamedPatients): string => toStoredNames(named).sort().join();
 
 /** Stores a tombstone: the history keeps what was, and no search finds it any more. */
 export async function writeTombstone(
