@@ -80,6 +80,14 @@ export const CONSENT_BUGS: readonly PlantedBug[] = [
     inSlice: true,
   },
   {
+    name: 'role-takes-authorship-along',
+    promise: 'what was authored in a role stays with who had it, whoever gets the role',
+    file: 'src/fhir/labels/role-holders.ts',
+    find: '[...readStoredHolders(stored), ...now]',
+    replace: '[...now]',
+    tests: ['tests/fhir-related-data.test.ts'],
+  },
+  {
     name: 'contained-left-behind',
     promise: 'no contained resource tells that an item which named it was taken out',
     file: 'src/fhir/gate/redact.ts',
