@@ -1,6 +1,6 @@
 /** A node whose vault is in a real PostgreSQL: create, grant, read, restart, read; and nothing readable in the database. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -58,14 +58,34 @@ describe('a node on PostgreSQL', { skip: hasPostgres() ? false : 'no PostgreSQL 
       assert.equal((await json(['audit'])).ok, true);
       await json(['consent', 'revoke', '--all', '--wallet', at('ana.json')]);
       await json(read, 4);
+      await json(['backup', at('backup')]);
     } finally {
       await node.stop();
     }
     // With another vault than its own, or with none, the folder is not opened.
     const without = runHere(['start', '--port', '0'], env);
     assert.match((await without).stderr, /vault of this data folder is in PostgreSQL/);
+    await changesKeysOfStoppedNode(vault, env);
     for (const file of filesUnder(postgres.dataFolder)) assert.ok(!readFileSync(file).includes(CANARY), file);
   });
+
+  /** Commands for a stopped node take the address of its vault from the environment, as `start` does. */
+  async function changesKeysOfStoppedNode(vault: string, env: Record<string, string>): Promise<void> {
+    const other = { ...env, CARELEDGER_VAULT: await postgres.createDatabase() };
+    const restored = ['restore', at('backup'), '--data', at('restored'), '--keys', at('data/keys')];
+    assert.equal((await runHere(restored, other)).status, 0);
+    assert.ok(!existsSync(at('restored/vault/vault.db')));
+    for (const words of [['keys', 'rotate-root', '--yes'], ['audit']]) {
+      const unnamed = await runHere(words, env);
+      assert.equal(unnamed.status, 2, unnamed.stderr);
+      assert.match(unnamed.stderr, /vault of this data folder is in PostgreSQL/);
+    }
+    const named = { ...env, CARELEDGER_VAULT: vault };
+    const rotated = await runHere(['keys', 'rotate-root', '--yes'], named);
+    assert.equal(rotated.status, 0, rotated.stderr);
+    const audited = await runHere(['audit'], named);
+    assert.equal(audited.status, 0, audited.stdout);
+  }
 });
 
 function observation() {

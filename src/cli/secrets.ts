@@ -17,7 +17,37 @@ export async function readSecret(
   if (!process.stdin.isTTY) {
     throw new AppError('usage', `${question}: set ${sources.variable}, or name a file that holds it.`);
   }
-  return ask(question);
+  return (await ask(question)).trim();
+}
+
+/**
+ * A secret that is made now: the same sources, but typed twice. It is taken as it stands, so that whatever reads it later has the
+ * same; of a file without the end of its line.
+ */
+export async function readNewSecret(
+  question: string,
+  sources: { file?: string | undefined; variable: string },
+): Promise<string> {
+  const text = await newSecretFrom(question, sources);
+  if (text === text.trim()) return text;
+  throw new AppError(
+    'usage',
+    `${question}: it begins or ends with a space, which is easily lost. Choose another.`,
+  );
+}
+
+async function newSecretFrom(
+  question: string,
+  { file, variable }: { file?: string | undefined; variable: string },
+): Promise<string> {
+  if (file !== undefined) return readFileSync(file, 'utf8').replace(/[\r\n]+$/, '');
+  const fromEnvironment = process.env[variable];
+  if (fromEnvironment !== undefined && fromEnvironment !== '') return fromEnvironment;
+  if (!process.stdin.isTTY)
+    throw new AppError('usage', `${question}: set ${variable}, or name a file that holds it.`);
+  const typed = await ask(question);
+  if ((await ask(`${question}, again`)) === typed) return typed;
+  throw new AppError('usage', 'The two are not the same. Nothing was changed; try again.');
 }
 
 function ask(question: string): Promise<string> {
@@ -28,7 +58,7 @@ function ask(question: string): Promise<string> {
     prompt.question('', (answer) => {
       prompt.close();
       process.stderr.write('\n');
-      resolve(answer.trim());
+      resolve(answer);
     });
   });
 }

@@ -1,6 +1,9 @@
 import type { auditFolder as AuditFolder, AuditSummary } from './admin/audit.ts';
 import type { inspectBackup as InspectBackup, restoreNode as RestoreNode } from './admin/backup.ts';
+import type { rotateRoot as RotateRoot } from './admin/rotate-root.ts';
 import type { NodeConfig } from './config.ts';
+import type { changePassphrase as ChangePassphrase } from './folder/change-passphrase.ts';
+import type { DataFolder } from './folder/layout.ts';
 import type { applyForAdmission as ApplyForAdmission } from './network/apply-for-admission.ts';
 import type { initMember as InitMember, joinNetwork as JoinNetwork } from './network/member-folder.ts';
 import type { RunningNode } from './start-node.ts';
@@ -46,6 +49,18 @@ export async function inspectBackup(
 /** Checks every byte of a backup and restores it as a new data folder. */
 export async function restoreNode(...input: Parameters<typeof RestoreNode>): Promise<void> {
   return (await import('./admin/backup.ts')).restoreNode(...input);
+}
+
+/** Puts every key file of a stopped node's folder under another passphrase. */
+export async function changePassphrase(
+  ...input: Parameters<typeof ChangePassphrase>
+): ReturnType<typeof ChangePassphrase> {
+  return (await import('./folder/change-passphrase.ts')).changePassphrase(...input);
+}
+
+/** Puts new keys over the vault of a stopped node. */
+export async function rotateRoot(...input: Parameters<typeof RotateRoot>): Promise<DataFolder> {
+  return (await import('./admin/rotate-root.ts')).rotateRoot(...input);
 }
 
 /** Makes an organisation's keys and its card, with which a network is begun. */

@@ -99,7 +99,7 @@ function freshnessOf(consortium: Consortium, accessAnchor: AccessAnchorTimer): F
 /** Opens the vault alone, for a node and for an audit of a stopped one. */
 export async function openNodeVault(
   opened: OpenedFolder,
-  config: Pick<NodeConfig, 'vaultUrl' | 'now'> & { tolerateDamage?: boolean },
+  config: Pick<NodeConfig, 'vaultUrl' | 'now'> & { tolerateDamage?: boolean; mustExist?: boolean },
   custodian: Pick<AccountSigner, 'accountId' | 'publicKey'>,
 ): Promise<Vault> {
   const { folder, passphrase, keys: seeds } = opened;
@@ -120,6 +120,7 @@ export async function openNodeVault(
     now,
     random,
     tolerateDamage: config.tolerateDamage === true,
+    mustExist: config.mustExist === true,
     signBatch: (batch) =>
       signBatchPromise(batch, {
         custodian: custodian.accountId,

@@ -1,11 +1,17 @@
 import { chmodSync, existsSync, rmSync } from 'node:fs';
-import { AppError } from '../shared/index.ts';
+import type { AppError } from '../shared/index.ts';
 import { createAdminApp } from './admin/admin-routes.ts';
 import { DEFAULT_HOST, DEFAULT_ORGANISATION, DEFAULT_PORT, type NodeConfig } from './config.ts';
 import { seedSamples } from './demo/seed-samples.ts';
 import { FHIR_PREFIX } from './fhir/fhir-door.ts';
 import { refuseChangedFolder, removeFolderSeal, sealFolder } from './folder/folder-seal.ts';
-import { initFolder, isInitialised, type OpenedFolder, openFolder } from './folder/init-folder.ts';
+import {
+  initFolder,
+  isInitialised,
+  type OpenedFolder,
+  openFolder,
+  refuseUnnamedVault,
+} from './folder/init-folder.ts';
 import { dataFolder } from './folder/layout.ts';
 import { appListener, createApp, type NodeApp } from './http/app.ts';
 import { type HttpServer, openHttpServer, type RequestHandler, refuseTakenPort } from './http/http-server.ts';
@@ -80,12 +86,7 @@ async function openSealed(opened: OpenedFolder, config: NodeConfig): Promise<Nod
 function openOrInit(config: NodeConfig): OpenedFolder {
   if (isInitialised(config.dataPath)) {
     const opened = openFolder(config.dataPath, config.passphrase);
-    if (opened.description.vault === 'postgres' && config.vaultUrl === undefined) {
-      throw new AppError(
-        'usage',
-        'The vault of this data folder is in PostgreSQL: name it with --vault postgres://….',
-      );
-    }
+    refuseUnnamedVault(opened.description, config.vaultUrl);
     return opened;
   }
   return initFolder({

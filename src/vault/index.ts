@@ -46,6 +46,7 @@ export {
   type PassphraseKeys,
   type PassphraseKeysOptions,
 } from './keys/passphrase-keys.ts';
+export { replaceFile } from './keys/replace-file.ts';
 export { openVault, restoreVault } from './open-vault.ts';
 export { createPause } from './pause.ts';
 export {

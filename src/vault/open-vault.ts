@@ -101,7 +101,7 @@ async function openStore(url: string): Promise<SqlStore> {
 
 async function openContext(
   store: SqlStore,
-  options: Pick<VaultOptions, 'keys' | 'now' | 'random' | 'tolerateDamage'>,
+  options: Pick<VaultOptions, 'keys' | 'now' | 'random' | 'tolerateDamage' | 'mustExist'>,
 ): Promise<VaultContext> {
   const wrapped = await loadKeyring(store.reader);
   if (wrapped?.length === 0)
@@ -112,6 +112,8 @@ async function openContext(
     if (options.tolerateDamage !== true) await passUsedNumbers(context);
     return context;
   }
+  if (options.mustExist === true)
+    throw new AppError('not-found', 'This database holds no vault. Name the right one; nothing was changed.');
   const keyring = newKeyring(options.random);
   const fresh = await wrapKeyring(options.keys, keyring);
   await store.write((session) => storeKeyring(session, fresh));

@@ -29,6 +29,8 @@ export type VaultOptions = {
   readonly signBatch?: SignBatch;
   /** Opens a damaged vault all the same, for an audit: it then takes no writes to the log and is not sealed on close. */
   readonly tolerateDamage?: boolean;
+  /** Refuses a database that holds no vault; otherwise one is made in it. */
+  readonly mustExist?: boolean;
 };
 
 export type Vault = RecordReader & {

@@ -7,7 +7,7 @@ import { type AdminClient, adminClient } from '../admin-client.ts';
 import { printable } from '../printable.ts';
 import type { Terminal } from '../terminal.ts';
 import { addKeysCommand } from './keys.ts';
-import { dataOption } from './options.ts';
+import { dataOption, vaultOption } from './options.ts';
 
 const PARALLEL_IMPORTS = 6;
 
@@ -35,7 +35,7 @@ export function addAdministration(program: Command, terminal: Terminal): void {
       'check every byte of ledger and vault, of a running or a stopped node, and name what is damaged or missing',
     )
     .addOption(dataOption())
-    .option('--vault <url>', 'postgres://… when the vault of a stopped node is there')
+    .addOption(vaultOption('postgres://… when the vault of a stopped node is there'))
     .action((options: { data: string; vault?: string }) => audit(options, terminal));
   program
     .command('backup')
@@ -57,7 +57,7 @@ export function addAdministration(program: Command, terminal: Terminal): void {
     .argument('<backup>', 'folder of the backup')
     .requiredOption('-d, --data <folder>', 'the new data folder')
     .option('--keys <folder>', 'keys of the node that was backed up', './data/keys')
-    .option('--vault <url>', 'postgres://… to restore the vault there')
+    .addOption(vaultOption('postgres://… to restore the vault there, into an empty database'))
     .action((backup: string, options: { data: string; keys: string; vault?: string }) =>
       restore(backup, options, terminal),
     );

@@ -23,16 +23,17 @@ import { adminClient } from '../admin-client.ts';
 import { connect, custodianOf } from '../connect.ts';
 import { refuseExisting, writeNew } from '../private-output.ts';
 import type { Terminal } from '../terminal.ts';
+import { addNodeKeys } from './node-keys.ts';
 import { dataOption, nodeOption, repeatedChoice } from './options.ts';
 
 const VALID_FOR_BLOCKS = 1000;
 const KINDS = ['practitioner', 'organisation', 'device'] as const;
 type Kind = (typeof KINDS)[number];
 
-/** `keys`: keys of people, organisations and devices, and patients' one-time codes. */
+/** `keys`: keys of people, organisations and devices, patients' one-time codes, and what a node's own keys are under. */
 export function addKeysCommand(program: Command, terminal: Terminal): void {
   const keys = new Command('keys').description(
-    'keys of practitioners, organisations and devices; one-time codes for patients',
+    'keys of practitioners, organisations and devices; one-time codes for patients; the keys of this node',
   );
   keys
     .command('create')
@@ -67,6 +68,7 @@ export function addKeysCommand(program: Command, terminal: Terminal): void {
     .action((patient: string, options: { data: string; out?: string }) =>
       issueCode(patient, options, terminal),
     );
+  addNodeKeys(keys, terminal);
   program.addCommand(keys);
 }
 

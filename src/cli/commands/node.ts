@@ -16,7 +16,7 @@ import { adminClient } from '../admin-client.ts';
 import { closeOnSignal } from '../signals.ts';
 import { startedText } from '../started-text.ts';
 import type { Terminal } from '../terminal.ts';
-import { collect, dataOption, portOf } from './options.ts';
+import { collect, dataOption, portOf, vaultOption } from './options.ts';
 
 const WAIT_LIMIT_MS = 120_000;
 const POLL_MS = 150;
@@ -53,7 +53,7 @@ export function addNodeCommands(program: Command, terminal: Terminal): void {
     .command('init')
     .description('make a data folder without starting a node')
     .addOption(dataOption())
-    .addOption(vaultOption())
+    .addOption(vaultOption('postgres://… to keep the vault there'))
     .option('--name <organisation>', 'name of the organisation', DEFAULT_ORGANISATION)
     .option('--empty', 'no sample patients and demo keys')
     .action((options: StartOptions) => init(options, terminal));
@@ -69,9 +69,6 @@ export function addNodeCommands(program: Command, terminal: Terminal): void {
     .addOption(dataOption())
     .action((options: { data: string }) => stop(options, terminal));
 }
-
-const vaultOption = (): Option =>
-  new Option('--vault <url>', 'postgres://… to keep the vault there').env('CARELEDGER_VAULT');
 
 /** The options of whatever runs a node. */
 export function withServing(command: Command): Command {
@@ -90,7 +87,7 @@ export function withServing(command: Command): Command {
       collect,
       [],
     )
-    .addOption(vaultOption())
+    .addOption(vaultOption('postgres://… to keep the vault there'))
     .addOption(
       new Option('--labels <file>', 'more codes that make a record sensitive, as JSON').env(
         'CARELEDGER_LABELS',

@@ -13,6 +13,9 @@ export const nodeOption = (): Option =>
     .env('CARELEDGER_NODE')
     .default('http://127.0.0.1:8490');
 
+export const vaultOption = (description: string): Option =>
+  new Option('--vault <url>', description).env('CARELEDGER_VAULT');
+
 export const walletOption = (): Option =>
   new Option('-w, --wallet <file>', "the patient's wallet")
     .env('CARELEDGER_WALLET')

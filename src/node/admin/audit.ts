@@ -14,7 +14,13 @@ import { AppError } from '../../shared/index.ts';
 import { type AuditFinding, createPause, type Vault } from '../../vault/index.ts';
 import { readFileIfThere } from '../folder/files.ts';
 import { folderSealFindings } from '../folder/folder-seal.ts';
-import { isInitialised, type OpenedFolder, openFolder, readDescription } from '../folder/init-folder.ts';
+import {
+  isInitialised,
+  type OpenedFolder,
+  openFolder,
+  readDescription,
+  refuseUnnamedVault,
+} from '../folder/init-folder.ts';
 import { type DataFolder, dataFolder } from '../folder/layout.ts';
 import { headKeyOf } from '../network/head-key.ts';
 import { openNodeVault } from '../open-runtime.ts';
@@ -73,6 +79,7 @@ export async function auditFolder(
     const changed = await auditSeal(folder, found);
     const opened = openUnlessChanged(options, changed, found);
     if (opened === undefined) return;
+    refuseUnnamedVault(opened.description, options.vaultUrl);
     const publicKey = publicKeyOf(opened.keys.custodianSeed);
     const custodian = { publicKey, accountId: accountIdOf(publicKey) };
     const facts = new LedgerFactsGatherer(custodian.accountId);

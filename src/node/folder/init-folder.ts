@@ -123,8 +123,22 @@ export function openFolder(path: string, passphraseFromEnvironment: string | und
     genesis: readGenesis(folder),
     keys,
     passphrase,
-    isNew: !existsSync(folder.vaultKeys) && readdirSync(folder.vault).length === 0,
+    isNew: hasNoVault(folder),
   };
+}
+
+/** Whether no node has made a vault here yet. */
+export function hasNoVault(folder: DataFolder): boolean {
+  return !existsSync(folder.vaultKeys) && readdirSync(folder.vault).length === 0;
+}
+
+/** Where the vault is in PostgreSQL, nothing in the folder says in which database. */
+export function refuseUnnamedVault(description: FolderDescription, vaultUrl: string | undefined): void {
+  if (description.vault !== 'postgres' || vaultUrl !== undefined) return;
+  throw new AppError(
+    'usage',
+    'The vault of this data folder is in PostgreSQL: name it with --vault postgres://….',
+  );
 }
 
 /** What a data folder says about itself, without opening its keys. */

@@ -15,7 +15,7 @@ export interface Passphrase {
 /** The passphrase of an existing folder: from the environment, else from the file the first start wrote. */
 export function findPassphrase(folder: DataFolder, fromEnvironment: string | undefined): Passphrase {
   if (fromEnvironment !== undefined && fromEnvironment !== '')
-    return { text: checked(fromEnvironment), keptInFolder: false };
+    return { text: checkedPassphrase(fromEnvironment), keptInFolder: false };
   const file = readFileIfThere(folder.passphrase);
   if (file === undefined) {
     throw new AppError(
@@ -29,14 +29,15 @@ export function findPassphrase(folder: DataFolder, fromEnvironment: string | und
 /** The passphrase for a new folder: from the environment, else a random one in a file that only the owner can read. */
 export function choosePassphrase(folder: DataFolder, fromEnvironment: string | undefined): Passphrase {
   if (fromEnvironment !== undefined && fromEnvironment !== '')
-    return { text: checked(fromEnvironment), keptInFolder: false };
+    return { text: checkedPassphrase(fromEnvironment), keptInFolder: false };
   const text = randomBytes(GENERATED_BYTES).toString('base64url');
   writePrivateFile(folder.passphrase, `${text}\n`);
   return { text, keptInFolder: true };
 }
 
-function checked(text: string): string {
+/** Refuses one that is too short. */
+export function checkedPassphrase(text: string, name = 'CARELEDGER_PASSPHRASE'): string {
   if (text.length < MIN_CHARS)
-    throw new AppError('usage', `CARELEDGER_PASSPHRASE must have at least ${MIN_CHARS} characters.`);
+    throw new AppError('usage', `${name} must have at least ${MIN_CHARS} characters.`);
   return text;
 }

@@ -1,6 +1,7 @@
 import { createCipheriv, createDecipheriv, randomBytes, scryptSync } from 'node:crypto';
 import { AppError, normalPassphrase, passphraseForms } from '../../shared/index.ts';
-import { readFileIfThere, writePrivateFile } from './files.ts';
+import { replaceFile } from '../../vault/index.ts';
+import { readFileIfThere } from './files.ts';
 
 const FORMAT = 'careledger-signing-keys/v1';
 /** OWASP's minimum for scrypt: 32 MiB, about a tenth of a second. */
@@ -13,7 +14,7 @@ export interface SigningKeys {
   custodianSeed: Uint8Array;
 }
 
-/** Writes the seeds encrypted under the passphrase. */
+/** Writes the seeds encrypted under the passphrase, over those that are there. */
 export function writeSigningKeys(path: string, keys: SigningKeys, passphrase: string): void {
   const salt = randomBytes(16);
   const nonce = randomBytes(12);
@@ -32,7 +33,7 @@ export function writeSigningKeys(path: string, keys: SigningKeys, passphrase: st
     nonce: nonce.toString('base64'),
     sealed: sealed.toString('base64'),
   };
-  writePrivateFile(path, `${JSON.stringify(file, null, 1)}\n`);
+  replaceFile(path, Buffer.from(`${JSON.stringify(file, null, 1)}\n`));
 }
 
 /** Opens the seeds; a wrong passphrase is told from a missing or unreadable file. */
@@ -44,7 +45,7 @@ export function readSigningKeys(path: string, passphrase: string): SigningKeys {
   }
   throw new AppError(
     'wrong-passphrase',
-    'The passphrase does not open the keys of this data folder, or the key file is damaged. Nothing was changed.',
+    'The passphrase does not open the keys of this data folder, or the key file is damaged. Nothing was changed. Was a change of passphrase cut short? Then run `careledger keys change-passphrase` again.',
   );
 }
 

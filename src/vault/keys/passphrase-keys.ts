@@ -106,7 +106,7 @@ async function unlock(path: string, passphrase: string): Promise<Unlocked> {
   if (plaintext === undefined)
     throw new AppError(
       'wrong-passphrase',
-      `The passphrase does not open ${path}. Nothing was changed; try the right one.`,
+      `The passphrase does not open ${path}. Nothing was changed; try the right one. Was a change of passphrase cut short? Then run \`careledger keys change-passphrase\` again.`,
     );
   return { salt, costLog2, encryptionKey, keys: decodeKeys(plaintext) };
 }
@@ -209,7 +209,7 @@ function versionMissing(name: ProtectedKeyName, version: number, newestVersion: 
     );
   return new AppError(
     'erased',
-    `The ${name} key that wrapped this (version ${version}) is not in the key file: an erasure has destroyed it, or the file is another vault's.`,
+    `The ${name} key that wrapped this (version ${version}) is not in the key file: an erasure or a new root key has destroyed it, or the file is another vault's.`,
   );
 }
 
