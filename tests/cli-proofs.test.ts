@@ -176,6 +176,19 @@ test('a promise whose entry is missing after the deadline becomes a file that pr
   const open = await careledger(forgetful, [...verify, '--out', at('open.case')]);
   assert.equal(open.status, 0, open.stderr);
   assert.match(open.stdout, /Whether the promise will be kept/);
+  // Assertions of these commands are good for two minutes, and a session that is open for five.
+  const token = await forgetful.token('clinician');
+  NOW_AND_THEN.offsetMs = 100_000;
+  const putOff = ['read', 'Patient/ana', '--as', clinician, '--promise', at('put-off.promise')];
+  const read = await careledger(forgetful, putOff);
+  assert.equal(read.status, 5, read.stderr);
+  assert.match(read.stdout, /"resourceType": "Patient"/);
+  assert.match(read.stderr, /binds nobody: its deadline is later/);
+  NOW_AND_THEN.offsetMs = 250_000;
+  const answer = await forgetful.fhir('Patient/ana', token);
+  writeFileSync(at('put-off.promise'), answer.headers.get('careledger-log-promise') ?? '');
+  const found = await careledger(forgetful, ['verify', '--promise', at('put-off.promise')]);
+  assert.match(found.stderr, /The deadline of a promise is later/);
   NOW_AND_THEN.offsetMs = 120_000;
   await json(forgetful, ['keys', 'create', at('late.json')]);
   await json(forgetful, ['keys', 'register', at('late.json'), '--role', 'nurse']);

@@ -1,5 +1,4 @@
 import type { WitnessAddress } from '../client/index.ts';
-import { MAX_PROMISE_DELAY_MS } from '../ledger/index.ts';
 import type { LogLevel } from './http/log.ts';
 
 /** How a node runs. Everything has a default but the folder. */
@@ -53,8 +52,11 @@ export const DEFAULT_HOST = '127.0.0.1';
 export const DEFAULT_ORGANISATION = 'CareLedger demo hospital';
 export const DEFAULT_ANCHOR_EVERY_MS = 10_000;
 export const DEFAULT_COSIGN_EVERY_MS = 10_000;
-/** Within this every entry of the access log is anchored; what the signed promise to log says. */
-export const ANCHOR_DEADLINE_MS = MAX_PROMISE_DELAY_MS;
+/**
+ * Within this every entry of the access log is anchored; what the signed promise to log says. Shorter than a promise may be: a clock that
+ * is some seconds ahead makes none that is too late.
+ */
+export const ANCHOR_DEADLINE_MS = 45_000;
 /** In a consortium: nothing is read from a ledger that may be older than this. */
 export const MAX_LEDGER_AGE_MS = 10_000;
 /** How long a reader waits until the consortium has confirmed that it is not. */

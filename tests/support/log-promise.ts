@@ -18,7 +18,8 @@ export function promiseOf(
   const batch = { root: tree.root(), firstLeafIndex: index, size: 1 };
   const sign = (message: Uint8Array) => signMessage(hospital.seed, message);
   const batchSignature = signBatchPromise(batch, { custodian: hospital.id, anchorDeadlineMs, sign });
-  const promise = promiseOfEntry(hospital.id, {
+  const maker = { accountId: hospital.id, publicKey: hospital.publicKey };
+  const promise = promiseOfEntry(maker, {
     leafIndex: index,
     leafHash: leaf,
     batch,

@@ -27,6 +27,7 @@ import {
   signCheckpoint,
   type VerifierKey,
 } from '../../src/ledger/index.ts';
+import { changesTo } from '../../src/node/ledger/key-history.ts';
 import { leafHash, MerkleLog, toHex, utf8 } from '../../src/shared/index.ts';
 
 export type NamedWitness = { readonly name: string; readonly seed: Uint8Array; readonly key: VerifierKey };
@@ -130,11 +131,28 @@ export class ProofChain {
 
   /** The account's key at a place of the history, as a receipt shows it. */
   keyOf(who: Actor, beforeIndex = this.#leaves.length): AccountKeyProof {
-    const [first = who.publicKey, ...changes] = this.#rotations.get(toHex(who.id)) ?? [];
-    const rotations = (changes as number[])
+    const shown = this.heldKeyOf(who, undefined, beforeIndex);
+    if (shown === undefined) throw new Error('the test rotates too often');
+    return shown;
+  }
+
+  /** A key that the account had, with the change after it, as a node shows it; undefined where it does not. */
+  heldKeyOf(
+    who: Actor,
+    heldKey: Uint8Array | undefined,
+    beforeIndex = this.#leaves.length,
+  ): AccountKeyProof | undefined {
+    const [first = who.publicKey, ...indices] = this.#rotations.get(toHex(who.id)) ?? [];
+    const changes = (indices as number[])
       .filter((index) => index < beforeIndex)
-      .map((index) => ({ recorded: this.leafAt(index), payload: this.payloadAt(index) }));
-    return { publicKey: first as Uint8Array, rotations };
+      .map((leafIndex) => ({ leafIndex, payload: this.payloadAt(leafIndex) }))
+      .map((change) => ({ ...change, newKey: change.payload.slice(0, 32) }));
+    const publicKey = first as Uint8Array;
+    const rotations = changesTo(publicKey, changes, heldKey)?.map(({ leafIndex, payload }) => ({
+      recorded: this.leafAt(leafIndex),
+      payload,
+    }));
+    return rotations && { publicKey, rotations };
   }
 
   leafAt(index: number): RecordedTransaction['recorded'] {

@@ -53,7 +53,9 @@ function answer(
   if (what === 'proofs' && rest[0] === 'key') {
     const id = bytesOf(rest[1]);
     const who = { seed: new Uint8Array(), publicKey: new Uint8Array(), id };
-    return new Response(accountKeyReceipt(chain.head(), id, chain.keyOf(who)));
+    const key = chain.heldKeyOf(who, fromHex(query.get('key') ?? ''));
+    if (key !== undefined) return new Response(accountKeyReceipt(chain.head(), id, key));
+    return Response.json({ title: 'not-found', detail: 'Too many keys.' }, { status: 404 });
   }
   if (what === 'proofs') {
     const subject = { table: rest[1], ids: rest.slice(2).map(bytesOf) } as StateSubject;

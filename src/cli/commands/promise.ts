@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { type FileTrust, type ProofVerdict, verifyText } from '../../client/index.ts';
-import { decodePromise } from '../../ledger/index.ts';
+import { decodePromise, isDueInTime } from '../../ledger/index.ts';
 import { AppError } from '../../shared/index.ts';
 import { connect } from '../connect.ts';
 import { refuseExisting, writeNew } from '../private-output.ts';
@@ -35,6 +35,20 @@ export async function verifyPromises(
       .join('\n\n'),
   );
   judge(cases.map(({ verdict }) => verdict));
+  refusePutOff(promises);
+}
+
+/** Who has a promise already, and whose deadline is still further away than it may be at the answer, has none. */
+function refusePutOff(promises: readonly string[]): void {
+  const isPutOff = promises.some((text) => {
+    const promise = decodePromise(text);
+    return promise.ok && !isDueInTime(promise.value, Date.now());
+  });
+  if (isPutOff)
+    throw new AppError(
+      'proof-refused',
+      'The deadline of a promise is later than that of any promise to log may be: it binds nobody. Ask the custodian why.',
+    );
 }
 
 function judge(verdicts: readonly ProofVerdict[]): void {

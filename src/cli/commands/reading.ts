@@ -5,6 +5,7 @@ import { connectAs, openSession, type PatientConnection } from '../connect.ts';
 import { printable } from '../printable.ts';
 import { refuseExisting, writeNew } from '../private-output.ts';
 import type { Terminal } from '../terminal.ts';
+import { keepPromises } from './keep-promises.ts';
 import { asOption, nodeOption, purposeOption } from './options.ts';
 import { openSealedRecord } from './sealed-record.ts';
 
@@ -59,10 +60,12 @@ async function get(path: string, options: ReadOptions, terminal: Terminal): Prom
   });
   const resource = parse(fromUtf8(answer.bytes) ?? '');
   // A denial comes with a promise too, where the requester may know that there is something to be denied.
-  if (options.promise !== undefined) savePromise(answer, options.promise);
+  const doubt =
+    options.promise === undefined ? undefined : await savePromises(client, answer, options.promise);
   if (answer.status >= 400) {
     const refused = refusal(answer.status, resource);
-    if (refused.code !== 'record-sealed' || patient === undefined || path.includes('?')) throw refused;
+    if (refused.code !== 'record-sealed' || patient === undefined || path.includes('?'))
+      throw doubt ?? refused;
     return getSealed(patient, token, path, options, terminal);
   }
   if (options.receipt !== undefined) await saveReceipt(client, path, token, options.receipt);
@@ -71,6 +74,7 @@ async function get(path: string, options: ReadOptions, terminal: Terminal): Prom
       ? bundleText(resource)
       : JSON.stringify(resource, null, 2);
   terminal.answer(resource, text);
+  if (doubt !== undefined) throw doubt;
 }
 
 /** The node keeps it and cannot read it: what comes is closed, and is opened here. */
@@ -84,16 +88,24 @@ async function getSealed(
   if (options.receipt !== undefined)
     throw new AppError('record-sealed', 'A node gives no receipt of a sealed record: it cannot read it.');
   const { resource, promise } = await openSealedRecord(patient, token, path, options.oldWallet);
-  if (options.promise !== undefined && promise !== null) writeNew(options.promise, `${promise}\n`);
+  const doubt =
+    options.promise === undefined || promise === null
+      ? undefined
+      : await keepPromises(patient.client, promise, options.promise);
   terminal.warn('Opened here, with the wallet: the hospital keeps this record sealed and cannot read it.');
   terminal.answer(resource, JSON.stringify(resource, null, 2));
+  if (doubt !== undefined) throw doubt;
 }
 
-function savePromise(answer: ExchangeAnswer, file: string): void {
-  const promise = answer.headers.get('careledger-log-promise');
-  if (promise === null && answer.status < 400)
+async function savePromises(
+  client: NodeClient,
+  answer: ExchangeAnswer,
+  file: string,
+): Promise<AppError | undefined> {
+  const header = answer.headers.get('careledger-log-promise');
+  if (header === null && answer.status < 400)
     throw new AppError('not-found', 'The answer carries no promise to log.');
-  if (promise !== null) writeNew(file, `${promise}\n`);
+  return header === null ? undefined : keepPromises(client, header, file);
 }
 
 async function saveReceipt(

@@ -1,24 +1,15 @@
-import { accountIdOf } from '../../identity/index.ts';
 import {
   type Checkpoint,
-  decodePromise,
   decodeTransaction,
   RESULT_CODES,
   resultName,
   transactionId,
 } from '../../ledger/index.ts';
-import { AppError, equalBytes, fromHex, toHex, verifyConsistency } from '../../shared/index.ts';
-import {
-  type AccountKeyProof,
-  parseReceipt,
-  type StateSubject,
-  type VerifiedProof,
-  verifyReceipt,
-} from '../receipts/index.ts';
-import { fetchAccount } from './accounts.ts';
-import { type ExchangeRequest, jsonObjectOf, textOf, unreadable } from './exchange.ts';
-import { hashesOf, requireVerified, type Session } from './session.ts';
-import { collectPromiseCase, type EntryPlace, readStateReceipt, statePath } from './state-proofs.ts';
+import { AppError, equalBytes, toHex, verifyConsistency } from '../../shared/index.ts';
+import { parseReceipt, type StateSubject, type VerifiedProof, verifyReceipt } from '../receipts/index.ts';
+import { type ExchangeRequest, jsonObjectOf, textOf } from './exchange.ts';
+import { requireVerified, type Session } from './session.ts';
+import { readStateReceipt, statePath } from './state-proofs.ts';
 
 export type ReceiptOptions = {
   /** Under the head that most witnesses cosigned, which may be an older one than the newest. */
@@ -111,55 +102,4 @@ export async function fetchStateValue(
   subject: StateSubject,
 ): Promise<Uint8Array | undefined> {
   return readStateReceipt(await fetchStateReceipt(session, subject), subject).value ?? undefined;
-}
-
-/** What shows whether a promise was kept, from the custodian's own node; it answers for its log, or shows that it cannot. */
-export async function fetchPromiseCase(session: Session, promiseHeader: string): Promise<string> {
-  const promise = decodePromise(promiseHeader);
-  if (!promise.ok) throw new AppError('invalid-request', promise.error);
-  const { custodian } = promise.value;
-  const publicKey = fromHex((await fetchAccount(session, custodian)).publicKey);
-  if (publicKey?.length !== 32) throw unreadable();
-  const isFirstKey = equalBytes(accountIdOf(publicKey), custodian);
-  return collectPromiseCase(promiseHeader, {
-    proveState: (subject) => fetchStateReceipt(session, subject),
-    // A custodian that has changed its key since must not get out of its promise by that.
-    proveKey: isFirstKey
-      ? async () => ({ checkpoint: undefined, key: { publicKey, rotations: [] } })
-      : () => fetchAccountKey(session, custodian),
-    entryAt: (index, size) => fetchEntryPlace(session, index, size),
-  });
-}
-
-async function fetchAccountKey(
-  session: Session,
-  accountId: Uint8Array,
-): Promise<{ checkpoint: string; key: AccountKeyProof }> {
-  const { chainId } = await session.genesis();
-  const receipt = textOf(await session.ask(`/ledger/proofs/key/${toHex(accountId)}`));
-  requireVerified(verifyReceipt(receipt, { ...session.trust, chainId }));
-  const parsed = parseReceipt(receipt);
-  const isAbout =
-    parsed.ok && parsed.value.kind === 'account-key' && equalBytes(parsed.value.body.accountId, accountId);
-  if (!isAbout) throw unreadable();
-  await session.pin(parsed.value.checkpoint);
-  return { checkpoint: parsed.value.checkpoint, key: parsed.value.body.key };
-}
-
-/** The hash of the entry that stands at a place of the access log; undefined when the node does not show one. */
-async function fetchEntryPlace(
-  session: Session,
-  index: number,
-  size: number,
-): Promise<EntryPlace | undefined> {
-  try {
-    const answer = jsonObjectOf(await session.ask(`/ledger/proofs/access/${index}?size=${size}`));
-    const [hash] = hashesOf([answer.leafHash]);
-    return hash === undefined ? undefined : { hash, path: hashesOf(answer.path) };
-  } catch (error) {
-    const isSilence =
-      error instanceof AppError && (error.code === 'not-found' || error.code === 'invalid-request');
-    if (isSilence) return undefined;
-    throw error;
-  }
 }

@@ -5,7 +5,6 @@ import type { EnrolmentRequest, SigningPlace } from '../wallet/index.ts';
 import { type AccountAnswer, fetchAccount, textMember } from './accounts.ts';
 import { type ExchangeAnswer, type ExchangeRequest, exchange, jsonObjectOf } from './exchange.ts';
 import {
-  fetchPromiseCase,
   fetchReceipt,
   fetchStateReceipt,
   fetchStateValue,
@@ -13,6 +12,7 @@ import {
   type ReceiptOptions,
   submitProven,
 } from './ledger-proofs.ts';
+import { fetchPromiseCase, requireBindingPromise } from './promises.ts';
 import {
   type AskedVersion,
   fetchSealedCopy,
@@ -49,6 +49,11 @@ export type NodeClient = {
   stateValue(subject: StateSubject): Promise<Uint8Array | undefined>;
   /** What shows whether the promise in a `CareLedger-Log-Promise` header was kept, as a file for `careledger verify`. */
   promiseCase(promiseHeader: string): Promise<string>;
+  /** Throws `proof-refused` where a promise that came at this time cannot be held against the custodian. */
+  requireBindingPromise(
+    promiseHeader: string,
+    received: { readonly custodian: Uint8Array; readonly receivedMs: number },
+  ): Promise<void>;
   submit(transaction: Uint8Array): Promise<ProvenTransaction>;
   submitConsent(change: ConsentChange): Promise<ProvenTransaction>;
   /** Gives the custodian the terms alone; the transaction is then submitted through any node of the consortium. */
@@ -93,6 +98,8 @@ export function createNodeClient(options: NodeClientOptions): NodeClient {
     proveState: (subject) => fetchStateReceipt(session, subject),
     stateValue: (subject) => fetchStateValue(session, subject),
     promiseCase: (promiseHeader) => fetchPromiseCase(session, promiseHeader),
+    requireBindingPromise: (promiseHeader, received) =>
+      requireBindingPromise(session, promiseHeader, received),
     submit: (transaction) =>
       submitProven(session, transaction, '/ledger/transactions', { headers: OCTETS, body: transaction }),
     submitConsent: (change) =>

@@ -28,7 +28,7 @@ const MAX_PATH = 64;
 const MAX_STATE_PATH = 256;
 const MAX_LEAF_BYTES = 1024;
 const MAX_ROTATION_BYTES = 256;
-/** Of an account whose key changed more often, receipts come without the signer's key. */
+/** Changes that lead to a key; of an account that had more keys, receipts come without the signer's. */
 export const MAX_ROTATIONS = 256;
 const MAX_STATE_VALUE_BYTES = 64 << 10;
 const MAX_CONTENT_BYTES = 2 << 20;
@@ -50,10 +50,10 @@ export const stateValue = object({ value: base64(MAX_STATE_VALUE_BYTES), proof: 
 const rotation = object({ recorded, payload: base64(MAX_ROTATION_BYTES) });
 
 /**
- * A key of an account, shown without any state: the key that the account is named after, and every change of it up to the one
- * that is meant, each signed with the key before it.
+ * A key of an account, shown without any state: the key that the account is named after, and the changes of it that lead to the one
+ * that is meant, each signed with the key before it; and perhaps the one after it. What came back to an earlier key may be left out.
  */
-export const accountKeyProof = object({ publicKey: hash, rotations: list(rotation, MAX_ROTATIONS) });
+export const accountKeyProof = object({ publicKey: hash, rotations: list(rotation, MAX_ROTATIONS + 1) });
 
 /** One part of a payload and its way to the payload's root. */
 const part = object({ bytes: base64(MAX_TRANSACTION_BYTES), index: count, count, path });

@@ -3,11 +3,11 @@ import {
   type AccessPromise,
   accountKey,
   decodePromise,
-  verifyPromise as isMadeBy,
   judgePromise,
   MAX_PROMISE_DELAY_MS,
   type PromiseState,
   readAccount,
+  verifyPromise,
   verifyStateProof,
 } from '../../ledger/index.ts';
 import { equalBytes, toHex } from '../../shared/index.ts';
@@ -17,6 +17,7 @@ import {
   accountKeyProof,
   type ConsensusProof,
   consensusProof,
+  MAX_ROTATIONS,
   path,
   statePlace,
   stateValue,
@@ -33,8 +34,9 @@ const CONSORTIUM_CASE_FORMAT = 'careledger-promise-case/v2';
 const MAX_CASE_CHARACTERS = 3 << 20;
 
 /**
- * A promise to log held against a head of the ledger: all keys that the custodian has had, of which its account in that head's state
- * shows the last one; its anchor in that state (or that there is none); and the hash of the entry that stands in the promised place, where the custodian showed one. No entry is disclosed.
+ * A promise to log held against a head of the ledger: the custodian's keys up to the one under the promise and the one after it, or where
+ * there is none, its account in that head's state, which has that key; its anchor in that state (or that there is none); and the hash of
+ * the entry that stands in the promised place, where the custodian showed one. No entry is disclosed.
  */
 const members = {
   promise: text(8192),
@@ -109,32 +111,34 @@ type Maker = { readonly key: ShownKey; readonly replacedMs: number | undefined }
 
 /**
  * The key must have been the custodian's when a promise with this deadline was made. Who stole a key that was replaced since could
- * otherwise promise in its name for ever.
+ * otherwise promise in its name for ever. Which keys came later does not matter: a custodian that had many is held to its promise too.
  */
 function verifyMaker(promise: AccessPromise, evidence: PromiseCase, head: VerifiedHead): Maker {
+  refuseUnless(verifyPromise(promise), 'signature-invalid');
   const keys = verifyAccountKeys(evidence.custodianKey, promise.custodian, head);
-  refuseUnless(isKeyAt(head, promise.custodian, evidence.account, keys.at(-1)), 'signer-unproven');
-  const key = keys.find(({ publicKey }) => isMadeBy(promise, publicKey));
-  refuseUnless(key !== undefined, 'signature-invalid');
+  const key = keys.findLast(({ publicKey }) => equalBytes(publicKey, promise.key));
+  refuseUnless(key !== undefined && key.rotations <= MAX_ROTATIONS, 'signer-unproven');
+  const now = keyAt(head, promise.custodian, evidence.account);
   const replacedMs = keys[key.rotations + 1]?.sinceMs;
+  refuseUnless(replacedMs !== undefined || equalBytes(now, promise.key), 'signer-unproven');
   const isInTime = replacedMs === undefined || promise.anchorDeadlineMs <= replacedMs + MAX_PROMISE_DELAY_MS;
   refuseUnless(isInTime, 'promise-key-replaced');
   return { key, replacedMs };
 }
 
-/** Whether the account has this key in the state of the head: then no change of key was left out. */
-function isKeyAt(
+/** The key that the account has in the state of the head. */
+function keyAt(
   { checkpoint }: VerifiedHead,
   custodian: Uint8Array,
   { value, proof }: PromiseCase['account'],
-  key: ShownKey | undefined,
-): boolean {
+): Uint8Array {
   refuseUnless(
     verifyStateProof(checkpoint.stateRoot, accountKey(custodian), value, proof),
     'state-proof-invalid',
   );
   const account = readAccount({ get: () => value }, custodian);
-  return account !== undefined && key !== undefined && equalBytes(account.publicKey, key.publicKey);
+  refuseUnless(account !== undefined, 'signer-unproven');
+  return account.publicKey;
 }
 
 function judge(promise: AccessPromise, { anchor, leaf }: PromiseCase, head: VerifiedHead): Findings {
@@ -198,6 +202,7 @@ function outcome(state: PromiseState, promise: AccessPromise, anchoredSize: numb
         statements: [],
         notProven: [
           `Whether the promise will be kept: at this head the deadline, ${timeText(anchorDeadlineMs)}, has not passed or no proof was shown.`,
+          `When the promise was made. Its deadline may be ${MAX_PROMISE_DELAY_MS / 1000} s after the answer: if you had the answer before ${timeText(anchorDeadlineMs - MAX_PROMISE_DELAY_MS)}, the custodian put the deadline off, and this is no promise to log.`,
         ],
       };
   }

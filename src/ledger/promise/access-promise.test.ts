@@ -6,7 +6,9 @@ import {
   type AccessPromise,
   decodePromise,
   encodePromise,
+  isDueInTime,
   judgePromise,
+  MAX_PROMISE_DELAY_MS,
   promiseOfEntry,
   signBatchPromise,
   verifyPromise,
@@ -15,6 +17,7 @@ import {
 const SEED = new Uint8Array(32).fill(3);
 const KEY = publicKeyOf(SEED);
 const CUSTODIAN = accountIdOf(KEY);
+const MAKER = { accountId: CUSTODIAN, publicKey: KEY };
 const DEADLINE_MS = 1_800_000_000_000;
 
 const leaves = Array.from({ length: 5 }, (_, index) => leafHash(utf8(`entry ${index}`)));
@@ -30,7 +33,7 @@ function promised(): { promise: AccessPromise; log: MerkleLog } {
   }
   const batch = { root: treeRoot(leaves), firstLeafIndex: 40, size: 5 };
   const sign = (message: Uint8Array) => signMessage(SEED, message);
-  const promise = promiseOfEntry(CUSTODIAN, {
+  const promise = promiseOfEntry(MAKER, {
     leafIndex: 42,
     leafHash: leaves[2] as Uint8Array,
     batch,
@@ -43,13 +46,12 @@ function promised(): { promise: AccessPromise; log: MerkleLog } {
 
 test('a promise verifies, travels in a header, and comes back equal', () => {
   const { promise } = promised();
-  assert.ok(verifyPromise(promise, KEY));
+  assert.ok(verifyPromise(promise));
   const back = decodePromise(encodePromise(promise));
   assert.ok(back.ok);
   assert.deepEqual(back.value, promise);
-  assert.ok(!verifyPromise(promise, publicKeyOf(new Uint8Array(32).fill(4))));
   assert.equal(
-    promiseOfEntry(CUSTODIAN, { ...promise, leafHash: promise.entryHash, batchSignature: new Uint8Array(0) }),
+    promiseOfEntry(MAKER, { ...promise, leafHash: promise.entryHash, batchSignature: new Uint8Array(0) }),
     undefined,
   );
 });
@@ -62,11 +64,13 @@ test('every changed field breaks the signature or the proof', () => {
     { ...promise, leafIndex: 39 },
     { ...promise, anchorDeadlineMs: DEADLINE_MS + 1 },
     { ...promise, custodian: new Uint8Array(32) },
+    { ...promise, key: publicKeyOf(new Uint8Array(32).fill(4)) },
+    { ...promise, key: new Uint8Array(32) },
     { ...promise, batch: { ...promise.batch, firstLeafIndex: 41 } },
     { ...promise, batch: { ...promise.batch, size: 6 } },
     { ...promise, batchPath: promise.batchPath.slice(1) },
   ];
-  for (const other of changed) assert.ok(!verifyPromise(other, KEY));
+  for (const other of changed) assert.ok(!verifyPromise(other));
 });
 
 test('every character changed in the header is refused, or the promise does not verify', () => {
@@ -74,7 +78,7 @@ test('every character changed in the header is refused, or the promise does not 
   for (let index = 0; index < text.length; index += 7) {
     const other = text[index] === 'A' ? 'B' : 'A';
     const decoded = decodePromise(text.slice(0, index) + other + text.slice(index + 1));
-    if (decoded.ok) assert.ok(!verifyPromise(decoded.value, KEY));
+    if (decoded.ok) assert.ok(!verifyPromise(decoded.value));
   }
   for (const text of ['', '!', 'e30', 'bnVsbA', 'x'.repeat(9000)]) assert.ok(!decodePromise(text).ok);
 });
@@ -107,4 +111,12 @@ test('an anchored log keeps the promise or proves it broken', () => {
     judgePromise(promise, { headTimeMs: 0, anchor: { logSize: 45, logRoot: swapped.root(45) }, leaf: other }),
     'broken',
   );
+});
+
+test('a promise that is due later than it may be is none', () => {
+  const { promise } = promised();
+  const soonest = DEADLINE_MS - MAX_PROMISE_DELAY_MS;
+  assert.ok(isDueInTime(promise, soonest));
+  assert.ok(isDueInTime(promise, soonest - 60_000), 'by a clock that is a minute behind');
+  assert.ok(!isDueInTime(promise, soonest - 60_001));
 });

@@ -2,8 +2,7 @@
  * The promise to log: before an answer leaves, the custodian signs that the entry is in its access log and that the log's
  * root will be on the ledger by a deadline. An entry missing after the deadline is proof against the custodian.
  */
-import type { PublicKey } from '../../identity/index.ts';
-import { verifySignature } from '../../identity/index.ts';
+import { parsePublicKey, verifySignature } from '../../identity/index.ts';
 import {
   CanonicalReader,
   CanonicalWriter,
@@ -32,6 +31,8 @@ export type PromisedBatch = {
 export type AccessPromise = {
   /** Account id of who promises. */
   readonly custodian: Uint8Array;
+  /** The key under the signature. Whether it is the custodian's, the ledger shows. */
+  readonly key: Uint8Array;
   /** RFC 9162 leaf hash of the entry. */
   readonly entryHash: Uint8Array;
   /** Place of the entry in the whole log. */
@@ -45,11 +46,14 @@ export type AccessPromise = {
 
 /** The deadline is never further from when the promise was made, so a later one was not made then. */
 export const MAX_PROMISE_DELAY_MS = 60_000;
+/** How far the clock of who gets a promise may be behind. */
+const MAX_CLOCK_LAG_MS = 60_000;
 
 const DOMAIN = utf8('careledger/log-promise/v1\0');
 const FORMAT = 'careledger-log-promise/v1';
 const SIGNATURE_BYTES = 64;
 const HASH_BYTES = 32;
+const KEY_BYTES = 32;
 const MAX_HEADER_CHARS = 8192;
 const MAX_PATH = 53;
 
@@ -84,7 +88,7 @@ export function signBatchPromise(
 
 /** The promise about one entry of a signed batch; undefined when the batch was not signed. */
 export function promiseOfEntry(
-  custodian: Uint8Array,
+  custodian: { readonly accountId: Uint8Array; readonly publicKey: Uint8Array },
   entry: {
     readonly leafIndex: number;
     readonly leafHash: Uint8Array;
@@ -98,20 +102,29 @@ export function promiseOfEntry(
   const anchorDeadlineMs = reader.u64();
   const signature = reader.fixed(SIGNATURE_BYTES);
   const { leafIndex, leafHash, batch, batchPath } = entry;
-  return { custodian, entryHash: leafHash, leafIndex, batch, batchPath, anchorDeadlineMs, signature };
+  const { accountId, publicKey } = custodian;
+  const place = { entryHash: leafHash, leafIndex, batch, batchPath };
+  return { custodian: accountId, key: publicKey, ...place, anchorDeadlineMs, signature };
 }
 
-/** Whether the custodian made this promise: the entry is in the batch, and the batch and deadline are signed. */
-export function verifyPromise(promise: AccessPromise, custodianKey: PublicKey): boolean {
+/** Whether the holder of its key made this promise: the entry is in the batch, and the batch and deadline are signed. */
+export function verifyPromise(promise: AccessPromise): boolean {
   const { batch, leafIndex } = promise;
+  const key = parsePublicKey(promise.key);
+  if (!key.ok) return false;
   const place = leafIndex - batch.firstLeafIndex;
   if (!Number.isSafeInteger(place) || place < 0) return false;
   if (!verifyInclusion(promise.entryHash, place, batch.size, promise.batchPath, batch.root)) return false;
   return verifySignature(
-    custodianKey,
+    key.value,
     promiseMessage(promise.custodian, batch, promise.anchorDeadlineMs),
     promise.signature,
   );
+}
+
+/** Whether a promise that came at this time is due as soon as it has to be. One that is due in a hundred years is none. */
+export function isDueInTime({ anchorDeadlineMs }: AccessPromise, receivedMs: number): boolean {
+  return anchorDeadlineMs <= receivedMs + MAX_PROMISE_DELAY_MS + MAX_CLOCK_LAG_MS;
 }
 
 /**
@@ -127,6 +140,7 @@ export function encodePromise(promise: AccessPromise): string {
     custodian: toHex(promise.custodian),
     entryHash: toHex(promise.entryHash),
     format: FORMAT,
+    key: toHex(promise.key),
     leafIndex: promise.leafIndex,
     signature: toHex(promise.signature),
   });
@@ -157,6 +171,7 @@ function readPromise(value: unknown): AccessPromise {
   refuseUnless(fields.format === FORMAT && Array.isArray(path) && path.length <= MAX_PATH);
   return {
     custodian: hexOf(fields.custodian, HASH_BYTES),
+    key: hexOf(fields.key, KEY_BYTES),
     entryHash: hexOf(fields.entryHash, HASH_BYTES),
     leafIndex: countOf(fields.leafIndex),
     batch: {

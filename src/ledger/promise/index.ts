@@ -3,6 +3,7 @@ export {
   type AccessPromise,
   decodePromise,
   encodePromise,
+  isDueInTime,
   judgePromise,
   MAX_PROMISE_DELAY_MS,
   type PromisedBatch,

@@ -50,7 +50,7 @@ export function openFhir(parts: Parts): { fhir: FhirDoor; fhirHandler: FhirHandl
     }),
     accessLog: vault.accessLog,
     promiseOf(receipt) {
-      const promise = promiseOfEntry(custodian.accountId, receipt);
+      const promise = promiseOfEntry(custodian, receipt);
       return promise === undefined ? '' : encodePromise(promise);
     },
     notifyPatient: parts.onBreakGlass,

@@ -1,3 +1,4 @@
+import { MAX_ROTATIONS } from '../../client/index.ts';
 import {
   CONTRACT,
   decodeSinglePart,
@@ -65,6 +66,34 @@ export function createKeyHistory(engine: Engine, genesis: Genesis): KeyHistory {
       return rotations.get(toHex(accountId)) ?? [];
     },
   };
+}
+
+/** Those that lead to the newest key; or to the held one, and the one that replaced it. Undefined where they are too many. */
+export function changesTo(
+  firstKey: Uint8Array,
+  changes: readonly RecordedRotation[],
+  heldKey: Uint8Array | undefined,
+): readonly RecordedRotation[] | undefined {
+  const held = heldKey && changes.findLastIndex(({ newKey }) => equalBytes(newKey, heldKey));
+  if (heldKey !== undefined && held === -1 && !equalBytes(heldKey, firstKey)) return undefined;
+  const count = held === undefined ? changes.length : held + 1;
+  const path = withoutDetours(firstKey, changes.slice(0, count));
+  return path.length > MAX_ROTATIONS ? undefined : [...path, ...changes.slice(count, count + 1)];
+}
+
+/** The changes that lead from the first key to the last one, without those that only led back to an earlier key. */
+function withoutDetours(
+  firstKey: Uint8Array,
+  changes: readonly RecordedRotation[],
+): readonly RecordedRotation[] {
+  const path: RecordedRotation[] = [];
+  const lengths = new Map([[toHex(firstKey), 0]]);
+  for (const change of changes) {
+    const length = lengths.get(toHex(change.newKey));
+    if (length === undefined) lengths.set(toHex(change.newKey), path.push(change));
+    else for (const { newKey } of path.splice(length)) lengths.delete(toHex(newKey));
+  }
+  return path;
 }
 
 function* keysToAdmit(recorded: RecordedBlock): Generator<Uint8Array> {

@@ -31,7 +31,7 @@ import {
 import { AppError, equalBytes } from '../../shared/index.ts';
 import type { AccessEntry, AccessLog, SealedRecord } from '../../vault/index.ts';
 import type { Cosigner } from '../cosigning/cosigner.ts';
-import { createKeyHistory, type KeyHistory } from './key-history.ts';
+import { changesTo, createKeyHistory, type KeyHistory } from './key-history.ts';
 import { anchorIdIn, createRecordPlaces } from './record-places.ts';
 
 /** Portable proofs of what this node recorded. */
@@ -44,8 +44,8 @@ export interface ReceiptDesk {
   ofAccessEntry(entry: AccessEntry): Promise<string | undefined>;
   /** Of what the state says at a place, or that it says nothing. */
   ofState(subject: StateSubject): Promise<string>;
-  /** Of the key that an account has now. */
-  ofAccountKey(accountId: Uint8Array): Promise<string>;
+  /** Of the key that an account has now; or of one that it had, and the change that replaced it. */
+  ofAccountKey(accountId: Uint8Array, heldKey?: Uint8Array): Promise<string>;
   /** Of the newest head itself. */
   ofHead(): Promise<string>;
 }
@@ -107,13 +107,19 @@ export function createReceiptDesk(deps: Deps): ReceiptDesk {
       const { value, proof } = engine.stateProof(stateKeyOf(subject));
       return stateReceipt(await newestHead(), subject, value, proof);
     },
-    async ofAccountKey(accountId) {
+    async ofAccountKey(accountId, heldKey) {
       const head = await newestHead();
-      const key = await keyProof(engine, keys, accountId, head.logSize, head.logSize);
+      const key = await keyProof(
+        engine,
+        keys,
+        accountId,
+        { beforeIndex: head.logSize, heldKey },
+        head.logSize,
+      );
       if (key === undefined)
         throw new AppError(
           'not-found',
-          `There is no such account on this ledger, or it has changed its key more than ${MAX_ROTATIONS} times.`,
+          `There is no such account on this ledger, it never had this key, or it has had more than ${MAX_ROTATIONS} keys before it.`,
         );
       return accountKeyReceipt(head, accountId, key);
     },
@@ -188,22 +194,23 @@ async function signerOf(
   const isBy = (key: Uint8Array): boolean => verifySignature(key, signingBytes(header), signature);
   if (publicKey !== undefined && equalBytes(accountIdOf(publicKey), header.signer) && isBy(publicKey))
     return { publicKey, rotations: [] };
-  return (await keyProof(engine, keys, header.signer, leafIndex, logSize)) ?? null;
+  return (await keyProof(engine, keys, header.signer, { beforeIndex: leafIndex }, logSize)) ?? null;
 }
 
-/** The account's key at a place of the history, with every recorded change that led to it. */
+/** The account's key at a place of the history, or one that it had before, with the recorded changes that led to it. */
 async function keyProof(
   engine: Engine,
   keys: KeyHistory,
   accountId: Uint8Array,
-  beforeIndex: number,
+  { beforeIndex, heldKey }: { beforeIndex: number; heldKey?: Uint8Array | undefined },
   logSize: number,
 ): Promise<AccountKeyProof | undefined> {
   const publicKey = await keys.firstKeyOf(accountId);
   const changes = (await keys.rotationsOf(accountId)).filter(({ leafIndex }) => leafIndex < beforeIndex);
-  if (publicKey === undefined || changes.length > MAX_ROTATIONS) return undefined;
+  const shown = publicKey && changesTo(publicKey, changes, heldKey);
+  if (publicKey === undefined || shown === undefined) return undefined;
   const rotations: AccountKeyProof['rotations'][number][] = [];
-  for (const { leafIndex, payload } of changes) {
+  for (const { leafIndex, payload } of shown) {
     const recorded = await leafProof(engine, leafIndex, logSize);
     if (recorded === undefined) return undefined;
     rotations.push({ recorded, payload });

@@ -122,7 +122,9 @@ function addProofRoutes(
     return reply({ status: 200, headers: JSON_TEXT, body: await receipts.ofState(subject) });
   });
   app.get('/ledger/proofs/key/:id', async (context) => {
-    const receipt = await receipts.ofAccountKey(bytesOfHex(context.req.param('id')));
+    const key = context.req.query('key');
+    const held = key === undefined ? undefined : bytesOfHex(key, 'key');
+    const receipt = await receipts.ofAccountKey(bytesOfHex(context.req.param('id')), held);
     return reply({ status: 200, headers: JSON_TEXT, body: receipt });
   });
   app.get('/ledger/proofs/access/:index', async (context) =>
