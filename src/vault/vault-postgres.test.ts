@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import pg from 'pg';
-import { openVault } from './index.ts';
+import { openPassphraseKeys, openVault, type Vault } from './index.ts';
+import { type PostgresProxy, startPostgresProxy } from './testing/postgres-proxy.ts';
 import { hasPostgres, startPostgres, type TestPostgres } from './testing/start-postgres.ts';
-import { vaultSuite } from './testing/vault-suite.ts';
-import { createVaultWorld, sampleWrite } from './testing/vault-world.ts';
+import { findingsOf, vaultSuite } from './testing/vault-suite.ts';
+import { createVaultWorld, sampleWrite, seededRandom, type VaultWorld } from './testing/vault-world.ts';
 
 describe('on a real PostgreSQL', {
   skip: hasPostgres() ? false : 'no PostgreSQL binaries for this platform',
@@ -94,5 +96,86 @@ describe('on a real PostgreSQL', {
       },
     );
     await world.remove();
+  });
+
+  describe('whose answers are lost', () => {
+    let url: string;
+    let proxy: PostgresProxy;
+    let world: VaultWorld;
+    before(async () => {
+      url = await postgres.createDatabase();
+      proxy = await startPostgresProxy(url);
+      world = await createVaultWorld('postgres commit', proxy.url);
+      for (const id of ['ana', 'ben', 'cleo', 'dora'])
+        await world.vault.put(sampleWrite(id, { subject: id }));
+    });
+    after(async () => {
+      await world?.remove();
+      proxy?.close();
+    });
+
+    const versionOf = async (vault: Vault, id: string) => {
+      const record = await vault.read('Observation', id);
+      return record && [record.key.version, record.labels, (await record.open()).length > 0];
+    };
+
+    test('a write that is there has succeeded, though nobody was told so', async () => {
+      const { vault } = world;
+      await versionOf(vault, 'ben');
+      proxy.loseNextCommit();
+      await vault.put(sampleWrite('ben', { subject: 'ben', labels: ['hiv'] }, 2));
+      assert.deepEqual(await versionOf(vault, 'ben'), [2, ['hiv'], true]);
+    });
+
+    test('a write of which nobody can tell is refused, and counts from when it can be told', async () => {
+      const { vault } = world;
+      proxy.cutAtNextCommit();
+      const write = sampleWrite('ben', { subject: 'ben' }, 3);
+      const together = [write, sampleWrite('eve', { subject: 'eve' })];
+      for (const { reason } of (await Promise.allSettled(together.map(vault.put))) as PromiseRejectedResult[])
+        assert.match(reason.message, /did not answer/);
+      await assert.rejects(vault.history({ resourceType: 'Observation', id: 'ben' }), {
+        code: 'unavailable',
+      });
+      proxy.restore();
+      await assert.rejects(vault.put(write), { code: 'conflict' });
+      assert.deepEqual(await versionOf(vault, 'ben'), [3, [], true]);
+    });
+
+    test('an erasure of which nobody can tell takes no other keys with it, then or later', async () => {
+      const { vault } = world;
+      proxy.cutAtNextCommit();
+      await assert.rejects(vault.erase({ subject: 'ana' }), { code: 'unavailable' });
+      proxy.restore();
+      assert.equal(await versionOf(vault, 'ana'), undefined);
+      assert.deepEqual(await versionOf(vault, 'ben'), [3, [], true]);
+      await vault.put(sampleWrite('ben', { subject: 'ben' }, 4));
+      await vault.erase({ subject: 'cleo' });
+      assert.deepEqual(await versionOf(vault, 'ben'), [4, [], true]);
+      await vault.close();
+      const random = seededRandom('again');
+      const path = join(world.folder, 'vault-keys');
+      const keys = await openPassphraseKeys({ path, passphrase: 'correct horse', random });
+      world.vault = await openVault({ ...world.options, keys });
+      assert.deepEqual(await versionOf(world.vault, 'ben'), [4, [], true]);
+      assert.deepEqual(await findingsOf(world.vault), []);
+    });
+
+    test('a server that ends every connection ends no node', async () => {
+      const beside = new pg.Client({ connectionString: url });
+      await beside.connect();
+      await beside.query('BEGIN; LOCK TABLE records IN EXCLUSIVE MODE');
+      const put = world.vault.put(sampleWrite('ben', { subject: 'ben' }, 5));
+      const refused = assert.rejects(put, { code: 'unavailable' });
+      const waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+      for (let at = 0; at < 1000 && (await beside.query(waiting)).rows.length === 0; at++);
+      const others = 'pid <> pg_backend_pid() AND datname = current_database()';
+      await beside.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${others}`);
+      await beside.query('COMMIT');
+      await refused;
+      await beside.end();
+      await world.vault.put(sampleWrite('ben', { subject: 'ben' }, 5));
+      assert.deepEqual(await versionOf(world.vault, 'ben'), [5, [], true]);
+    });
   });
 });

@@ -67,8 +67,12 @@ async function storeBatch(context: VaultContext, batch: readonly Waiting[]): Pro
       else batch[index]?.resolve(outcome);
     }
   } catch (error) {
-    if (batch.length === 1) batch[0]?.reject(error);
-    // One bad write must not fail its neighbours: each is tried alone.
+    // One bad write must not fail its neighbours: each is tried alone. Not where nobody can tell yet what has been stored.
+    if (batch.length === 1 || isUnavailable(error)) for (const one of batch) one.reject(error);
     else for (const one of batch) await storeBatch(context, [one]);
   }
+}
+
+function isUnavailable(error: unknown): boolean {
+  return error instanceof AppError && error.code === 'unavailable';
 }

@@ -9,6 +9,7 @@ const TABLE = 'CREATE TABLE IF NOT EXISTS holder (slot INTEGER PRIMARY KEY, toke
 const TAKE =
   'INSERT INTO holder (slot, token) VALUES (1, $1) ON CONFLICT (slot) DO UPDATE SET token = excluded.token';
 const HOLDER = 'SELECT token FROM holder WHERE slot = 1';
+const HOLDER_AND_PROCESS = 'SELECT token, pg_backend_pid() AS process FROM holder WHERE slot = 1';
 
 /**
  * Keeps a database for one node. A connection can break without a word, and the server then gives the lock to who asks
@@ -51,10 +52,15 @@ export class DatabaseHolder {
     await this.#retaking;
   }
 
-  /** Begins a transaction that writes. The share lock lets nobody leave another token before the transaction has ended. */
-  async begin(client: pg.PoolClient): Promise<void> {
-    const answers: unknown = await client.query(`BEGIN; ${HOLDER} FOR SHARE`);
-    this.#refuseOther((answers as pg.QueryResult[])[1]?.rows[0]?.token);
+  /**
+   * Begins a transaction that writes; answers which process of the server it is in. The share lock lets nobody leave another
+   * token before the transaction has ended.
+   */
+  async begin(client: pg.PoolClient): Promise<number> {
+    const answers: unknown = await client.query(`BEGIN; ${HOLDER_AND_PROCESS} FOR SHARE`);
+    const row = (answers as pg.QueryResult[])[1]?.rows[0];
+    this.#refuseOther(row?.token);
+    return Number(row?.process);
   }
 
   async release(): Promise<void> {

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { commit, PostgresCommits, type TransactionEnds, withClient } from './postgres-commit.ts';
 import { guarded } from './postgres-error.ts';
 import { DatabaseHolder } from './postgres-holder.ts';
 import { POSTGRES_SCHEMA } from './schema.ts';
@@ -30,30 +31,33 @@ export async function openPostgresStore(url: string): Promise<SqlStore> {
     await pool.end();
     throw cause;
   });
+  const commits = new PostgresCommits(pool, holder);
+  const ready = async (): Promise<void> => {
+    await holder.ensure();
+    await commits.settle();
+  };
   const inTurn = createWriteLock();
   const everywhere = sessionOn(pool);
   return {
     dialect: 'postgres',
     reader: {
       all: async (sql, parameters) => {
-        await holder.ensure();
+        await ready();
         return everywhere.all(sql, parameters);
       },
     },
-    write: (work, committed) =>
+    write: (work, committed = () => undefined) =>
       inTurn(async () => {
-        await holder.ensure();
-        const result = await inTransaction(pool, (client) => holder.begin(client), work);
-        committed?.();
-        return result;
+        await ready();
+        return inTransaction(pool, commits.ends(committed), work);
       }),
     snapshot: async (work) => {
-      await holder.ensure();
-      return inTransaction(pool, beginSnapshot, work);
+      await ready();
+      return inTransaction(pool, SNAPSHOT, work);
     },
     scrub: () =>
       inTurn(async () => {
-        await holder.ensure();
+        await ready();
         await scrub(pool);
       }),
     integrity: async () => [],
@@ -69,9 +73,15 @@ async function prepareDatabase(client: pg.PoolClient): Promise<void> {
   for (const statement of POSTGRES_SCHEMA) await client.query(statement);
 }
 
-async function beginSnapshot(client: pg.PoolClient): Promise<void> {
-  await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
-}
+const SNAPSHOT: TransactionEnds = {
+  begin: async (client) => {
+    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+  },
+  commit: async (client) => {
+    await commit(client);
+    return true;
+  },
+};
 
 function typeParser(oid: number, format?: 'text' | 'binary'): (value: string) => unknown {
   if (oid === INT8_OID && format !== 'binary') return Number;
@@ -102,26 +112,17 @@ function tokenRows({ rid, tokens }: IndexedRecord): SqlValue[][] {
   return splitTokens(tokens).map((token) => [token, rid]);
 }
 
-async function inTransaction<T>(
+function inTransaction<T>(
   pool: pg.Pool,
-  begin: (client: pg.PoolClient) => Promise<void>,
+  ends: TransactionEnds,
   work: (session: SqlSession) => Promise<T>,
 ): Promise<T> {
-  const client = await guarded(() => pool.connect());
-  let broken = false;
-  try {
-    await guarded(() => begin(client));
+  return withClient(pool, async (client, discard) => {
+    await guarded(() => ends.begin(client));
     const result = await work(sessionOn(client));
-    await guarded(() => client.query('COMMIT'));
+    if (!(await ends.commit(client))) discard();
     return result;
-  } catch (cause) {
-    await client.query('ROLLBACK').catch(() => {
-      broken = true;
-    });
-    throw cause;
-  } finally {
-    client.release(broken);
-  }
+  });
 }
 
 async function scrub(pool: pg.Pool): Promise<void> {
