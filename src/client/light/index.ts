@@ -1,6 +1,7 @@
 export { type VerifyStep, verifyByHalving } from './bisection.ts';
 export { formatChainFile, openChainFile } from './chain-file.ts';
 export type { ForkFound } from './compare-sources.ts';
+export { fewestSteps } from './fewest-steps.ts';
 export { type ForkVerdict, formatForkEvidence, verifyForkEvidence } from './fork-evidence.ts';
 export {
   createLightClient,

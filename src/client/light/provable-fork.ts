@@ -9,6 +9,7 @@ import {
 import { AssertionError } from '../../shared/index.ts';
 import { verifyByHalving } from './bisection.ts';
 import type { ForkFound } from './compare-sources.ts';
+import { fewestSteps } from './fewest-steps.ts';
 import { blockAt, isSameBlock, type LightSource, SourceLied } from './light-source.ts';
 
 /**
@@ -79,7 +80,7 @@ async function pathTo(
   for (const source of sources) {
     try {
       const trace = await verifyByHalving(trusted.value, block, source, verifyHandedOver);
-      return trace.map((step) => step.block);
+      return fewestSteps(trusted.value, trace).map((step) => step.block);
     } catch (error) {
       if (error instanceof AssertionError) throw error;
     }

@@ -39,9 +39,16 @@ export function verifyHandedOver(
 ): Result<VerifiedBlock, LightError> {
   const verified = verifyNext(trusted, block, undefined);
   if (!verified.ok || block.header.height === trusted.height + 1) return verified;
-  const { signed, trusted: next } = verified.value;
-  const power = trustedPower(trusted.validators, next.validators, signed.signers);
-  return isMoreThan(power, 2, 3, trusted.validators.totalPower) ? verified : err('trusted-power-missing');
+  return isHandedOver(trusted, verified.value) ? verified : err('trusted-power-missing');
+}
+
+/** Whether more than two thirds of the power of one block's validators signed a later one, which was verified already. */
+export function isHandedOver(
+  { validators }: TrustedBlock,
+  { signed, trusted: later }: VerifiedBlock,
+): boolean {
+  const power = trustedPower(validators, later.validators, signed.signers);
+  return isMoreThan(power, 2, 3, validators.totalPower);
 }
 
 /** Whether a header is of the block before a verified one, which names it by its hash. */

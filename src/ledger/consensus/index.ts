@@ -5,7 +5,13 @@ export {
   headerHash,
   NO_BLOCK,
 } from './block-header.ts';
-export { type ChainError, isBlockBefore, verifyChain, verifyHandedOver } from './chain-proof.ts';
+export {
+  type ChainError,
+  isBlockBefore,
+  isHandedOver,
+  verifyChain,
+  verifyHandedOver,
+} from './chain-proof.ts';
 export {
   type Commit,
   type CommitError,

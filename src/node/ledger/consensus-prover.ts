@@ -1,10 +1,4 @@
-import {
-  type ConsensusProof,
-  isWithinProofLimits,
-  type LightSource,
-  rpcSource,
-  verifyByHalving,
-} from '../../client/index.ts';
+import { type ConsensusProof, isWithinProofLimits, type LightSource, rpcSource } from '../../client/index.ts';
 import { consensusHeightOf } from '../../engine/index.ts';
 import {
   encodeBlockHeader,
@@ -14,10 +8,10 @@ import {
   type LightBlock,
   trustConsortium,
   type VerifiedBlock,
-  verifyHandedOver,
 } from '../../ledger/index.ts';
 import { AppError, assert } from '../../shared/index.ts';
 import type { KeptChain } from '../network/state-sync.ts';
+import { createHandedOverChain } from './handed-over-chain.ts';
 
 const POLL_MS = 50;
 /** A block that changes the ledger is followed at once by the one that carries what it led to. */
@@ -48,23 +42,16 @@ export function createConsensusProver(
   const blocks = remembering(rpcSource('this node', (path) => askRpc(rpcUrl, path)));
   const reachable = withOthers(blocks, chainBefore?.sources ?? []);
   const cached = new Map<number, Promise<Proof>>();
-  /** Blocks from which later ones are verified: those at which the validators had changed so far that they had to be. */
-  const kept: VerifiedBlock[] = [...(chainBefore?.blocks ?? [])];
+  const handedOver = createHandedOverChain(beginning.value, reachable, chainBefore);
 
   const prove = async (height: number): Promise<Proof> => {
     const target = await blockWhenThere(blocks, height + 1);
     const before = height === 0 ? undefined : await blockWhenThere(reachable, height);
-    const from = kept.filter(({ trusted }) => trusted.height < target.header.height);
-    const start = from.at(-1)?.trusted ?? beginning.value;
-    const trace = await verifyByHalving(start, target, reachable, verifyHandedOver).catch(unproven);
-    if (from.length === kept.length && trace.length > 1) {
-      kept.push(...trace.slice(0, -1));
-      chainBefore?.keep(kept);
-    }
-    const chain = [...from, ...trace];
+    const chain = await handedOver.to(target).catch(unproven);
     const isProven = before === undefined || isBlockBefore(chain.at(-1) as VerifiedBlock, before.header);
+    if (!isProven) throw unproven(undefined);
     const encoded = chain.map(({ block }) => encodeLightBlock(block));
-    if (!isWithinProofLimits(encoded) || !isProven) throw unproven(undefined);
+    if (!isWithinProofLimits(encoded)) throw tooLong();
     return {
       blockBefore: before === undefined ? null : encodeBlockHeader(before.header),
       blocks: encoded,
@@ -159,5 +146,12 @@ function unproven(cause: unknown): never {
     'unavailable',
     'This node has not the blocks that lead from the genesis to its head. Ask another organisation for the receipt.',
     { cause },
+  );
+}
+
+function tooLong(): AppError {
+  return new AppError(
+    'unavailable',
+    'The validators have changed so often since the genesis that a receipt cannot hold all that leads to this head. Follow the chain with a light client, from a head that you pinned.',
   );
 }
