@@ -3,6 +3,7 @@ import type { PlantedBug } from './planted-bug.ts';
 const DECISION = ['src/contracts/consent/decision/decide.test.ts'];
 const LINKED = ['tests/fhir-linked-records.test.ts'];
 const OPEN = ['tests/fhir-open-placement.test.ts'];
+const WHOSE = ['tests/fhir-whose-record.test.ts'];
 const SEALED = ['tests/sealed-records.test.ts'];
 
 /** Whose a record is, and how far a denial reaches. */
@@ -32,6 +33,24 @@ export const CONSENT_BUGS: readonly PlantedBug[] = [
     find: 'const isSettled = own.isAboutKnown ||',
     replace: 'const isSettled = own.subject !== null ||',
     tests: LINKED,
+    inSlice: false,
+  },
+  {
+    name: 'placed-once-for-all',
+    promise: 'what is written again is put where its links say by then',
+    file: 'src/fhir/repository/write-version.ts',
+    find: 'if (isOpen) return false;',
+    replace: 'if (isOpen || !isPlacementOpen(existing.labels)) return false;',
+    tests: WHOSE,
+    inSlice: false,
+  },
+  {
+    name: 'taken-from-its-patient',
+    promise: 'no new version makes a patient’s record everybody’s',
+    file: 'src/fhir/repository/linked-records.ts',
+    find: 'const former = isTold ? [] : formerlyOf(own, existing);',
+    replace: 'const former: SealedRecord[] = []; void [formerlyOf, existing];',
+    tests: WHOSE,
     inSlice: false,
   },
   {
