@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import type { Bundle, OperationOutcome } from '@medplum/fhirtypes';
 import {
   createNodeClient,
   createWallet,
@@ -150,6 +151,27 @@ test('the patient opens what the node cannot read, and the access is promised an
   for (const bytes of Object.values(parseSealedCopy(utf8(copy.text))))
     if (bytes instanceof Uint8Array) assert.ok(!Buffer.from(bytes).includes(CANARY));
   assert.doesNotMatch(node.logged(), new RegExp(CANARY));
+});
+
+test('a search and a history go on past what is sealed, and say so', async () => {
+  const token = await tokenOf(chi);
+  const found = (await (await node.fhir('Observation', token)).json()) as Bundle;
+  const ids = found.entry?.map(({ resource }) => resource?.id);
+  assert.ok(found.total === 3 && ids?.includes('chi-peak-flow') && !ids.includes('secret'), String(ids));
+  const outcome = found.entry?.at(-1)?.resource as OperationOutcome;
+  assert.match(outcome.issue[0]?.details?.text ?? '', /sealed: 2\. GET \/wallet\/sealed/);
+  const history = await node.fhir('Observation/once-open/_history', token);
+  const { entry } = (await history.json()) as Bundle;
+  assert.deepEqual(
+    entry?.map(({ resource, response }) => [response?.etag, resource?.id]),
+    [
+      ['W/"2"', undefined],
+      ['W/"1"', 'once-open'],
+    ],
+  );
+  const clinician = await node.fhir('Observation?_id=secret', await node.token('clinician', 'TREAT'));
+  const { total, entry: seen } = (await clinician.json()) as Bundle;
+  assert.deepEqual([total, seen ?? []], [0, []], 'nobody else hears of it');
 });
 
 test('an older version, and one from before it was sealed', async () => {

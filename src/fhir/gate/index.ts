@@ -21,6 +21,7 @@ export type {
   WritePermitted,
   WriteRequest,
 } from './gate-port.ts';
+export { isSealedAway } from './opened-content.ts';
 export { isRedactedView } from './redact.ts';
 export { storedReferences, storedRoles } from './stored-references.ts';
 export { promisesOf } from './visible-records.ts';

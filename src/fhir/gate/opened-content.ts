@@ -9,6 +9,11 @@ export interface OpenedContent {
   readonly resource: JsonObject;
 }
 
+/** Whether what went wrong is that the version is for its patient's wallet alone. */
+export function isSealedAway(failure: unknown): boolean {
+  return failure instanceof AppError && failure.code === 'record-sealed';
+}
+
 /**
  * Decrypts a version, and reads it unless it is known to read well. What goes wrong is a value: the access is logged before
  * anybody hears of it.

@@ -310,6 +310,7 @@ export class CareRepository {
       scope: this.#scope,
       isLenient: this.isLenient,
       ignored: [],
+      sealed: new Set(),
       isOfWrite: false,
     };
   }

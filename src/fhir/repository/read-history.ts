@@ -3,7 +3,7 @@ import { parseDateTime } from '../../contracts/index.ts';
 import { AppError } from '../../shared/index.ts';
 import type { HistoryQuery, RecordReader, SealedRecord } from '../../vault/index.ts';
 import type { RepositoryDeps, RequestScope } from '../fhir-deps.ts';
-import { promisesOf, type VisibleRecord } from '../gate/index.ts';
+import { isSealedAway, promisesOf, type VisibleRecord } from '../gate/index.ts';
 import { inTurn } from '../in-turn.ts';
 import { notFoundError } from './denial.ts';
 
@@ -112,10 +112,16 @@ async function entryOf(
   };
   const fullUrl = `${context.baseUrl()}/${resourceType}/${id}`;
   if (record.deleted) return { fullUrl, request, response };
-  const resource = (await open()) as Resource | null | undefined;
-  if (resource === null || resource === undefined) return undefined;
-  context.scope.budget.countContent(resource);
-  return { fullUrl, resource, request, response };
+  try {
+    const resource = (await open()) as Resource | null | undefined;
+    if (resource === null || resource === undefined) return undefined;
+    context.scope.budget.countContent(resource);
+    return { fullUrl, resource, request, response };
+  } catch (failure) {
+    // That it was written is no secret to its patient; what it says is with the wallet (GET /wallet/sealed).
+    if (isSealedAway(failure)) return { fullUrl, request, response };
+    throw failure;
+  }
 }
 
 function nextLink(context: HistoryContext, query: HistoryQuery, last: SealedRecord): string {

@@ -10,7 +10,7 @@ import type {
 import { type LocalTarget, localTarget } from '../definitions/references.ts';
 import type { CompiledParameter } from '../definitions/search-parameters.ts';
 import type { FhirDefinitions, RepositoryDeps, RequestScope } from '../fhir-deps.ts';
-import { promisesOf, type VisibleRecord } from '../gate/index.ts';
+import { isSealedAway, promisesOf, type VisibleRecord } from '../gate/index.ts';
 import { inTurn } from '../in-turn.ts';
 import { dateBounds, filterExpression, referenceTo } from './filter-expression.ts';
 import { type ContentFilter, matchesContent } from './matches-content.ts';
@@ -34,6 +34,8 @@ export type SearchContext = {
   /** The condition of a write: it has to say what it looks for. */
   readonly isOfWrite: boolean;
   readonly ignored: string[];
+  /** What would be in the answer, and is for its patient's wallet alone. */
+  readonly sealed: Set<string>;
 };
 
 /** A record the requester may see, and its content when the search had to open it. */
@@ -106,12 +108,13 @@ async function confirmed(
 
 /** What is opened and does not match is not counted, nor what is opened for its hidden parts alone: it would tell of them. */
 async function confirm(
-  { deps, scope }: SearchContext,
+  context: SearchContext,
   visible: VisibleRecord<string>,
   plan: Plan,
 ): Promise<Match | undefined> {
+  const { deps, scope } = context;
   if (!plan.needsContent && !visible.hasHiddenParts) return { visible };
-  const opened = (await visible.open()) as Resource | null | undefined;
+  const opened = (await openUnlessSealed(context, visible)) as Resource | null | undefined;
   if (opened === null || opened === undefined) return undefined;
   const matches = (filter: ContentFilter) => matchesContent(filter, opened, deps.baseUrl());
   if (!plan.content.every((filters) => filters.some(matches))) return undefined;
@@ -320,14 +323,28 @@ export function refuseUnknownType({ definitions }: SearchContext, type: string):
 
 /** The content of a match as the requester sees it; undefined when it may not be seen any more. */
 export async function openMatch(
-  { scope }: SearchContext,
+  context: SearchContext,
   { visible, opened }: Match,
 ): Promise<Resource | undefined> {
   if (opened !== undefined) return opened;
-  const content = (await visible.open()) as Resource | null | undefined;
+  const content = (await openUnlessSealed(context, visible)) as Resource | null | undefined;
   if (content === null || content === undefined) return undefined;
-  scope.budget.countContent(content);
+  context.scope.budget.countContent(content);
   return content;
+}
+
+/** One sealed record does not keep its patient from the others. A write has to know all that meets its condition. */
+async function openUnlessSealed(
+  { sealed, isOfWrite }: SearchContext,
+  { record, open }: VisibleRecord<string>,
+): ReturnType<VisibleRecord<string>['open']> {
+  try {
+    return await open();
+  } catch (failure) {
+    if (isOfWrite || !isSealedAway(failure)) throw failure;
+    sealed.add(`${record.key.resourceType}/${record.key.id}`);
+    return undefined;
+  }
 }
 
 /** The resources of this server that a resource refers to by a parameter. */

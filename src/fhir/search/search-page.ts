@@ -49,6 +49,7 @@ export async function searchPage(context: SearchContext, query: SearchQuery): Pr
       ...opened.map((one) => entryOf(context, query, one, 'match')),
       ...included.map((one) => entryOf(context, query, one, 'include')),
       ...ignoredEntry(context),
+      ...sealedEntry(context),
     ],
   };
 }
@@ -160,9 +161,19 @@ function entryOf(
 function ignoredEntry(context: SearchContext): BundleEntry[] {
   if (context.ignored.length === 0) return [];
   const text = `Ignored, because no search parameter has that name: ${[...new Set(context.ignored)].join(', ').slice(0, 512)}`;
+  return [warning('not-supported', text)];
+}
+
+function sealedEntry({ sealed }: SearchContext): BundleEntry[] {
+  if (sealed.size === 0) return [];
+  const text = `Not shown, because only the patient's wallet opens what is sealed: ${sealed.size}. GET /wallet/sealed names them.`;
+  return [warning('suppressed', text)];
+}
+
+function warning(code: 'not-supported' | 'suppressed', text: string): BundleEntry {
   const resource: Resource = {
     resourceType: 'OperationOutcome',
-    issue: [{ severity: 'warning', code: 'not-supported', details: { text } }],
+    issue: [{ severity: 'warning', code, details: { text } }],
   };
-  return [{ resource, search: { mode: 'outcome' } }];
+  return { resource, search: { mode: 'outcome' } };
 }
