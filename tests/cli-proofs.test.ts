@@ -6,6 +6,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { encodeAnchorAccessLog } from '../src/contracts/index.ts';
 import { toHex } from '../src/shared/index.ts';
 import { PASSPHRASE, startTestNode, type TestNode } from './node-fixture.ts';
 import { type Run, runCli, runHere, startCli } from './support/run-cli.ts';
@@ -85,7 +86,7 @@ test('a receipt says in words what was consented to, for whom the patient opens 
   assert.equal(readFileSync(at('at-once'), 'utf8'), 'others may read this');
   rmSync(at('at-once'));
   const given = await json(node, ['consent', 'list', '--wallet', at('ana.json')]);
-  assert.equal(Object.keys(given).length, 1, 'nothing was granted whose receipt has no place');
+  assert.equal((given.consents as unknown[]).length, 1, 'nothing was granted whose receipt has no place');
   await json(node, atOnce);
   for (const [option, value] of [
     ['--withhold', 'nope'],
@@ -207,6 +208,21 @@ test('a promise whose entry is missing after the deadline becomes a file that pr
   assert.equal((await careledger(forgetful, ['verify', at('broken.case')])).status, 5);
 });
 
+test('a hospital that declared that it lost the end of its log is named for it, before all else', async () => {
+  const { custodian, vault } = forgetful.node.runtime;
+  const patient = ['--wallet', at('chi.json')];
+  await json(forgetful, ['wallet', 'create', ...patient]);
+  await json(forgetful, ['keys', 'enrol-code', 'Patient/chi', '--out', at('chi.code')]);
+  await json(forgetful, ['wallet', 'enrol', ...patient, '--code-file', at('chi.code')]);
+  assert.equal((await json(forgetful, ['log', ...patient])).restarts, 0);
+  const { size: logSize, root } = vault.accessLog;
+  const payload = encodeAnchorAccessLog({ logSize, logRoot: root(logSize), nonce: new Uint8Array(16) });
+  const { height } = await custodian.submit('restart-access-log', [payload]);
+  const log = await careledger(forgetful, ['log', ...patient]);
+  const said = `^ATTENTION: The hospital declared on the ledger, at height ${height}, that it lost the end of its log`;
+  assert.match(log.stdout, new RegExp(said));
+});
+
 test('breaking the glass opens the record, is logged, is shown to the patient first, and is for clinicians alone', async () => {
   const counter = async (): Promise<number> => {
     const text = await (await fetch(`${node.url}/metrics`)).text();
@@ -250,9 +266,8 @@ test('breaking the glass opens the record, is logged, is shown to the patient fi
     'HRESCH',
   ];
   await json(node, researcher);
-  const [consent] = (await json(node, ['consent', 'list', '--wallet', at('ana.json')])) as unknown as {
-    consentId: string;
-  }[];
+  const { consents } = await json(node, ['consent', 'list', '--wallet', at('ana.json')]);
+  const [consent] = consents as { consentId: string }[];
   const under = await careledger(node, ['log', '--wallet', at('ana.json'), '--limit', '1']);
   assert.match(
     under.stdout,

@@ -39,12 +39,19 @@ export type SignedConsent = SignedTransaction & {
   readonly validUntilMs: number;
 };
 
-/** Grants a FHIR Consent to a custodian, under a new random id and a new salt. */
+/** Grants a FHIR Consent to a custodian, under a new random id and a new salt; a delegate may sign, of whose patient only the pseudonym is known. */
+export function signGrant(consent: unknown, patient: PatientKey, place: SigningPlace): SignedConsent;
 export function signGrant(
   consent: unknown,
-  patient: PatientKey,
+  patient: Pick<PatientKey, 'accountId' | 'custodian'>,
   place: SigningPlace,
-  signer: ConsentSigner = patient,
+  signer: ConsentSigner,
+): SignedConsent;
+export function signGrant(
+  consent: unknown,
+  patient: PatientKey | Pick<PatientKey, 'accountId' | 'custodian'>,
+  place: SigningPlace,
+  signer: ConsentSigner = patient as PatientKey,
 ): SignedConsent {
   const { terms, salt, commitment } = commit(consent);
   const consentId = random32();

@@ -12,4 +12,11 @@ export {
 } from './consent-transaction.ts';
 export { type EnrolmentRequest, enrolmentRequest, type PatientKey, patientKeyOf } from './patient-key.ts';
 export { openSealedCopy } from './sealed-copy.ts';
-export { createWallet, type Enrolment, openWallet, type Wallet, type WalletConsent } from './wallet-file.ts';
+export {
+  createWallet,
+  type Enrolment,
+  openWallet,
+  type Wallet,
+  type WalletConsent,
+  type WalletDelegate,
+} from './wallet-file.ts';

@@ -29,6 +29,16 @@ export type WalletConsent = {
   readonly salt: string;
   /** The FHIR Consent as it was signed. */
   readonly consent: unknown;
+  /** The patient for whom it was signed, by a delegate; absent for the holder's own. */
+  readonly onBehalfOf?: string;
+};
+
+/** Somebody who acts for the holder of this wallet. Ids are hexadecimal. */
+export type WalletDelegate = {
+  readonly accountId: string;
+  readonly custodian: string;
+  /** `submitted` until the node has proven that it is on the ledger. */
+  readonly status: 'submitted' | 'active';
 };
 
 /** A patient's wallet. Its seed never leaves this machine; a node sees only keys derived from it, another for each custodian. */
@@ -37,17 +47,22 @@ export type Wallet = {
   readonly seed: Uint8Array;
   readonly enrolments: readonly Enrolment[];
   readonly consents: readonly WalletConsent[];
+  readonly delegates: readonly WalletDelegate[];
   keyAt(custodian: Uint8Array): PatientKey;
   /** Remembers an enrolment, in place of an older one at the same custodian. */
   saveEnrolment(enrolment: Enrolment): Promise<void>;
   /** Remembers a consent, in place of its older version. */
   saveConsent(consent: WalletConsent): Promise<void>;
+  /** Remembers a delegate, in place of what it knew of the same. */
+  saveDelegate(delegate: WalletDelegate): Promise<void>;
+  forgetDelegate(accountId: string): Promise<void>;
 };
 
 type WalletContent = {
   readonly secret: StoredSeed;
   readonly enrolments: readonly Enrolment[];
   readonly consents: readonly WalletConsent[];
+  readonly delegates: readonly WalletDelegate[];
 };
 
 /** Makes a wallet in a new file that only its owner may read; with a passphrase the seed is encrypted as well. */
@@ -60,6 +75,7 @@ export async function createWallet(
     secret: storeSeed(seed, options.passphrase),
     enrolments: [],
     consents: [],
+    delegates: [],
   };
   await createPrivate(file, textOf(content));
   return walletOf(file, seed, content);
@@ -107,6 +123,9 @@ function walletOf(file: string, seed: Uint8Array, opened: WalletContent): Wallet
     get consents() {
       return content.consents;
     },
+    get delegates() {
+      return content.delegates;
+    },
     keyAt: (custodian) => patientKeyOf(seed, custodian),
     saveEnrolment: (enrolment) =>
       change((before) => ({
@@ -121,20 +140,35 @@ function walletOf(file: string, seed: Uint8Array, opened: WalletContent): Wallet
         ...before,
         consents: [...before.consents.filter(({ consentId }) => consentId !== consent.consentId), consent],
       })),
+    saveDelegate: (delegate) =>
+      change((before) => ({ ...before, delegates: [...others(before, delegate.accountId), delegate] })),
+    forgetDelegate: (accountId) => change((before) => ({ ...before, delegates: others(before, accountId) })),
   };
 }
 
-function textOf({ secret, enrolments, consents }: WalletContent): string {
-  return `${JSON.stringify({ format: FORMAT, secret, enrolments, consents }, null, 1)}\n`;
+function others({ delegates }: WalletContent, accountId: string): readonly WalletDelegate[] {
+  return delegates.filter((each) => each.accountId !== accountId);
+}
+
+function textOf(content: WalletContent): string {
+  return `${JSON.stringify({ format: FORMAT, ...content }, null, 1)}\n`;
 }
 
 function parseContent(text: string): WalletContent | undefined {
   try {
-    const { format, secret, enrolments, consents } = JSON.parse(text) as Record<string, unknown>;
+    // A wallet that never named a delegate may say nothing of them.
+    const {
+      format,
+      secret,
+      enrolments,
+      consents,
+      delegates = [],
+    } = JSON.parse(text) as Record<string, unknown>;
     if (format !== FORMAT || typeof secret !== 'object' || secret === null) return undefined;
     if (!Array.isArray(enrolments) || !enrolments.every(isEnrolment)) return undefined;
     if (!Array.isArray(consents) || !consents.every(isWalletConsent)) return undefined;
-    return { secret: secret as StoredSeed, enrolments, consents };
+    if (!Array.isArray(delegates) || !delegates.every(isDelegate)) return undefined;
+    return { secret: secret as StoredSeed, enrolments, consents, delegates };
   } catch {
     return undefined;
   }
@@ -150,16 +184,22 @@ function isEnrolment(value: unknown): value is Enrolment {
 }
 
 function isWalletConsent(value: unknown): value is WalletConsent {
-  const { consentId, custodian, version, status, validUntilMs, salt } = (value ?? {}) as Record<
+  const { consentId, custodian, version, status, validUntilMs, salt, onBehalfOf } = (value ?? {}) as Record<
     string,
     unknown
   >;
   if (![consentId, custodian, salt].every(isHex32)) return false;
+  if (onBehalfOf !== undefined && typeof onBehalfOf !== 'string') return false;
   return (
     Number.isSafeInteger(version) &&
     Number.isSafeInteger(validUntilMs) &&
     (status === 'submitted' || status === 'active' || status === 'revoked')
   );
+}
+
+function isDelegate(value: unknown): value is WalletDelegate {
+  const { accountId, custodian, status } = (value ?? {}) as Record<string, unknown>;
+  return [accountId, custodian].every(isHex32) && (status === 'submitted' || status === 'active');
 }
 
 function isHex32(value: unknown): boolean {
