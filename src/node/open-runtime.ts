@@ -5,7 +5,7 @@ import { type Engine, openEmbeddedEngine } from '../engine/index.ts';
 import { signMessage } from '../identity/index.ts';
 import { chainIdOf, encodeGenesis, isConsortium, signBatchPromise } from '../ledger/index.ts';
 import { AppError, toHex } from '../shared/index.ts';
-import { openPassphraseKeys, openVault, type Vault } from '../vault/index.ts';
+import { openPassphraseKeys, openVault, type Vault, type VaultOptions } from '../vault/index.ts';
 import { type AccessAnchorTimer, startAccessAnchor } from './anchoring/access-anchor.ts';
 import { otherLog, refuseOtherLog } from './anchoring/lost-log-end.ts';
 import { createRecordAnchor, type RecordAnchor } from './anchoring/record-anchor.ts';
@@ -65,7 +65,8 @@ export async function openRuntime(opened: OpenedFolder, config: NodeConfig): Pro
   const custodian = createAccountSigner({ engine, chainId, seed: keys.custodianSeed });
   let vault: Vault | undefined;
   try {
-    vault = await openNodeVault(opened, config, custodian);
+    const onDamagedKey = (key: number): void => log.write('error', 'vault-key-damaged', { key });
+    vault = await openNodeVault(opened, { ...config, onDamagedKey }, custodian);
     if (config.acceptLoss !== true) refuseOtherLog(engine, custodian.accountId, vault.accessLog);
     const parts = { opened, config, originOf, engine, consortium, vault, custodian, chainId, nowMs, log };
     const runtime = wire(parts);
@@ -99,7 +100,8 @@ function freshnessOf(consortium: Consortium, accessAnchor: AccessAnchorTimer): F
 /** Opens the vault alone, for a node and for an audit of a stopped one. */
 export async function openNodeVault(
   opened: OpenedFolder,
-  config: Pick<NodeConfig, 'vaultUrl' | 'now'> & { tolerateDamage?: boolean; mustExist?: boolean },
+  config: Pick<NodeConfig, 'vaultUrl' | 'now'> &
+    Pick<VaultOptions, 'tolerateDamage' | 'mustExist' | 'onDamagedKey'>,
   custodian: Pick<AccountSigner, 'accountId' | 'publicKey'>,
 ): Promise<Vault> {
   const { folder, passphrase, keys: seeds } = opened;
@@ -121,6 +123,7 @@ export async function openNodeVault(
     random,
     tolerateDamage: config.tolerateDamage === true,
     mustExist: config.mustExist === true,
+    ...(config.onDamagedKey && { onDamagedKey: config.onDamagedKey }),
     signBatch: (batch) =>
       signBatchPromise(batch, {
         custodian: custodian.accountId,

@@ -101,7 +101,7 @@ async function openStore(url: string): Promise<SqlStore> {
 
 async function openContext(
   store: SqlStore,
-  options: Pick<VaultOptions, 'keys' | 'now' | 'random' | 'tolerateDamage' | 'mustExist'>,
+  options: Pick<VaultOptions, 'keys' | 'now' | 'random' | 'tolerateDamage' | 'mustExist' | 'onDamagedKey'>,
 ): Promise<VaultContext> {
   const wrapped = await loadKeyring(store.reader);
   if (wrapped?.length === 0)

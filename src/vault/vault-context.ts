@@ -21,6 +21,7 @@ export type VaultContext = {
   readonly handles: HandleCache;
   /** One erasure at a time: what destroys old keys must not meet the new one of another, which is not in the database yet. */
   readonly erasures: <T>(work: () => Promise<T>) => Promise<T>;
+  readonly onDamagedKey: (keyId: number) => void;
 };
 
 /** Gives out the numbers of keys and records, each once. */
@@ -41,7 +42,11 @@ const MAX_CACHED_NAMES = 5_000;
 export async function createVaultContext(
   store: SqlStore,
   keyring: Keyring,
-  options: { readonly random: Random; readonly now: () => number },
+  options: {
+    readonly random: Random;
+    readonly now: () => number;
+    readonly onDamagedKey?: (keyId: number) => void;
+  },
 ): Promise<VaultContext> {
   const random = pooledRandom(options.random);
   const numbers = await createNumbers(store);
@@ -56,6 +61,7 @@ export async function createVaultContext(
     numbers,
     handles: new HandleCache(),
     erasures: createWriteLock(),
+    onDamagedKey: options.onDamagedKey ?? (() => undefined),
   };
 }
 

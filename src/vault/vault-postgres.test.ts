@@ -161,6 +161,18 @@ describe('on a real PostgreSQL', {
       assert.deepEqual(await findingsOf(world.vault), []);
     });
 
+    test('who reads between the commit of an erasure and its answer finds the keys', async () => {
+      const { vault } = world;
+      await vault.rotateRoot();
+      const held = proxy.holdNextCommit();
+      const renewed = vault.rotateRoot();
+      const answer = await held;
+      assert.deepEqual(await versionOf(vault, 'ben'), [4, [], true]);
+      answer();
+      await renewed;
+      assert.deepEqual(await versionOf(vault, 'ben'), [4, [], true]);
+    });
+
     test('a server that ends every connection ends no node', async () => {
       const beside = new pg.Client({ connectionString: url });
       await beside.connect();

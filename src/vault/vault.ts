@@ -31,6 +31,8 @@ export type VaultOptions = {
   readonly tolerateDamage?: boolean;
   /** Refuses a database that holds no vault; otherwise one is made in it. */
   readonly mustExist?: boolean;
+  /** An erasure met the damaged key with this number, and left it as it is. */
+  readonly onDamagedKey?: (keyId: number) => void;
 };
 
 export type Vault = RecordReader & {

@@ -262,6 +262,36 @@ test('who can only write to the database has no key destroyed, and the audit des
   await world.remove();
 });
 
+test('a damaged key of one patient keeps nobody else from being erased, and is named', async () => {
+  const world = await createVaultWorld('damaged key');
+  for (const subject of ['damaged', 'erased', 'kept'])
+    await world.vault.put(sampleWrite(subject, { subject }));
+  await world.vault.close();
+  const path = join(world.folder, 'vault.db');
+  rmSync(`${path}.seal`);
+  const database = new DatabaseSync(path);
+  const first = database.prepare('SELECT key_id, wrapped FROM category_keys ORDER BY key_id').get();
+  const wrapped = Uint8Array.from(first?.wrapped as Uint8Array);
+  wrapped[20] = (wrapped[20] ?? 0) ^ 1;
+  const damage = database.prepare('UPDATE category_keys SET wrapped = ? WHERE key_id = ?');
+  damage.run(wrapped, Number(first?.key_id));
+  const named: number[] = [];
+  world.vault = await openVault({ ...world.options, onDamagedKey: (keyId) => named.push(keyId) });
+  await world.vault.erase({ subject: 'erased' });
+  assert.deepEqual(named, [Number(first?.key_id)]);
+  assert.ok(await (await world.vault.read('Observation', 'kept'))?.open());
+  await assert.rejects(world.vault.read('Observation', 'damaged'), { code: 'damaged' });
+  for (const row of database.prepare('SELECT key_id FROM category_keys').all())
+    damage.run(wrapped, Number(row.key_id));
+  database.close();
+  await assert.rejects(
+    world.vault.rotateRoot(),
+    { code: 'damaged' },
+    'where none opens, the root is a wrong one',
+  );
+  await world.remove();
+});
+
 test('of two erasures at once, one destroys its old keys before the other makes a new one', async () => {
   const world = await createVaultWorld('two at once');
   await plant(world);

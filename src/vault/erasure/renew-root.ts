@@ -1,12 +1,14 @@
+import { AppError } from '../../shared/index.ts';
 import type { KeyProtector } from '../keys/key-protector.ts';
 import { type Keyring, wrapKeyring } from '../keys/keyring.ts';
 import { KEY_BYTES } from '../keys/sealed-box.ts';
-import type { SqlSession } from '../storage/sql-store.ts';
+import type { SqlRow, SqlSession } from '../storage/sql-store.ts';
 import type { VaultContext } from '../vault-context.ts';
 import { storeKeyring } from './stored-keyring.ts';
 import { forgetUnfinished, noteUnfinished, readUnfinished } from './unfinished-erasure.ts';
 
 const PAGE = 1000;
+const REWRAP = 'UPDATE category_keys SET wrapped = ? WHERE key_id = ?';
 
 /**
  * Wraps every category key under a new root, inside the transaction that erases. Old pages, logs and copies of the
@@ -18,24 +20,43 @@ export async function renewRoot(
   protector: KeyProtector,
 ): Promise<Keyring> {
   const keyring: Keyring = { ...context.keyring, root: context.random(KEY_BYTES) };
-  let after = 0;
-  for (;;) {
-    const rows = await session.all('SELECT * FROM category_keys WHERE key_id > ? ORDER BY key_id LIMIT ?', [
+  await rewrapKeys(context, session, keyring.root);
+  await protector.rotate('root');
+  await storeKeyring(session, await wrapKeyring(protector, keyring));
+  await noteUnfinished(session, protector, keyring.root);
+  context.keys.expectRoot(keyring.root);
+  return keyring;
+}
+
+/** A wrapping that opens for nobody stays as it is: it must not keep anybody else from being erased. */
+async function rewrapKeys(context: VaultContext, session: SqlSession, root: Uint8Array): Promise<void> {
+  const damaged: number[] = [];
+  let rewrapped = 0;
+  for (let after = 0, rows: SqlRow[] | undefined; rows === undefined || rows.length === PAGE; ) {
+    rows = await session.all('SELECT * FROM category_keys WHERE key_id > ? ORDER BY key_id LIMIT ?', [
       after,
       PAGE,
     ]);
     for (const row of rows) {
       after = Number(row.key_id);
       if (row.wrapped === null) continue;
-      const wrapped = context.keys.wrapUnder(keyring.root, context.keys.decode(row));
-      await session.run('UPDATE category_keys SET wrapped = ? WHERE key_id = ?', [wrapped, after]);
+      const wrapped = wrappedUnder(context, root, row);
+      if (wrapped === undefined) damaged.push(after);
+      else rewrapped += await session.run(REWRAP, [wrapped, after]);
     }
-    if (rows.length < PAGE) break;
   }
-  await protector.rotate('root');
-  await storeKeyring(session, await wrapKeyring(protector, keyring));
-  await noteUnfinished(session, protector, keyring.root);
-  return keyring;
+  if (rewrapped === 0 && damaged.length > 0)
+    throw new AppError('damaged', 'No key of the vault opens. Run the audit, and restore the last backup.');
+  for (const keyId of damaged) context.onDamagedKey(keyId);
+}
+
+function wrappedUnder(context: VaultContext, root: Uint8Array, row: SqlRow): Uint8Array | null | undefined {
+  try {
+    return context.keys.wrapUnder(root, context.keys.decode(row));
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'damaged') return undefined;
+    throw error;
+  }
 }
 
 /** After the commit: the old root, and the key over every backup taken so far. Repeated at the next start if interrupted. */

@@ -39,6 +39,8 @@ export class CategoryKeys {
   readonly #random: Random;
   readonly #nextId: () => number;
   #root: Uint8Array;
+  /** The root that a transaction may have committed, before this process has heard of it. */
+  #expectedRoot: Uint8Array | undefined;
   /** Grows with each reset: what was read before one must not be remembered after it. */
   #generation = 0;
   readonly #byId = new Map<number, CategoryKey>();
@@ -128,10 +130,21 @@ export class CategoryKeys {
     const epoch = Number(row.epoch);
     const wrapped = row.wrapped as Uint8Array | null;
     const associated = associatedWith(keyId, subject, keyClass, epoch);
-    const key = wrapped === null ? undefined : openBox(this.#root, wrapped, associated);
+    const key = wrapped === null ? undefined : this.#unwrap(wrapped, associated);
     if (wrapped !== null && key === undefined)
       throw new AppError('damaged', `Category key ${keyId} is damaged. Run the audit.`);
     return { keyId, subject, keyClass, epoch, key };
+  }
+
+  #unwrap(wrapped: Uint8Array, associated: Uint8Array): Uint8Array | undefined {
+    const key = openBox(this.#root, wrapped, associated);
+    if (key !== undefined || this.#expectedRoot === undefined) return key;
+    return openBox(this.#expectedRoot, wrapped, associated);
+  }
+
+  /** Who reads before `reset` may find keys under this root already. */
+  expectRoot(root: Uint8Array): void {
+    this.#expectedRoot = root;
   }
 
   /** The wrapping of a key under another root. */
@@ -153,6 +166,7 @@ export class CategoryKeys {
   /** Forgets everything; `keyring` holds the root from now on. */
   reset(keyring: Keyring): void {
     this.#root = keyring.root;
+    this.#expectedRoot = undefined;
     this.#generation += 1;
     this.#byId.clear();
     this.#current.clear();
