@@ -149,6 +149,6 @@ describe('joining by state sync', { skip, timeout: LIMIT_MS }, () => {
     await assert.rejects(proofBy(), /has not the blocks that lead from the genesis/);
     await assert.rejects(proofBy(await startLiar(north)), /has not the blocks that lead from the genesis/);
     const { blocks } = await proofBy(south, north);
-    assert.ok(blocks.length > 1 && kept === blocks.length - 1, 'what others gave is kept');
+    assert.ok(blocks.length > 1 && kept >= blocks.length - 1, 'what others gave is kept');
   });
 });
