@@ -220,10 +220,40 @@ test('a wallet that another took the place of reads no more, and the code of a l
 
   rmSync(join(folder, 'deniz.json'));
   const second = await enrolled('deniz');
+  rmSync(join(folder, 'deniz.json'));
   assert.equal((await node.fhir('Patient/deniz', token)).status, 401);
   await assert.rejects(session(), /not enrolled/);
   const fresh = await sessionToken(node.url, { ...second, accountId: toHex(second.accountId) });
   assert.equal((await node.fhir('Patient/deniz', fresh)).status, 200);
+});
+
+test('who has a wallet that another took the place of can revoke, and open nothing', async () => {
+  const stolen = await enrolled('deniz');
+  const { accountId } = node.demoKey('insurer');
+  const place = () => client.signingPlace(stolen.accountId);
+  const granted = signGrant(consentTo(node.demoKey('institute').accountId, 'deniz'), stolen, await place());
+  await client.submitConsent(granted);
+  const opened = consentTo(accountId, 'deniz', 'HPAYMT');
+  const early = signGrant(opened, stolen, await place());
+  await client.depositTerms(early);
+  rmSync(join(folder, 'deniz.json'));
+  await enrolled('deniz');
+
+  const consent = { consentId: granted.consentId, expectedVersion: 1 };
+  const replacement = signReplacement(opened, consent, await place(), stolen);
+  for (const send of [client.submitConsent, client.depositTerms])
+    await assert.rejects(send(replacement), { code: 'forbidden', message: /can only be revoked/ });
+  const { engine } = node.node.runtime;
+  // As another node of a consortium does.
+  await engine.submit(early.transaction);
+  const token = await node.token('insurer', 'HPAYMT');
+  assert.equal((await node.fhir('Patient/deniz', token)).status, 404);
+  const late = signGrant(opened, stolen, await place());
+  await engine.submit(late.transaction);
+  for (const grant of [early, late])
+    await assert.rejects(client.depositTerms(grant), { code: 'forbidden' }, 'also once the ledger has it');
+  for (const { consentId } of [granted, early, late])
+    await client.submitConsent(signRevocation({ consentId, expectedVersion: 1 }, await place(), stolen));
 });
 
 test('a revocation and a replacement give new keys, whichever door a revocation came through', async () => {

@@ -105,6 +105,7 @@ export const CONSENT_BUGS: readonly PlantedBug[] = [
     find: '[...readStoredHolders(stored), ...now]',
     replace: '[...now]',
     tests: ['tests/fhir-related-data.test.ts'],
+    inSlice: false,
   },
   {
     name: 'contained-left-behind',
@@ -141,6 +142,24 @@ export const CONSENT_BUGS: readonly PlantedBug[] = [
     find: 'if (equalBytes(recordCommitment(salt, copy, copy.subject, plaintext), copy.commitment))',
     replace: 'if (equalBytes(salt, salt))',
     tests: SEALED,
+    inSlice: false,
+  },
+  {
+    name: 'old-wallet-opens-record',
+    promise: 'a wallet that another took the place of can revoke, and open nothing',
+    file: 'src/node/consents/consent-submission.ts',
+    find: 'if (change.terms === undefined) return former;',
+    replace: 'if (change.consentId.length > 0) return former;',
+    tests: ['tests/node-revocation.test.ts'],
+    inSlice: false,
+  },
+  {
+    name: 'old-wallet-terms-kept',
+    promise: 'terms that wait for their transaction go when another wallet takes the place of who left them',
+    file: 'src/vault/tables/enrolment-codes.ts',
+    find: 'await dropWaiting(context, session, patientId, isOnLedger);',
+    replace: 'void [dropWaiting, isOnLedger];',
+    tests: ['tests/node-revocation.test.ts'],
     inSlice: false,
   },
 ];

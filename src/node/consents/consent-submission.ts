@@ -20,7 +20,7 @@ import type { Vault } from '../../vault/index.ts';
 import { createKeyedLock } from '../concurrency/keyed-lock.ts';
 import { requireEffect } from '../ledger/account-signer.ts';
 import type { EpochWatch } from './epoch-watch.ts';
-import { readLedgerConsent } from './ledger-consent.ts';
+import { hasConsentVersion } from './ledger-consent.ts';
 
 /** Of one version, as FHIR JSON: it is read again for every decision that no earlier one has prepared. */
 const MAX_CONSENT_BYTES = 64 * 1024;
@@ -184,14 +184,22 @@ function isSameGrant(current: LedgerConsent, grant: GrantConsent): boolean {
   return isOnLedger(current, 1, grant) && equalBytes(current.patient, grant.patient);
 }
 
-/** What is on the ledger can be changed under the account that granted it, also once another wallet has taken its place. */
+/**
+ * Under an account that another wallet took the place of, a consent can only be revoked: the old wallet may be a stolen one, and
+ * terms that come from it would open the record. What the ledger takes from it all the same has no terms here, and denies.
+ */
 async function patientOf(change: Change, { vault }: Deps): Promise<string> {
   const account = toHex(change.patient);
-  const patientId = change.isKnown
-    ? await vault.bindings.patientEver(account)
-    : (await vault.bindings.byAccount(account))?.patientId;
-  if (patientId !== undefined) return patientId;
-  throw new AppError('forbidden', 'The patient of this consent is not enrolled here.');
+  const present = (await vault.bindings.byAccount(account))?.patientId;
+  if (present !== undefined) return present;
+  const former = change.isKnown ? await vault.bindings.patientEver(account) : undefined;
+  if (former === undefined)
+    throw new AppError('forbidden', 'The patient of this consent is not enrolled here.');
+  if (change.terms === undefined) return former;
+  throw new AppError(
+    'forbidden',
+    'Another wallet has taken the place of the one that granted this consent: it can only be revoked. Grant a new one with the new wallet.',
+  );
 }
 
 /** The ledger checks this again; here it keeps strangers from storing terms that nobody signed (invariant 6). */
@@ -229,10 +237,7 @@ async function storeTerms(
   if (consent.length > MAX_CONSENT_BYTES)
     throw new AppError('body-too-large', 'A consent may have at most 64 KiB. Leave out its text.');
   const stored = { consentId: toHex(change.consentId), version: change.version, patientId, salt, consent };
-  await deps.vault.consents.put(
-    stored,
-    (id, version) => (readLedgerConsent(deps.engine.state, id)?.version ?? 0) >= version,
-  );
+  await deps.vault.consents.put(stored, (id, version) => hasConsentVersion(deps.engine.state, id, version));
   deps.onStored(patientId);
 }
 

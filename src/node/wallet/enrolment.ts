@@ -4,6 +4,7 @@ import { accountIdOf, parsePublicKey, verifySignature } from '../../identity/ind
 import { AppError, equalBytes, toHex } from '../../shared/index.ts';
 import type { Vault } from '../../vault/index.ts';
 import { createKeyedLock } from '../concurrency/keyed-lock.ts';
+import { hasConsentVersion } from '../consents/ledger-consent.ts';
 import type { AccountSigner } from '../ledger/account-signer.ts';
 import { newEnrolmentCode, normaliseEnrolmentCode } from './enrolment-code.ts';
 
@@ -64,7 +65,9 @@ async function enrol(
   const accountId = accountIdOf(request.publicKey);
   await registerPseudonym(request, accountId, deps);
   const wallet = { accountId: toHex(accountId), sealingPublicKey: request.sealingKey };
-  const redeemed = await deps.vault.enrolmentCodes.redeem(code, deps.nowMs(), wallet);
+  const redeemed = await deps.vault.enrolmentCodes.redeem(code, deps.nowMs(), wallet, (id, version) =>
+    hasConsentVersion(deps.engine.state, id, version),
+  );
   if (redeemed === undefined) throw badCode();
   const bound = { patientId: redeemed.patientId, accountId: wallet.accountId };
   deps.onBound(bound.patientId, bound.accountId);

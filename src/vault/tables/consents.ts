@@ -3,7 +3,7 @@ import type { StagedKeys } from '../keys/category-keys.ts';
 import type { SqlSession } from '../storage/sql-store.ts';
 import type { VaultContext } from '../vault-context.ts';
 import { type EntryWrite, getEntry, putEntry, takeEntry, writeWithKeys } from './entries.ts';
-import type { Consents, StoredConsent } from './tables.ts';
+import type { Consents, IsOnLedger, StoredConsent } from './tables.ts';
 
 const VERSION = 'consent-version';
 const WAITING = 'consents-waiting';
@@ -39,6 +39,17 @@ export function createConsents(context: VaultContext): Consents {
       return decode(await getEntry(context, context.store.reader, VERSION, name));
     },
   };
+}
+
+/** Drops the terms that came for what the ledger does not have: nothing that comes there later makes them count. */
+export async function dropWaiting(
+  context: VaultContext,
+  session: SqlSession,
+  patientId: string,
+  isOnLedger: IsOnLedger,
+): Promise<void> {
+  for (const version of await readWaiting(context, session, patientId))
+    if (!isOnLedger(...version)) await takeEntry(context, session, VERSION, versionName(context, version));
 }
 
 function versionName(context: VaultContext, [consentId, version]: Version): Uint8Array {

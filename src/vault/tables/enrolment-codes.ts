@@ -1,7 +1,8 @@
 import { fromUtf8, utf8 } from '../../shared/index.ts';
 import type { SqlSession } from '../storage/sql-store.ts';
 import { subjectName, type VaultContext } from '../vault-context.ts';
-import { putBinding } from './bindings.ts';
+import { bindingOfPatient, putBinding } from './bindings.ts';
+import { dropWaiting } from './consents.ts';
 import { getEntry, putEntry, takeEntry, writeWithKeys } from './entries.ts';
 import type { EnrolmentCodes } from './tables.ts';
 
@@ -23,11 +24,15 @@ export function createEnrolmentCodes(context: VaultContext): EnrolmentCodes {
     },
     peek: async (code, nowMs) =>
       unexpired(await getEntry(context, context.store.reader, TAB, nameOf(code)), nowMs),
-    redeem: (code, nowMs, wallet) =>
+    redeem: (code, nowMs, wallet, isOnLedger) =>
       writeWithKeys(context, async (session, staged) => {
         const redeemed = unexpired(await takeEntry(context, session, TAB, nameOf(code)), nowMs);
         if (redeemed === undefined) return undefined;
-        await deleteCodesOf(context, session, redeemed.patientId);
+        const { patientId } = redeemed;
+        await deleteCodesOf(context, session, patientId);
+        const before = await bindingOfPatient(context, session, patientId);
+        if (before !== undefined && before.accountId !== wallet.accountId)
+          await dropWaiting(context, session, patientId, isOnLedger);
         await putBinding(context, session, staged, { ...redeemed, ...wallet });
         return redeemed;
       }),

@@ -18,27 +18,33 @@ const wallet = (number: number) => ({
   sealingPublicKey: new Uint8Array(32).fill(number),
 });
 
+const neverOnLedger = () => false;
+
 test('an enrolment code works once and until it expires', async () => {
   const { enrolmentCodes, bindings } = world.vault;
   await enrolmentCodes.issue({ code: 'ABCD-1', patientId: 'p1', expiresAtMs: NOW_MS + 100 });
   await enrolmentCodes.issue({ code: 'ABCD-2', patientId: 'p2', expiresAtMs: NOW_MS + 100 });
-  assert.equal(await enrolmentCodes.redeem('ABCD-9', NOW_MS, wallet(0)), undefined);
+  assert.equal(await enrolmentCodes.redeem('ABCD-9', NOW_MS, wallet(0), neverOnLedger), undefined);
   const redeemed = await Promise.all(
-    Array.from({ length: 5 }, (_, at) => enrolmentCodes.redeem('ABCD-1', NOW_MS + 99, wallet(at))),
+    Array.from({ length: 5 }, (_, at) =>
+      enrolmentCodes.redeem('ABCD-1', NOW_MS + 99, wallet(at), neverOnLedger),
+    ),
   );
   assert.deepEqual(
     redeemed.filter((one) => one !== undefined),
     [{ patientId: 'p1' }],
   );
   assert.equal(await enrolmentCodes.peek('ABCD-2', NOW_MS + 100), undefined);
-  assert.equal(await enrolmentCodes.redeem('ABCD-2', NOW_MS + 100, wallet(9)), undefined);
+  assert.equal(await enrolmentCodes.redeem('ABCD-2', NOW_MS + 100, wallet(9), neverOnLedger), undefined);
   assert.deepEqual(await bindings.byPatient('p1'), { patientId: 'p1', ...wallet(0) });
   assert.equal(await bindings.byAccount('wallet-1'), undefined);
 
   await enrolmentCodes.issue({ code: 'ABCD-3', patientId: 'p3', expiresAtMs: NOW_MS + 100 });
-  const ofAnother = enrolmentCodes.redeem('ABCD-3', NOW_MS, wallet(0));
+  const ofAnother = enrolmentCodes.redeem('ABCD-3', NOW_MS, wallet(0), neverOnLedger);
   await assert.rejects(ofAnother, { code: 'conflict' });
-  assert.deepEqual(await enrolmentCodes.redeem('ABCD-3', NOW_MS, wallet(3)), { patientId: 'p3' });
+  assert.deepEqual(await enrolmentCodes.redeem('ABCD-3', NOW_MS, wallet(3), neverOnLedger), {
+    patientId: 'p3',
+  });
 });
 
 test('a patient has one code: a newer one takes its place, and one that was used takes all others with it', async () => {
@@ -49,8 +55,10 @@ test('a patient has one code: a newer one takes its place, and one that was used
   await issue('OTHER-1', 'p8');
   await issue('SENT-2', 'p7');
   assert.equal(await enrolmentCodes.peek('LOST-1', NOW_MS), undefined);
-  assert.equal(await enrolmentCodes.redeem('LOST-1', NOW_MS, wallet(7)), undefined);
-  assert.deepEqual(await enrolmentCodes.redeem('SENT-2', NOW_MS, wallet(7)), { patientId: 'p7' });
+  assert.equal(await enrolmentCodes.redeem('LOST-1', NOW_MS, wallet(7), neverOnLedger), undefined);
+  assert.deepEqual(await enrolmentCodes.redeem('SENT-2', NOW_MS, wallet(7), neverOnLedger), {
+    patientId: 'p7',
+  });
   assert.deepEqual(await enrolmentCodes.peek('OTHER-1', NOW_MS), { patientId: 'p8' });
 });
 

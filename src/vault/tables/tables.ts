@@ -10,12 +10,14 @@ export type EnrolmentCodes = {
   peek(code: string, nowMs: number): Promise<{ readonly patientId: string } | undefined>;
   /**
    * Uses the code up, with any other of the patient, and binds the wallet to the patient: both or neither. Exactly one caller
-   * gets the patient.
+   * gets the patient. Where the wallet takes the place of another, terms go that came and that the ledger does not have: that
+   * other may be a stolen one.
    */
   redeem(
     code: string,
     nowMs: number,
     wallet: Omit<PatientBinding, 'patientId'>,
+    isOnLedger: IsOnLedger,
   ): Promise<{ readonly patientId: string } | undefined>;
 };
 
@@ -60,12 +62,15 @@ export type StoredConsent = {
   readonly consent: Uint8Array;
 };
 
+/** Whether the ledger has this version of a consent, or a later one. */
+export type IsOnLedger = (consentId: string, version: number) => boolean;
+
 export type Consents = {
   /**
    * Replaces the same version: which terms count is for the ledger's commitment to say, not for who came first. Of a patient's
    * terms that the ledger has not, a hundred are kept: the oldest go.
    */
-  put(consent: StoredConsent, isOnLedger: (consentId: string, version: number) => boolean): Promise<void>;
+  put(consent: StoredConsent, isOnLedger: IsOnLedger): Promise<void>;
   get(consentId: string, version: number): Promise<StoredConsent | undefined>;
 };
 
