@@ -169,6 +169,23 @@ test('a record taken out of the database, with all that points to it, is named',
   );
 });
 
+test('a version that was erased while it was damaged is not missing for ever, and stands for no other', async () => {
+  const found = await damageAfter(async (data) => {
+    sql(data, "UPDATE records SET meta = zeroblob(60) WHERE resource_type = 'Observation'");
+    await asInsider(data, async (vault) => {
+      await vault.erase({ resourceType: 'Observation', id: 'one' });
+    });
+    assert.deepEqual(await damageIn(data), []);
+    rmSync(join(data, 'vault', 'vault.db.seal'));
+    sql(
+      data,
+      "DELETE FROM tokens WHERE rid IN (SELECT rid FROM records WHERE resource_type = 'Patient')",
+      "DELETE FROM records WHERE resource_type = 'Patient'",
+    );
+  });
+  assert.equal(found.filter((one) => one.includes('is missing, and was not erased')).length, 2);
+});
+
 test('a record written anew by somebody with the keys is named, and what it took the place of', async () => {
   const found = await damageAfter(async (data) => {
     sql(

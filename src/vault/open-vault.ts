@@ -11,6 +11,7 @@ import { erase, rotateRoot } from './erasure/erase.ts';
 import { listErased } from './erasure/erased-commitments.ts';
 import { finishErasure } from './erasure/renew-root.ts';
 import { loadKeyring, storeKeyring } from './erasure/stored-keyring.ts';
+import { countUnknown } from './erasure/unknown-versions.ts';
 import { createGrants, rotateEpoch } from './grants/grants.ts';
 import { newKeyring, unwrapKeyring, wrapKeyring } from './keys/keyring.ts';
 import { fileError } from './keys/replace-file.ts';
@@ -149,6 +150,7 @@ function vaultOn(
     rotateRoot: () => rotateRoot(context, options.keys),
     audit: (onProgress, onRecord) => audit(context, log, options.keys, atOpen.findings, onProgress, onRecord),
     erased: () => listErased(context),
+    erasedUnknown: () => countUnknown(context, context.store.reader),
     backup: (folder) => backup(context, log, options.keys, folder),
     refuseShutBackup: (folder) => refuseShutBackup(options.keys, folder),
     grants: createGrants(context),

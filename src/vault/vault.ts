@@ -59,6 +59,8 @@ export type Vault = RecordReader & {
   ): AsyncIterable<AuditFinding>;
   /** The commitments of all that was erased. Throws AppError `damaged`. */
   erased(): Promise<ErasedVersions[]>;
+  /** How many anchored versions were erased so damaged that nobody could tell their commitments. */
+  erasedUnknown(): Promise<number>;
   /** A consistent copy in a new folder, while the vault is in use. */
   backup(folder: string): Promise<void>;
   /** Throws AppError `conflict` when an erasure has destroyed the key of a backup since. */

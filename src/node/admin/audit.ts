@@ -212,11 +212,12 @@ async function auditVault(
   await catchUp();
   // After the ledger: it records an erasure when the vault has listed it.
   const erased = await vault.erased();
+  const unknown = await vault.erasedUnknown();
   const erasedKeys = new Set(erased.flatMap(({ commitments }) => commitments.map(commitmentKey)));
   const tell = ({ severity, where, what }: Discrepancy): void =>
     found({ part: 'vault', severity, where: `vault: ${where}`, what });
   for (const discrepancy of [...records.unknownToLedger(), ...records.notAnchored()]) tell(discrepancy);
-  for await (const discrepancy of records.missingFromVault(erasedKeys, height)) tell(discrepancy);
+  for await (const discrepancy of records.missingFromVault(erasedKeys, unknown, height)) tell(discrepancy);
   for (const discrepancy of [
     ...erasureDiscrepancies(facts, erased),
     ...accessLogDiscrepancies(facts, vault.accessLog),

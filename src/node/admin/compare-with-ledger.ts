@@ -44,16 +44,36 @@ export class WalkedRecords {
     yield { severity: 'note', where: 'records', what };
   }
 
-  /** On the ledger, not in the vault, and not erased: dropped, or taken back to an older state. */
-  async *missingFromVault(erased: ReadonlySet<string>, upToHeight: number): AsyncGenerator<Discrepancy> {
+  /**
+   * On the ledger, not in the vault, and not erased: dropped, or taken back to an older state. As many as were erased so damaged
+   * that nobody could tell which they were may be those.
+   */
+  async *missingFromVault(
+    erased: ReadonlySet<string>,
+    erasedUnknown: number,
+    upToHeight: number,
+  ): AsyncGenerator<Discrepancy> {
+    const missing: string[] = [];
     const pause = createPause();
     for (const [key, height] of this.#facts.commitments) {
       await pause();
       if (height > upToHeight || this.#found.has(key) || erased.has(key)) continue;
-      const commitment = toHex(Uint8Array.from(Buffer.from(key, 'latin1')));
-      const what = `The version whose commitment ${commitment} is on the ledger at height ${height} is missing, and was not erased.`;
-      yield { severity: 'damage', where: 'records', what };
+      missing.push(key);
     }
+    const where = 'records';
+    const mayBeErased = missing.length <= erasedUnknown;
+    const why = mayBeErased
+      ? 'and is taken for one that was erased while it was damaged'
+      : 'and was not erased';
+    for (const key of missing) {
+      const commitment = toHex(Uint8Array.from(Buffer.from(key, 'latin1')));
+      const height = this.#facts.commitments.get(key);
+      const what = `The version whose commitment ${commitment} is on the ledger at height ${height} is missing, ${why}.`;
+      yield { severity: mayBeErased ? 'note' : 'damage', where, what };
+    }
+    if (erasedUnknown === 0 || mayBeErased) return;
+    const what = `Of the ${missing.length} missing versions, ${erasedUnknown} were damaged and erased; nobody can tell which.`;
+    yield { severity: 'note', where, what };
   }
 }
 

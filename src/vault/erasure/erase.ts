@@ -15,9 +15,10 @@ import { type EraseTarget, type ErasureRecord, signErasure, type VaultSigner } f
 import { destroyOldKeys, finishErasure, renewRoot } from './renew-root.ts';
 import { replaceKeys } from './replace-keys.ts';
 import { refuseOtherKeyring } from './stored-keyring.ts';
+import { noteUnknown } from './unknown-versions.ts';
 
 /** Not the content: of a whole patient it may be more than the memory holds. */
-const COLUMNS = 'rid, rkey, version, resource_type, subject, key_id, meta_key_id, meta, tokens';
+const COLUMNS = 'rid, rkey, version, resource_type, anchored, subject, key_id, meta_key_id, meta, tokens';
 
 /** Erases and answers with the signed record, once no key that opened the erased is left anywhere. */
 export async function erase(
@@ -164,11 +165,14 @@ async function deleteRecords(
   rows: readonly SqlRow[],
 ): Promise<Uint8Array[]> {
   const commitments: Uint8Array[] = [];
+  let unknown = 0;
   for (const row of rows) {
     const meta = await metaIfWhole(context, session, row);
     if (meta !== undefined) commitments.push(Uint8Array.from(meta.commitment));
+    else if (Number(row.anchored) === 1) unknown += 1;
     await deleteTokens(session, Number(row.rid), row.tokens as Uint8Array);
     await session.run('DELETE FROM records WHERE rid = ?', [Number(row.rid)]);
   }
+  await noteUnknown(context, session, unknown);
   return commitments;
 }
