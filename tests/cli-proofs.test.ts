@@ -170,6 +170,21 @@ test('where the custodian lets nobody break the glass, an emergency opens nothin
   await json(forgetful, [...read, '--purpose', 'BTG'], 4);
 });
 
+test('a hospital that declared that it lost the end of its log is named for it, before all else', async () => {
+  const { custodian, vault } = forgetful.node.runtime;
+  const patient = ['--wallet', at('chi.json')];
+  await json(forgetful, ['wallet', 'create', ...patient]);
+  await json(forgetful, ['keys', 'enrol-code', 'Patient/chi', '--out', at('chi.code')]);
+  await json(forgetful, ['wallet', 'enrol', ...patient, '--code-file', at('chi.code')]);
+  assert.equal((await json(forgetful, ['log', ...patient])).restarts, 0);
+  const { size: logSize, root } = vault.accessLog;
+  const payload = encodeAnchorAccessLog({ logSize, logRoot: root(logSize), nonce: new Uint8Array(16) });
+  const { height } = await custodian.submit('restart-access-log', [payload]);
+  const log = await careledger(forgetful, ['log', ...patient]);
+  const said = `^ATTENTION: The hospital declared on the ledger, at height ${height}, that it lost the end of its log`;
+  assert.match(log.stdout, new RegExp(said));
+});
+
 test('a promise whose entry is missing after the deadline becomes a file that proves it to anybody', async () => {
   const clinician = keyFile(forgetful, 'clinician');
   await json(forgetful, ['read', 'Patient/ana', '--as', clinician, '--promise', at('broken.promise')]);
@@ -206,21 +221,6 @@ test('a promise whose entry is missing after the deadline becomes a file that pr
   const text = readFileSync(at('broken.case'), 'utf8');
   writeFileSync(at('broken.case'), text.replace(/"leaf":null/, '"leaf":[]'));
   assert.equal((await careledger(forgetful, ['verify', at('broken.case')])).status, 5);
-});
-
-test('a hospital that declared that it lost the end of its log is named for it, before all else', async () => {
-  const { custodian, vault } = forgetful.node.runtime;
-  const patient = ['--wallet', at('chi.json')];
-  await json(forgetful, ['wallet', 'create', ...patient]);
-  await json(forgetful, ['keys', 'enrol-code', 'Patient/chi', '--out', at('chi.code')]);
-  await json(forgetful, ['wallet', 'enrol', ...patient, '--code-file', at('chi.code')]);
-  assert.equal((await json(forgetful, ['log', ...patient])).restarts, 0);
-  const { size: logSize, root } = vault.accessLog;
-  const payload = encodeAnchorAccessLog({ logSize, logRoot: root(logSize), nonce: new Uint8Array(16) });
-  const { height } = await custodian.submit('restart-access-log', [payload]);
-  const log = await careledger(forgetful, ['log', ...patient]);
-  const said = `^ATTENTION: The hospital declared on the ledger, at height ${height}, that it lost the end of its log`;
-  assert.match(log.stdout, new RegExp(said));
 });
 
 test('breaking the glass opens the record, is logged, is shown to the patient first, and is for clinicians alone', async () => {

@@ -163,6 +163,10 @@ test('then it starts as ever, and who holds the promise about a lost entry prove
     const evidence = await createNodeClient({ baseUrl: node.url }).promiseCase(promise);
     const verdict = verifyText(evidence);
     assert.ok(verdict.ok && verdict.promise === 'broken', verdict.statements.join(' '));
+    assert.match(
+      verdict.statements.join(),
+      /declared once, at height \d+, that it lost the end of its access/,
+    );
   } finally {
     await node.close();
   }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createNodeClient, type Fetch, verifyPromiseCase, verifyText } from '../src/client/index.ts';
 import { sealJson } from '../src/client/sealed-json.ts';
+import { encodeAnchorAccessLog } from '../src/contracts/index.ts';
 import { actor } from '../src/contracts/testing/test-chain.ts';
 import { ANCHOR_DEADLINE_MS } from '../src/node/config.ts';
 import { utf8 } from '../src/shared/index.ts';
@@ -56,6 +57,20 @@ test('no anchor at all after the deadline: broken', async () => {
   chain.register('enrol-patient', chain.patient);
   const verdict = verifyText(await caseOf(chain, promiseOf(chain, 0, 'left out', 1_500)));
   assert.match(verdict.statements.join('\n'), /broke its promise/);
+});
+
+test('a custodian that declared its log lost is shown to have done so, for good', async () => {
+  const chain = anchoredChain();
+  const promise = promiseOf(chain, 1, 'b', 1_500);
+  assert.doesNotMatch(verifyText(await caseOf(chain, promise)).statements.join(), /declared/);
+  const restart = { logSize: 0, logRoot: chain.accessLog.root(0), nonce: new Uint8Array(16) };
+  chain.record(chain.chain.hospital, 'restart-access-log', encodeAnchorAccessLog(restart));
+  const { height } = chain.chain;
+  chain.anchorAccesses();
+  const verdict = verifyText(await caseOf(chain, promise));
+  assert.ok(verdict.ok && verdict.promise === 'kept');
+  const said = `declared once, at height ${height}, that it lost the end of its access log`;
+  assert.match(verdict.statements.join(), new RegExp(said));
 });
 
 test('before the deadline nothing is held against the custodian, and without a leaf nothing is claimed', async () => {

@@ -272,6 +272,26 @@ test('only by declaring that it lost the end of its access log does a custodian 
   assert.equal(chain.run(chain.hospital, 'anchor-access-log', head(4, 4)), 'ok');
 });
 
+test('how often a custodian declared that it lost the end of its access log, and where last, stays in its row', () => {
+  const chain = hospitalChain();
+  const run = (name: 'anchor-access-log' | 'restart-access-log', logSize: number): void => {
+    const payload = { logSize, logRoot: new Uint8Array(32), nonce: new Uint8Array(16) };
+    assert.equal(chain.run(chain.hospital, name, encodeAnchorAccessLog(payload)), 'ok');
+  };
+  const said = (): unknown[] => {
+    const row = readAccessAnchor(chain.state, chain.hospital.id);
+    return [row?.logSize, row?.restarts, row?.restartedHeight];
+  };
+  run('anchor-access-log', 5);
+  assert.deepEqual(said(), [5, 0, 0]);
+  run('restart-access-log', 3);
+  assert.deepEqual(said(), [3, 1, chain.height]);
+  run('restart-access-log', 3);
+  const { height } = chain;
+  run('anchor-access-log', 4);
+  assert.deepEqual(said(), [4, 2, height]);
+});
+
 test('an erasure is of something, and by an organisation', () => {
   const chain = hospitalChain();
   const erasure = { pseudonym: patient.id, count: 2, erasureRoot: consentId };

@@ -1,13 +1,14 @@
 import type { NodeClient } from '../../client/index.ts';
+import { decodeRecordedAnchor, type RecordedAnchor } from '../../contracts/index.ts';
 import { AppError, fromUtf8 } from '../../shared/index.ts';
-import { connectPatient, openSession, readWallet } from '../connect.ts';
+import { connectPatient, openSession, type PatientConnection, readWallet } from '../connect.ts';
 import { refuseExisting, writeNew } from '../private-output.ts';
 import { type Terminal, table } from '../terminal.ts';
 import { type EntryProof, type ListedEntry, type LogOwner, proofsOf } from './access-proofs.ts';
 import { wholeNumberOf } from './options.ts';
 
 const ANCHORED =
-  "in the log: the hospital's log on the ledger has this entry, and keeps it. What a line says of it is the hospital's word.";
+  "in the log: the hospital's log on the ledger has this entry. Only a hospital that declares there that it lost the end of its log can drop it. What a line says of it is the hospital's word.";
 
 const HEADINGS = ['when', 'what', 'who', 'of', 'why', 'record', 'consent', 'decision', 'proof'];
 
@@ -62,12 +63,26 @@ export async function showAccesses(options: AccessOptions, terminal: Terminal): 
   const { client, identity } = connection;
   const token = await openSession(client, identity, 'PATRQT');
   const page = await fetchPages(client, token, limit, before);
-  const emergencies = await fetchAccesses(client, token, 'breakGlass=true');
+  const emergencies = await fetchBreakGlass(client, token);
   const accesses = proven(page.accesses, connection);
-  const breakGlass = proven(emergencies.accesses, connection);
+  const breakGlass = proven(emergencies, connection);
+  const { restarts, restartedHeight } = await restartsOf(connection);
   terminal.answer(
-    { total: page.total, next: page.next, organisations: page.names, breakGlass, accesses },
-    [...noticeOf(breakGlass, page.names), listOf(accesses, page.names), ...moreText(page)].join('\n'),
+    {
+      total: page.total,
+      next: page.next,
+      organisations: page.names,
+      restarts,
+      restartedHeight,
+      breakGlass,
+      accesses,
+    },
+    [
+      ...restartNotice(restarts, restartedHeight),
+      ...noticeOf(breakGlass, page.names),
+      listOf(accesses, page.names),
+      ...moreText(page),
+    ].join('\n'),
   );
   if ([...accesses, ...breakGlass].some(({ proof }) => proof === 'REFUSED'))
     throw new AppError(
@@ -77,11 +92,28 @@ export async function showAccesses(options: AccessOptions, terminal: Terminal): 
   saveNewest(options.receipt, accesses);
 }
 
+type Restarts = Pick<RecordedAnchor, 'restarts' | 'restartedHeight'>;
+
+/** As the ledger's state proves it: the hospital's own answers do not have to tell. */
+async function restartsOf({ client, custodian }: PatientConnection): Promise<Restarts> {
+  const row = await client.stateValue({ table: 'access-anchor', ids: [custodian] });
+  return row === undefined ? { restarts: 0, restartedHeight: 0 } : decodeRecordedAnchor(row);
+}
+
+function restartNotice(restarts: number, height: number): string[] {
+  if (restarts === 0) return [];
+  const often = restarts === 1 ? `at height ${height}` : `${restarts} times, last at height ${height}`;
+  return [
+    `ATTENTION: The hospital declared on the ledger, ${often}, that it lost the end of its log. What was in it is not in this list.`,
+    '',
+  ];
+}
+
 interface ProvenAccess extends Access {
   proof: EntryProof;
 }
 
-function proven(accesses: Access[], owner: LogOwner): ProvenAccess[] {
+function proven(accesses: readonly Access[], owner: LogOwner): ProvenAccess[] {
   const proofs = proofsOf(accesses, owner);
   return accesses.map((access, at) => ({ ...access, proof: proofs[at] as EntryProof }));
 }
@@ -100,10 +132,29 @@ export async function fetchPages(
     accesses.push(...page.accesses);
     if (page.next === null || accesses.length >= limit) return { ...page, accesses };
     // Each page brings something, and an earlier place to go on from: no node keeps a reader for ever.
-    if (page.accesses.length === 0 || (from !== undefined && page.next >= from))
-      throw new AppError('unavailable', 'The node says that there is more of the log, and does not give it.');
+    if (page.accesses.length === 0 || (from !== undefined && page.next >= from)) throw goesInCircles();
     from = page.next;
   }
+}
+
+/** All of them, to the end of the log: there may be none in a page, and some in the next. */
+export async function fetchBreakGlass(
+  client: Pick<NodeClient, 'call'>,
+  token: string,
+): Promise<readonly Access[]> {
+  const found: Access[] = [];
+  for (let from: number | undefined; ; ) {
+    const place = from === undefined ? '' : `&before=${from}`;
+    const { accesses, next } = await fetchAccesses(client, token, `breakGlass=true${place}`);
+    found.push(...accesses);
+    if (next === null) return found;
+    if (from !== undefined && next >= from) throw goesInCircles();
+    from = next;
+  }
+}
+
+function goesInCircles(): AppError {
+  return new AppError('unavailable', 'The node says that there is more of the log, and does not give it.');
 }
 
 async function fetchAccesses(client: Pick<NodeClient, 'call'>, token: string, query: string): Promise<Page> {

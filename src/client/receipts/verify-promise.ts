@@ -26,7 +26,15 @@ import { ProofRefused, refuseUnless } from './refusal.ts';
 import { type ProofVerdict, verdictOf, verified } from './verify-receipt.ts';
 import { type Trust, type VerifiedHead, verifyHead } from './verify-recorded.ts';
 import { type ShownKey, verifyAccountKeys } from './verify-signer.ts';
-import { accountText, type Findings, headFindings, joinFindings, keyText, timeText } from './words.ts';
+import {
+  accountText,
+  type Findings,
+  headFindings,
+  joinFindings,
+  keyText,
+  restartText,
+  timeText,
+} from './words.ts';
 
 const PROMISE_CASE_FORMAT = 'careledger-promise-case/v1';
 /** Of a consortium: with the proof that its validators decided the head. */
@@ -154,7 +162,9 @@ function judge(promise: AccessPromise, { anchor, leaf }: PromiseCase, head: Veri
     ...(recorded === undefined ? {} : { anchor: recorded }),
     ...(leaf === null ? {} : { leaf }),
   });
-  return { ...outcome(state, promise, recorded?.logSize ?? 0), promise: state };
+  const restart = recorded && restartText(recorded);
+  const restarts = { statements: restart === undefined ? [] : [restart], notProven: [] };
+  return { ...joinFindings(outcome(state, promise, recorded?.logSize ?? 0), restarts), promise: state };
 }
 
 function madeFindings(promise: AccessPromise, { key, replacedMs }: Maker): Findings {

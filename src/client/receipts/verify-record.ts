@@ -64,7 +64,7 @@ export function verifyAccessEntryBody(body: ReceiptBody<'access-entry'>, head: V
   );
   const statement =
     `Entry ${body.index} of the access log of ${accountText(leaf.header.signer)}, with the SHA-256 ${toHex(sha256(body.entry))}, ` +
-    `is among the first ${logSize} entries, which it anchored at height ${leaf.height}, ${timeText(leaf.timeMs)}. It cannot be taken out unseen since.`;
+    `is among the first ${logSize} entries, which it anchored at height ${leaf.height}, ${timeText(leaf.timeMs)}. It cannot be taken out since, unless the custodian declares on the ledger that it lost the end of its log.`;
   return joinFindings(
     recordedFindings(leaf),
     signerFindings(verifySigner(leaf, anchor.recorded.index, anchor.signer, head), leaf.header.signer),

@@ -14,7 +14,7 @@ import { toHex } from '../../shared/index.ts';
 import type { ReceiptBody, StateSubject } from './receipt-format.ts';
 import { ProofRefused, refuseUnless } from './refusal.ts';
 import type { VerifiedHead } from './verify-recorded.ts';
-import { type Findings, timeText } from './words.ts';
+import { type Findings, restartText, timeText } from './words.ts';
 
 const TABLES: Record<
   StateSubject['table'],
@@ -80,7 +80,8 @@ function describe(subject: StateSubject, value: Uint8Array): string {
       return 'in force';
     case 'access-anchor': {
       const anchor = decodeRecordedAnchor(value);
-      return `${anchor.logSize} entries, root ${toHex(anchor.logRoot)}, anchored at height ${anchor.height}`;
+      const anchored = `${anchor.logSize} entries, root ${toHex(anchor.logRoot)}, anchored at height ${anchor.height}`;
+      return [anchored, restartText(anchor)].filter((text) => text !== undefined).join('. ');
     }
     case 'record-chain': {
       const chain = readRecordChain(state, first, second);

@@ -1,3 +1,4 @@
+import type { RecordedAnchor } from '../../contracts/index.ts';
 import { type PromiseState, type ResultCode, resultName } from '../../ledger/index.ts';
 import { toHex } from '../../shared/index.ts';
 import type { VerifiedConsensus } from './verify-consensus.ts';
@@ -139,6 +140,16 @@ export function keyText({ publicKey, rotations, sinceHeight }: ShownKey): string
     `the key ${toHex(publicKey)}, its own since height ${sinceHeight}: ${changes} of key lead to it from the key ` +
     'that the account is named after, each signed with the one before'
   );
+}
+
+/** What a custodian's row says of lost ends of its log; undefined where it never declared one. */
+export function restartText({ restarts, restartedHeight }: RecordedAnchor): string | undefined {
+  if (restarts === 0) return undefined;
+  const often =
+    restarts === 1
+      ? `once, at height ${restartedHeight},`
+      : `${restarts} times, last at height ${restartedHeight},`;
+  return `The custodian declared ${often} that it lost the end of its access log.`;
 }
 
 export function joinFindings(...all: readonly Findings[]): Findings {

@@ -22,7 +22,13 @@ export type AccessAnchor = AccessLogHead & { readonly nonce: Uint8Array };
 
 export const ANCHOR_NONCE_BYTES = 16;
 
-export type RecordedAnchor = AccessLogHead & { readonly height: number; readonly timeMs: number };
+export type RecordedAnchor = AccessLogHead & {
+  readonly height: number;
+  readonly timeMs: number;
+  /** How often the custodian declared that it lost the end of its log, and where last; 0 where it never did. */
+  readonly restarts: number;
+  readonly restartedHeight: number;
+};
 
 export function accessAnchorKey(custodian: Uint8Array): Uint8Array {
   return stateKey(CONTRACT.access, 'anchor', custodian);
@@ -35,7 +41,8 @@ export function readAccessAnchor(state: StateReader, custodian: Uint8Array): Rec
 
 export function decodeRecordedAnchor(value: Uint8Array): RecordedAnchor {
   const reader = new CanonicalReader(value);
-  const anchor = { ...readHead(reader), height: reader.u64(), timeMs: reader.u64() };
+  const place = { ...readHead(reader), height: reader.u64(), timeMs: reader.u64() };
+  const anchor = { ...place, restarts: reader.u64(), restartedHeight: reader.u64() };
   reader.end();
   return anchor;
 }
@@ -58,16 +65,25 @@ export const anchorAccessLog = sealAction<AccessAnchor>({
     if (payload.logSize < last.logSize) return RESULT_CODES['log-shrank'];
     return equalBytes(payload.logRoot, last.logRoot) ? RESULT_CODES.ok : RESULT_CODES['log-root-conflict'];
   },
-  apply: recordAnchor,
+  apply(state, context, payload) {
+    const { restarts = 0, restartedHeight = 0 } = readAccessAnchor(state, context.signer) ?? {};
+    recordAnchor(state, context, { ...payload, restarts, restartedHeight });
+  },
 });
 
 /** Puts an anchor into the custodian's row, in place of the one before. */
-export function recordAnchor(state: StateWriter, context: ActionContext, payload: AccessAnchor): void {
+export function recordAnchor(
+  state: StateWriter,
+  context: ActionContext,
+  payload: AccessLogHead & Pick<RecordedAnchor, 'restarts' | 'restartedHeight'>,
+): void {
   const value = new CanonicalWriter()
     .u64(payload.logSize)
     .fixed(payload.logRoot, 32)
     .u64(context.height)
     .u64(context.timeMs)
+    .u64(payload.restarts)
+    .u64(payload.restartedHeight)
     .finish();
   state.set(accessAnchorKey(context.signer), value);
 }
