@@ -55,6 +55,21 @@ const patchEntry = (id: string, patch: unknown) => ({
   request: { method: 'PATCH', url: `Patient/${id}` },
 });
 
+test('a patch by a condition finds nothing that another entry of its transaction makes', async () => {
+  const identifier = [{ system: 'urn:x', value: 'made-beside' }];
+  const made = {
+    resource: { resourceType: 'Patient', id: 'made-beside', identifier },
+    request: { method: 'PUT', url: 'Patient/made-beside' },
+  };
+  const patching = patchEntry('x', addTo('/gender', 'female'));
+  const request = { method: 'PATCH', url: 'Patient?identifier=urn:x|made-beside' };
+  const send = (...entries: unknown[]) => world.send(CLINICIAN, 'POST', '/', transaction(entries));
+  assert.equal((await send(made, { ...patching, request })).status, 404);
+  assert.equal((await world.send(CLINICIAN, 'GET', '/Patient/made-beside')).status, 404);
+  assert.equal((await send(made)).status, 200);
+  assert.equal((await send({ ...patching, request })).status, 200);
+});
+
 for (const [name, patchGender] of Object.entries({
   'a patch': (id: string) => world.send(CLINICIAN, 'PATCH', `/Patient/${id}`, addTo('/gender', 'female')),
   'a patch in a transaction': (id: string) =>

@@ -4,6 +4,7 @@ import { isConditionalReference } from '../definitions/patient-compartment.ts';
 import { withoutVersion } from '../definitions/references.ts';
 import type { CareRepository } from './care-repository.ts';
 import { onlyMatch, withIdOf } from './conditional-interactions.ts';
+import { notFoundError } from './denial.ts';
 import { segmentsOf, splitUrl } from './interactions.ts';
 import { located } from './located-entry.ts';
 import { assignedId, rewriteReferences } from './transaction-ids.ts';
@@ -63,6 +64,8 @@ async function targetOf(
   if (!isCondition(url)) return { entry: plain, target: splitUrl(url).path };
   const match = (await addressOfOnly(repository, url)) ?? created.get(url);
   if (match !== undefined) return { entry: at(plain, match), target: match };
+  // Looked for again when the others are written, it could find what one of them has made: that would be changed twice.
+  if (method === 'PATCH') throw notFoundError();
   if (method !== 'PUT' || plain.resource === undefined || plain.resource.id !== undefined)
     return { entry: plain };
   return putNew(repository, plain, url, created);
