@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type ListedEntry, proofsOf } from '../src/cli/commands/access-proofs.ts';
-import { fetchPages } from '../src/cli/commands/accesses.ts';
+import { fetchBreakGlass, fetchPages } from '../src/cli/commands/accesses.ts';
 import { accessEntryReceipt } from '../src/client/index.ts';
 import { actor } from '../src/contracts/testing/test-chain.ts';
+import { encodeAccessEntry } from '../src/fhir/gate/index.ts';
+import { listBreakGlass } from '../src/node/wallet/accesses.ts';
 import { leafHash, toHex } from '../src/shared/index.ts';
 import { ProofChain } from './support/proof-chain.ts';
 import { sampleReceiptsOn } from './support/sample-receipts.ts';
@@ -70,4 +72,63 @@ test('a log is asked for page by page, and a node that goes in circles is given 
   const lying = [pages((before) => before), pages((before) => before - 1, 0)];
   for (const node of lying)
     await assert.rejects(fetchPages(node, '', 100, undefined), { code: 'unavailable' });
+});
+
+test('an emergency access is told however many denied ones came after, and a node that goes in circles is given up', async () => {
+  const entryOf = (effect: 'permit' | 'deny', ...obligations: { kind: 'notify-patient' }[]) =>
+    encodeAccessEntry({
+      format: 'careledger-access/v1',
+      timeMs: 1,
+      custodian: 'aa'.repeat(32),
+      ledgerHeight: 1,
+      actor: { accountId: 'bb'.repeat(32), kind: 'practitioner', organisation: 'aa'.repeat(32), roles: [] },
+      purpose: 'BTG',
+      interaction: 'read',
+      effect,
+      reason: 'own-break-glass',
+      matched: [],
+      obligations,
+      engineVersion: '1',
+      consents: [],
+      patient: 'ana',
+      records: [],
+    });
+  const denied = entryOf('deny');
+  const emergency = entryOf('permit', { kind: 'notify-patient' });
+  const hashOf = { denied: leafHash(denied), emergency: leafHash(emergency) };
+  const leaves = Array.from({ length: 4444 }, (_, leafIndex) =>
+    leafIndex % 4000 === 7
+      ? { leafIndex, leafHash: hashOf.emergency, bytes: emergency }
+      : { leafIndex, leafHash: hashOf.denied, bytes: denied },
+  );
+  const accessLog = {
+    async listBySubject(_: string, page: { beforeLeafIndex: number; limit: number }) {
+      return leaves.slice(0, page.beforeLeafIndex).reverse().slice(0, page.limit);
+    },
+  };
+  const parts = { vault: { accessLog }, receipts: { ofAccessEntry: async () => undefined }, baseUrl: '' };
+  const node = parts as unknown as Parameters<typeof listBreakGlass>[0];
+  const answering = (bend: (next: number | null) => number | null) => ({
+    async call(path: string) {
+      const query = Object.fromEntries(new URL(path, 'http://node.example').searchParams);
+      const page = await listBreakGlass(node, 'ana', query);
+      const bytes = new TextEncoder().encode(JSON.stringify({ ...page, next: bend(page.next) }));
+      return { status: 200, headers: new Headers(), bytes };
+    },
+  });
+  const told = await fetchBreakGlass(
+    answering((next) => next),
+    '',
+  );
+  assert.deepEqual(
+    told.map(({ leafIndex }) => leafIndex),
+    [4007, 7],
+  );
+  await assert.rejects(
+    fetchBreakGlass(
+      answering(() => 4444),
+      '',
+    ),
+    { code: 'unavailable' },
+  );
 });

@@ -217,4 +217,14 @@ export const HOSPITAL_BUGS: readonly PlantedBug[] = [
     tests: LEAKS,
     inSlice: false,
   },
+  {
+    name: 'emergency-out-of-sight',
+    promise: 'an emergency access is told to the patient however many accesses came after',
+    file: 'src/node/wallet/accesses.ts',
+    find: 'return { accesses: await Promise.all(found.map((entry) => toAnswer(node, entry))), next };',
+    replace:
+      'return { accesses: await Promise.all(found.map((entry) => toAnswer(node, entry))), next: null };',
+    tests: ['tests/cli-access-proofs.test.ts'],
+    inSlice: true,
+  },
 ];

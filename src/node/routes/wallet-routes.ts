@@ -57,7 +57,7 @@ export function addWalletRoutes(app: NodeApp, runtime: WalletParts): void {
       throw new AppError('forbidden', 'Only a patient reads the log of their own record.');
     }
     if (context.req.query('breakGlass') === 'true')
-      return json(await listBreakGlass(runtime, session.patientId));
+      return json(await listBreakGlass(runtime, session.patientId, context.req.query()));
     const page = await listAccesses(runtime, session.patientId, context.req.query());
     names ??= organisationNames(runtime);
     return json({ ...page, organisations: names });

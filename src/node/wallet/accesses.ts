@@ -8,7 +8,7 @@ import type { PartsOfNode } from '../runtime.ts';
 
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 200;
-/** How far back a patient's log is looked through for accesses that broke the glass. */
+/** How much of a patient's log one request looks through for accesses that broke the glass. */
 const MAX_SCANNED = 2000;
 
 type AccessParts = PartsOfNode<'vault' | 'receipts' | 'baseUrl'>;
@@ -55,26 +55,27 @@ export function organisationNames({
   return Object.fromEntries([...members, [custodian.accountHex, opened.description.organisationName]]);
 }
 
-/** The accesses that broke the glass among the patient's newest, however many ordinary ones came after. */
+/**
+ * The accesses that broke the glass, newest first, among the next that one request looks through: `next` says where to go on, also
+ * where it found none. Anybody can put thousands of denied ones on top.
+ */
 export async function listBreakGlass(
   node: AccessParts,
   patientId: string,
-): Promise<{ scanned: number; accesses: AccessAnswer[] }> {
+  query: Record<string, string>,
+): Promise<{ accesses: AccessAnswer[]; next: number | null }> {
   const found: AccessEntry[] = [];
-  let scanned = 0;
-  let before: number | undefined;
-  while (scanned < MAX_SCANNED && found.length < MAX_LIMIT) {
-    const page = { limit: MAX_LIMIT, ...(before !== undefined && { beforeLeafIndex: before }) };
-    const entries = await node.vault.accessLog.listBySubject(patientId, page);
+  let next: number | null = numberOf('before', query.before) ?? Number.MAX_SAFE_INTEGER;
+  for (let scanned = 0; next !== null && scanned < MAX_SCANNED && found.length < MAX_LIMIT; ) {
+    const page = { limit: MAX_LIMIT, beforeLeafIndex: next };
+    const entries: AccessEntry[] = await node.vault.accessLog.listBySubject(patientId, page);
     found.push(
       ...entries.filter(({ bytes }) => bytes !== undefined && isBreakGlass(decodeAccessEntry(bytes))),
     );
     scanned += entries.length;
-    before = entries.at(-1)?.leafIndex;
-    if (entries.length < MAX_LIMIT) break;
+    next = entries.length === MAX_LIMIT ? (entries.at(-1)?.leafIndex ?? null) : null;
   }
-  const accesses = await Promise.all(found.slice(0, MAX_LIMIT).map((entry) => toAnswer(node, entry)));
-  return { scanned, accesses };
+  return { accesses: await Promise.all(found.map((entry) => toAnswer(node, entry))), next };
 }
 
 function isBreakGlass({ obligations }: AccessLogEntry): boolean {
