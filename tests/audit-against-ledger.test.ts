@@ -336,3 +336,16 @@ test('a node that lost whose consents those on the ledger are does not start, an
     assert.match(found.join('\n'), /The pseudonym [0-9a-f]{64} was enrolled .* lost whose it is/);
   }
 });
+
+test('a patient is no less lost with the row played back that the enrolment had written for a moment', async () => {
+  const drop = (data: string): void => sql(data, "DELETE FROM entries WHERE tab LIKE 'binding-%'");
+  const [lost = ''] = await damageAfter(drop);
+  const account = /[0-9a-f]{64}/.exec(lost)?.[0] ?? '';
+  const found = await damageAfter(async (data) => {
+    drop(data);
+    await asInsider(data, (vault) => vault.pseudonyms.announce(account));
+    for (const name of ['vault.db.seal', 'access.log.seal']) rmSync(join(data, 'vault', name));
+    assert.equal(await startRefusal(data), 'damaged');
+  });
+  assert.deepEqual(found, [lost]);
+});

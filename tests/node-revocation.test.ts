@@ -206,6 +206,22 @@ test('a code is still good where the ledger could not take the wallet', async ()
   await assert.rejects(client.enrol(request), { code: 'enrolment-refused' });
 });
 
+test('a wallet whose code ended while the ledger took it is nobody’s, and no patient counts as lost by it', async () => {
+  const { enrolment, custodian, chainId, engine, vault } = node.node.runtime;
+  const { code } = await enrolment.issueCode('deniz');
+  const { seed, keyAt } = await createWallet(join(folder, 'deniz-late.json'));
+  const submit = engine.submit;
+  engine.submit = async (...transaction) => {
+    const committed = await submit(...transaction);
+    await enrolment.issueCode('deniz');
+    return committed;
+  };
+  const request = enrolmentRequest(seed, custodian.accountId, chainId, code);
+  await assert.rejects(client.enrol(request), { code: 'enrolment-refused' });
+  engine.submit = submit;
+  assert.equal(await vault.pseudonyms.stateOf(toHex(keyAt(custodian.accountId).accountId)), 'unbound');
+});
+
 test('a wallet that another took the place of reads no more, and the code of a letter that was lost is nothing', async () => {
   const { enrolment, custodian, chainId } = node.node.runtime;
   const { code: lost } = await enrolment.issueCode('deniz');

@@ -10,9 +10,12 @@ export async function* patientDiscrepancies(
   vault: Patients,
 ): AsyncGenerator<Discrepancy> {
   const pause = createPause();
+  const granting = new Set([...facts.consents.values()].map(({ account }) => account));
   for (const [account, height] of facts.pseudonyms) {
     await pause();
-    if ((await vault.pseudonyms.stateOf(account)) !== 'lost') continue;
+    const state = await vault.pseudonyms.stateOf(account);
+    // Nobody grants before the enrolment has ended.
+    if (state !== 'lost' && !(state === 'announced' && granting.has(account))) continue;
     const what = `The pseudonym ${account} was enrolled on the ledger at height ${height}, and the vault has lost whose it is.`;
     yield { severity: 'damage', where: 'bindings', what };
   }

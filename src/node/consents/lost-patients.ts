@@ -39,8 +39,8 @@ export function createLostPatients({ state, vault, granted, onChange, onFailure 
   const hasActive = (consentIds: readonly string[]): boolean =>
     consentIds.some((id) => readLedgerConsent(state, id)?.status === 'active');
   const isLost = async (account: string, consentIds: readonly string[]): Promise<boolean> =>
-    hasActive(consentIds) && (await vault.pseudonyms.stateOf(account)) === 'lost';
-  /** One who cannot be looked up stays lost, until something changes again. */
+    hasActive(consentIds) && ['lost', 'announced'].includes(await vault.pseudonyms.stateOf(account));
+  /** One who cannot be looked up stays lost, and is looked at again after a while. */
   const lookAt = async (account: string): Promise<void> => {
     lost.add(account);
     if (!(await isLost(account, await granted.of(account)))) lost.delete(account);

@@ -68,7 +68,10 @@ async function enrol(
   const redeemed = await deps.vault.enrolmentCodes.redeem(code, deps.nowMs(), wallet, (id, version) =>
     hasConsentVersion(deps.engine.state, id, version),
   );
-  if (redeemed === undefined) throw badCode();
+  if (redeemed === undefined) {
+    await deps.vault.pseudonyms.giveUp(wallet.accountId);
+    throw badCode();
+  }
   const bound = { patientId: redeemed.patientId, accountId: wallet.accountId };
   deps.onBound(bound.patientId, bound.accountId);
   return bound;

@@ -1,22 +1,33 @@
 import type { SqlSession } from '../storage/sql-store.ts';
 import type { VaultContext } from '../vault-context.ts';
-import { deleteEntry, getEntry, putCommonEntry, writeWithKeys } from './entries.ts';
+import { deleteEntry, getEntry, putCommonEntry, takeEntry, writeWithKeys } from './entries.ts';
 import type { PatientBindings, Pseudonyms } from './tables.ts';
 
+/** An erasure writes it, and an enrolment that failed: there is none of a patient who is bound, not in an old page either. */
 const UNBOUND = 'unbound-pseudonym';
+/** Every enrolment writes it for a moment, so that it can be played back later. */
+const ANNOUNCED = 'announced-pseudonym';
 const NOTHING = new Uint8Array(0);
 
 export function createPseudonyms(context: VaultContext, bindings: PatientBindings): Pseudonyms {
   return {
     announce: async (account) => {
       if ((await bindings.byAccount(account)) !== undefined) return;
-      await writeWithKeys(context, (session) => noteUnbound(context, session, account));
+      const row = { tab: ANNOUNCED, name: context.naming(ANNOUNCED, account), value: NOTHING };
+      await writeWithKeys(context, (session) => putCommonEntry(context, session, row, 'keep'));
     },
+    giveUp: (account) =>
+      writeWithKeys(context, async (session) => {
+        const name = context.naming(ANNOUNCED, account);
+        const announced = await takeEntry(context, session, ANNOUNCED, name);
+        if (announced !== undefined) await noteUnbound(context, session, account);
+      }),
     stateOf: async (account) => {
       if (await isBound(bindings, account)) return 'bound';
-      const name = context.naming(UNBOUND, account);
-      const noted = await getEntry(context, context.store.reader, UNBOUND, name);
-      return noted === undefined ? 'lost' : 'unbound';
+      const isNoted = async (tab: string): Promise<boolean> =>
+        (await getEntry(context, context.store.reader, tab, context.naming(tab, account))) !== undefined;
+      if (await isNoted(UNBOUND)) return 'unbound';
+      return (await isNoted(ANNOUNCED)) ? 'announced' : 'lost';
     },
   };
 }
@@ -44,5 +55,5 @@ export async function forgetUnbound(
   session: SqlSession,
   account: string,
 ): Promise<void> {
-  await deleteEntry(session, UNBOUND, context.naming(UNBOUND, account));
+  for (const tab of [UNBOUND, ANNOUNCED]) await deleteEntry(session, tab, context.naming(tab, account));
 }

@@ -215,9 +215,12 @@ test('a pseudonym is bound, rightly unbound, or lost', async () => {
   const binding = { patientId: 'q1', accountId: 'c1', sealingPublicKey: new Uint8Array(32).fill(7) };
   assert.equal(await pseudonyms.stateOf('c1'), 'lost');
   await pseudonyms.announce('c1');
-  assert.equal(await pseudonyms.stateOf('c1'), 'unbound', 'an enrolment may be cut short');
+  assert.equal(await pseudonyms.stateOf('c1'), 'announced', 'an enrolment may be cut short');
+  await pseudonyms.giveUp('c1');
+  assert.equal(await pseudonyms.stateOf('c1'), 'unbound');
   await bindings.put(binding);
   await pseudonyms.announce('c1');
+  await pseudonyms.giveUp('c1');
   await bindings.put({ ...binding, accountId: 'c2' });
   for (const account of ['c1', 'c2']) assert.equal(await pseudonyms.stateOf(account), 'bound', account);
   const drop = async (tab: string): Promise<void> => {

@@ -45,11 +45,17 @@ export type PatientBindings = {
 export type Pseudonyms = {
   /** Call before the ledger hears of one: from here on it is no loss that nobody is bound to it yet. */
   announce(account: string): Promise<void>;
+  /** Call when the ledger has heard of it, and its enrolment failed all the same. */
+  giveUp(account: string): Promise<void>;
   stateOf(account: string): Promise<PseudonymState>;
 };
 
-/** `unbound`: the patient was erased, or an enrolment was cut short. `lost`: the rows of a patient are missing. */
-export type PseudonymState = 'bound' | 'unbound' | 'lost';
+/**
+ * `unbound`: the patient was erased, or the enrolment failed. `lost`: the rows of a patient are missing. `announced`: an enrolment
+ * is under way, or was cut short; or the patient is lost, and somebody played back what said so then: where the ledger has a
+ * consent, whose patient was bound, take it for `lost`.
+ */
+export type PseudonymState = 'bound' | 'unbound' | 'announced' | 'lost';
 
 /** One version of one consent, with the salt of its commitment. */
 export type StoredConsent = {
