@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { cpSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before, mock, test } from 'node:test';
 import {
   createNodeClient,
   createWallet,
@@ -122,8 +122,29 @@ test('a vault from before the newest anchor does not start, and the refusal name
   });
 });
 
+/** For the patients that its vault has lost; and what it began before it knew has ended with it. */
+async function refusesToStart(): Promise<void> {
+  const begun = mock.method(globalThis, 'setInterval');
+  const ended = mock.method(globalThis, 'clearInterval');
+  try {
+    await assert.rejects(startRestored(), { code: 'damaged', message: /lost which patient/ });
+    const timers = begun.mock.calls.map(({ result }) => result);
+    assert.ok(timers.length > 0);
+    const left = timers.filter(
+      (timer) => !ended.mock.calls.some(({ arguments: [which] }) => which === timer),
+    );
+    assert.equal(left.length, 0, 'no timer goes on over a closed vault');
+  } finally {
+    begun.mock.restore();
+    ended.mock.restore();
+  }
+}
+
 test('with the loss accepted it says so on the ledger, and closes whoever might be a patient that is lost', async () => {
-  const node = await startRestored({ acceptLoss: true });
+  let node = await startRestored({ acceptLoss: true });
+  await node.close();
+  await refusesToStart();
+  node = await startRestored({ acceptLoss: true });
   try {
     const actions = await actionsOf(node);
     assert.equal(actions.filter((name) => name === 'restart-access-log').length, 1);

@@ -1,5 +1,6 @@
 import { AppError } from '../shared/index.ts';
 import { finishForLedger } from './anchoring/finish-for-ledger.ts';
+import { withinPatience } from './concurrency/within-patience.ts';
 import type { NodeRuntime } from './runtime.ts';
 
 /** Brings what is kept beside the ledger up to it before anything is served, and refuses to serve where something is missing. */
@@ -10,6 +11,22 @@ export async function bringUp(runtime: NodeRuntime, acceptLoss: boolean): Promis
   await findLostPatients(runtime, acceptLoss);
   if (acceptLoss) await agreeOnAccessLog(runtime);
   await finishForLedger(runtime);
+}
+
+/** Ends what would go on by itself over a vault and a ledger that are closed next. Nothing more is written by it. */
+export function giveUp(runtime: NodeRuntime): Promise<void> {
+  const { accessAnchor, recordAnchor, epochs, lostPatients, cosigner } = runtime;
+  const ended = [
+    accessAnchor.pause(),
+    recordAnchor.stop(),
+    epochs.stop(),
+    lostPatients.stop(),
+    cosigner.stop(),
+  ];
+  return withinPatience(
+    runtime,
+    Promise.allSettled(ended).then(() => undefined),
+  );
 }
 
 /** Nobody was told of it; somebody should look all the same. */

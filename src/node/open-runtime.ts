@@ -13,7 +13,7 @@ import { type Attempts, createAttempts } from './auth/attempts.ts';
 import { createRegistryView, type RegistryView } from './auth/registry-view.ts';
 import { createSessionStore } from './auth/sessions.ts';
 import type { NodeSession } from './auth/token-endpoint.ts';
-import { bringUp } from './bring-up.ts';
+import { bringUp, giveUp } from './bring-up.ts';
 import {
   ANCHOR_DEADLINE_MS,
   DEFAULT_ANCHOR_EVERY_MS,
@@ -39,7 +39,7 @@ import { type AccountSigner, createAccountSigner } from './ledger/account-signer
 import { changesOf } from './ledger/commit-watch.ts';
 import { type ConsensusProver, createConsensusProver } from './ledger/consensus-prover.ts';
 import { createFreshness, type Freshness } from './ledger/freshness.ts';
-import { createReceiptDesk } from './ledger/receipts.ts';
+import { createReceiptDesk, type ReceiptDesk } from './ledger/receipts.ts';
 import { type Consortium, openConsortium } from './network/open-consortium.ts';
 import { readKeptChain } from './network/state-sync.ts';
 import { addNodeGauges } from './node-gauges.ts';
@@ -64,15 +64,17 @@ export async function openRuntime(opened: OpenedFolder, config: NodeConfig): Pro
   const chainId = chainIdOf(genesis);
   const custodian = createAccountSigner({ engine, chainId, seed: keys.custodianSeed });
   let vault: Vault | undefined;
+  let runtime: NodeRuntime | undefined;
   try {
     const onDamagedKey = (key: number): void => log.write('error', 'vault-key-damaged', { key });
     vault = await openNodeVault(opened, { ...config, onDamagedKey }, custodian);
     if (config.acceptLoss !== true) refuseOtherLog(engine, custodian.accountId, vault.accessLog);
     const parts = { opened, config, originOf, engine, consortium, vault, custodian, chainId, nowMs, log };
-    const runtime = wire(parts);
+    runtime = wire(parts);
     await bringUp(runtime, config.acceptLoss === true);
     return runtime;
   } catch (error) {
+    if (runtime !== undefined) await giveUp(runtime);
     await vault?.close().catch(() => undefined);
     await engine.close();
     throw error;
@@ -196,14 +198,7 @@ function wire(parts: Opened): NodeRuntime {
     }),
     recordAnchor,
     accessAnchor,
-    receipts: createReceiptDesk({
-      engine,
-      accessLog: vault.accessLog,
-      genesis: opened.genesis,
-      custodian: custodian.accountId,
-      cosigner,
-      prove: prover && ((note) => prover.proofOf(note)),
-    }),
+    receipts: receiptDeskOf(parts, cosigner, prover),
     cosigner,
     ...openFhir({
       engine,
@@ -326,6 +321,21 @@ function cosignerOf({ engine, config, nowMs, log }: Opened, metrics: Metrics): C
     nowMs,
     log,
     onOutcome: (outcome) => metrics.count(`careledger_witness_${outcome}_total`),
+  });
+}
+
+function receiptDeskOf(
+  { engine, vault, opened, custodian }: Opened,
+  cosigner: Cosigner,
+  prover: ConsensusProver | undefined,
+): ReceiptDesk {
+  return createReceiptDesk({
+    engine,
+    accessLog: vault.accessLog,
+    genesis: opened.genesis,
+    custodian: custodian.accountId,
+    cosigner,
+    prove: prover && ((note) => prover.proofOf(note)),
   });
 }
 

@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, rmSync } from 'node:fs';
 import type { AppError } from '../shared/index.ts';
 import { createAdminApp } from './admin/admin-routes.ts';
+import { withinPatience } from './concurrency/within-patience.ts';
 import { DEFAULT_HOST, DEFAULT_ORGANISATION, DEFAULT_PORT, type NodeConfig } from './config.ts';
 import { seedSamples } from './demo/seed-samples.ts';
 import { FHIR_PREFIX } from './fhir/fhir-door.ts';
@@ -22,8 +23,6 @@ import { addPublicRoutes } from './routes/public-routes.ts';
 import { addRecordRoutes } from './routes/record-routes.ts';
 import { addWalletRoutes } from './routes/wallet-routes.ts';
 import type { NodeRuntime } from './runtime.ts';
-
-const STOP_PATIENCE_MS = 5_000;
 
 /** A node that serves. */
 export interface RunningNode {
@@ -146,6 +145,7 @@ async function shutDown(runtime: NodeRuntime, servers: HttpServer[]): Promise<vo
   const stopped = runtime.accessAnchor.stop();
   await withinPatience(runtime, stopped).catch(() => runtime.log.write('error', 'access-anchor-failed'));
   await runtime.epochs.settle();
+  await runtime.lostPatients.stop();
   await runtime.granted.settle();
   await runtime.vault.close();
   await runtime.engine.close();
@@ -154,18 +154,6 @@ async function shutDown(runtime: NodeRuntime, servers: HttpServer[]): Promise<vo
   await admin?.close();
   runtime.log.write('info', 'stopped');
   runtime.log.flush();
-}
-
-/** A consortium without a majority confirms nothing: what is left is anchored after the next start. */
-async function withinPatience({ consortium }: NodeRuntime, work: Promise<void>): Promise<void> {
-  if (consortium === undefined) return work;
-  work.catch(() => undefined);
-  let timer: NodeJS.Timeout | undefined;
-  const patience = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, STOP_PATIENCE_MS);
-  });
-  await Promise.race([work, patience]);
-  clearTimeout(timer);
 }
 
 function once(work: () => Promise<void>): () => Promise<void> {

@@ -11,6 +11,9 @@ export interface AccessAnchorTimer {
   confirm(): Promise<void>;
   /** Milliseconds that the oldest entry without an anchor has waited; 0 when all are anchored. */
   lagMs(): number;
+  /** Begins nothing by itself any more, and waits for what is under way. */
+  pause(): Promise<void>;
+  /** Pauses for good, and anchors what is left. */
   stop(): Promise<void>;
 }
 
@@ -81,6 +84,10 @@ export function startAccessAnchor(options: {
     await anchorNow().catch(() => options.log.write('error', 'access-anchor-failed'));
   };
   const timer = setInterval(() => void tick(), options.everyMs).unref();
+  const pause = async (): Promise<void> => {
+    clearInterval(timer);
+    await running?.catch(() => undefined);
+  };
   return {
     anchorNow,
     async confirm() {
@@ -88,9 +95,9 @@ export function startAccessAnchor(options: {
       await anchor(true);
     },
     lagMs: () => (behindSinceMs === undefined ? 0 : options.nowMs() - behindSinceMs),
+    pause,
     async stop() {
-      clearInterval(timer);
-      await running?.catch(() => undefined);
+      await pause();
       await anchorNow();
     },
   };

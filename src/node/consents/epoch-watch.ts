@@ -24,7 +24,9 @@ export interface EpochWatch {
   idle(): Promise<void>;
   /** Throws where a patient's records still have the keys of before a change. */
   requireRotated(patient: Uint8Array): void;
-  /** Notes how far it came: the next start begins there. Nothing is tried again any more. */
+  /** Tries nothing again any more, and waits for what is under way. */
+  stop(): Promise<void>;
+  /** Stops, and notes how far it came: the next start begins there. */
   settle(): Promise<void>;
 }
 
@@ -103,6 +105,10 @@ export function createEpochWatch({ engine, vault, onFailure }: Deps): EpochWatch
         'unavailable',
         'The change is on the ledger: nobody reads by the old terms any more. The new keys for later versions could not be stored yet. It is tried again by itself: do not send it again.',
       );
+    },
+    async stop() {
+      await retry.stop();
+      await last;
     },
     async settle() {
       await retry.stop();

@@ -1,5 +1,6 @@
 import type { StateReader } from '../../ledger/index.ts';
 import type { Vault } from '../../vault/index.ts';
+import { createRetryTimer } from '../concurrency/retry-timer.ts';
 import type { GrantWatch } from './grant-watch.ts';
 import { readLedgerConsent } from './ledger-consent.ts';
 
@@ -18,6 +19,8 @@ export interface LostPatients {
   changed(): void;
   /** Resolves when everything that was told has been looked at. */
   settled(): Promise<void>;
+  /** Looks at nobody again by itself, and waits for what is under way. */
+  stop(): Promise<void>;
 }
 
 interface Deps {
@@ -52,13 +55,21 @@ export function createLostPatients({ state, vault, granted, onChange, onFailure 
         if (lost.size !== before) onChange(lost.size);
       });
     });
-    last = turn.catch(onFailure);
+    last = turn.catch(() => {
+      onFailure();
+      retry.due();
+    });
     return turn;
   };
   const soon = (work: () => Promise<void>): void => void inTurn(work).catch(() => undefined);
   const lookAgain = async (): Promise<void> => {
-    for (const account of [...lost]) await lookAt(account);
+    const looks: PromiseSettledResult<void>[] = [];
+    // One who cannot be looked up holds up no other.
+    for (const account of [...lost]) looks.push(...(await Promise.allSettled([lookAt(account)])));
+    const failed = looks.find((look) => look.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
   };
+  const retry = createRetryTimer(() => inTurn(lookAgain));
   return {
     get size() {
       return lost.size;
@@ -74,5 +85,9 @@ export function createLostPatients({ state, vault, granted, onChange, onFailure 
       soon(lookAgain);
     },
     settled: async () => void (await last),
+    async stop() {
+      await retry.stop();
+      await last;
+    },
   };
 }
