@@ -273,7 +273,16 @@ async function erasureEndToEnd(store: Store): Promise<void> {
     assert.deepEqual(traces(world.files()), []);
     await assertWhole(world.node);
 
+    const { sessions } = world.node.runtime;
+    const session = sessions.find(world.token) ?? assert.fail();
     const erasedPatient = await eraseDuringBackup(world, 'Patient/gone');
+    assert.equal(
+      (await world.get('/fhir/R4/Patient/gone')).status,
+      401,
+      'the session of the patient has ended',
+    );
+    // What it would have shown.
+    world.token = sessions.open(session).token;
     assert.equal((erasedPatient.commitments as string[]).length, 3);
     assert.ok(Number(erasedPatient.height) > Number(erasedRecord.height), 'both are on the ledger');
     await assertGone(world);

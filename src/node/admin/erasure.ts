@@ -17,15 +17,24 @@ type Recording = PartsOfNode<'engine' | 'vault' | 'custodian'>;
 /** Erases a record, or a patient with everything about them, and puts the erasure on the ledger. */
 export async function eraseAndRecord(
   reference: string,
-  node: Recording & PartsOfNode<'consents'>,
+  node: Recording & PartsOfNode<'consents' | 'sessions'>,
 ): Promise<Record<string, unknown>> {
   const { resourceType, id } = parseReference(reference);
   const isPatient = resourceType === 'Patient';
-  const record = await eraseHere(isPatient ? { subject: id } : { resourceType, id }, node);
-  if (isPatient) node.consents.forget(id);
+  const target = isPatient ? { subject: id } : { resourceType, id };
+  // Also where it failed: that it took effect may be all that was not told.
+  const record = await eraseHere(target, node).finally(() => {
+    if (isPatient) forgetPatient(id, node);
+  });
   const heights = await recordErasures(node).catch(sayItIsErased);
   const height = heights.get(toHex(record.erasureRoot));
   return { ...toJson(record), ...(height !== undefined && { height }) };
+}
+
+/** Another patient may get the same id: whom the erased one let in, and the wallet itself, must not read of that one. */
+function forgetPatient(id: string, { consents, sessions }: PartsOfNode<'consents' | 'sessions'>): void {
+  consents.forget(id);
+  sessions.end(({ patientId }) => patientId === id);
 }
 
 /** What is erased already may be so since an erasure that did not reach the ledger. */
