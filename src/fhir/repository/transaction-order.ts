@@ -68,8 +68,16 @@ function depthsOf(entries: readonly ResolvedEntry[], needs: readonly Needs[]): n
     isSettled[place] = true;
     settled.push(place);
   };
+  // What is settled stays so: no need is looked at twice, however many rings there are.
+  const seen = needs.map(() => 0);
+  const nextNeed = (place: number): number => {
+    const places = needs[place]?.places ?? [];
+    while (isSettled[places[seen[place] as number] as number]) seen[place] = (seen[place] as number) + 1;
+    return places[seen[place] as number] as number;
+  };
+  const goesBy = (place: number): number => (needs[place]?.links ?? 0) - (open[place] ?? 0);
   for (let next = 0; next < entries.length; next += 1) {
-    if (next === settled.length) settle(firstOfRing(needs, open, isSettled));
+    if (next === settled.length) settle(firstOfRing(isSettled, nextNeed, goesBy));
     const place = settled[next] as number;
     for (const dependent of neededBy[place] ?? []) {
       depths[dependent] = Math.max(
@@ -85,17 +93,16 @@ function depthsOf(entries: readonly ResolvedEntry[], needs: readonly Needs[]): n
 
 /** Follows what is needed and not settled until it comes round. */
 function firstOfRing(
-  needs: readonly Needs[],
-  open: readonly number[],
   isSettled: readonly boolean[],
+  nextNeed: (place: number) => number,
+  goesBy: (place: number) => number,
 ): number {
   const path = new Set<number>();
   let place = isSettled.indexOf(false);
   while (!path.has(place)) {
     path.add(place);
-    place = needs[place]?.places.find((one) => !isSettled[one]) as number;
+    place = nextNeed(place);
   }
-  const goesBy = (one: number) => (needs[one]?.links ?? 0) - (open[one] ?? 0);
   const walked = [...path];
   const ring = walked.slice(walked.indexOf(place));
   return ring.reduce((best, one) => (goesBy(one) > goesBy(best) ? one : best));
