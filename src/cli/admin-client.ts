@@ -5,7 +5,10 @@ import { AppError, ERROR_TABLE, type ErrorCode } from '../shared/index.ts';
 /** Talks to a running node over the socket in its data folder, which only the folder's owner can open. */
 export interface AdminClient {
   call(method: 'GET' | 'POST', path: string, body?: unknown): Promise<Record<string, unknown>>;
-  /** For long work: the node answers with JSON lines, each told as it comes; the last one is returned. */
+  /**
+   * For long work: the node answers with JSON lines, each told as it comes; the last one says that it is done, and is returned.
+   * Throws where the node went away before.
+   */
   stream(
     path: string,
     body: unknown,
@@ -26,16 +29,28 @@ export function adminClient(socketPath: string): AdminClient {
     async stream(path, body, onLine) {
       const response = await send(socketPath, 'POST', path, body);
       if ((response.statusCode ?? 500) >= 400) throw problemError(parseObject(await readText(response)));
-      let last: Record<string, unknown> = {};
-      for await (const line of createInterface({ input: response, crlfDelay: Number.POSITIVE_INFINITY })) {
-        if (line === '') continue;
-        last = parseObject(line);
-        if (last.error !== undefined) throw problemError({ title: last.error, detail: last.message });
-        onLine(last);
+      for await (const line of linesOf(response)) {
+        const told = parseObject(line);
+        if (told.error !== undefined) throw problemError({ title: told.error, detail: told.message });
+        onLine(told);
+        if (told.done === true) return told;
       }
-      return last;
+      throw new AppError(
+        'node-unreachable',
+        'The node ended before it was done. Look at its log, and do it again: what it left is not whole.',
+      );
     },
   };
+}
+
+/** Ends where the answer ends, also where the node was killed in the middle of it. */
+async function* linesOf(response: IncomingMessage): AsyncGenerator<string> {
+  try {
+    for await (const line of createInterface({ input: response, crlfDelay: Number.POSITIVE_INFINITY }))
+      if (line !== '') yield line;
+  } catch {
+    // The connection was lost: what came is all there is.
+  }
 }
 
 function send(socketPath: string, method: string, path: string, body: unknown): Promise<IncomingMessage> {
