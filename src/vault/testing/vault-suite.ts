@@ -231,13 +231,6 @@ export function vaultSuite(name: string, makeUrl?: () => Promise<string>): void 
       await assert.rejects(openVault(options), { code: 'not-found' });
     });
 
-    test('a database without a vault is refused where there has to be one', async () => {
-      const { openVault } = await import('../index.ts');
-      const url = (await makeUrl?.()) ?? `sqlite:${join(world.folder, 'none.db')}`;
-      const options = { ...world.options, url, folder: join(world.folder, 'none'), mustExist: true };
-      await assert.rejects(openVault(options), { code: 'not-found' });
-    });
-
     test('a new root opens all that was under the old one', async () => {
       await vault.rotateRoot();
       assert.equal(await textOf(await vault.read('Observation', 'a')), 'second');
