@@ -172,6 +172,38 @@ test('a wallet of before there were delegates opens; a consent that another wall
   const { consentId } = await consent('chi', ['grant', ...terms]);
   const run = await careledger(['consent', 'revoke', '--all', '--wallet', at('chi'), '--json']);
   assert.match(run.stderr, /^[0-9a-f]{16} was revoked before\.$/m);
-  assert.deepEqual(JSON.parse(run.stdout), { revoked: [consentId] });
+  assert.deepEqual(JSON.parse(run.stdout), { revoked: [consentId], failed: [] });
   assert.equal(await research('Condition/chi-asthma'), 4);
+});
+
+test('each consent is revoked at the node of its hospital, and one that cannot be keeps no other in force', async () => {
+  await consent('chi', ['grant', '--to', keyFile('researcher'), '--purpose', 'HRESCH']);
+  const stored = JSON.parse(readFileSync(at('chi'), 'utf8')) as Record<'enrolments' | 'consents', object[]>;
+  const elsewhere = { custodian: 'cc'.repeat(32) };
+  const consentId = 'dd'.repeat(32);
+  const [enrolments, consents] = [stored.enrolments, stored.consents];
+  enrolments.push({ ...enrolments[0], ...elsewhere, baseUrl: 'http://127.0.0.1:1' });
+  consents.unshift({ ...consents.at(-1), ...elsewhere, consentId });
+  writeFileSync(at('chi'), JSON.stringify(stored));
+  const revokeAll = async (url: string): Promise<[ended: string[], kept: string[], run: Run]> => {
+    const run = await careledger([
+      'consent',
+      'revoke',
+      '--all',
+      '--wallet',
+      at('chi'),
+      '--node',
+      url,
+      '--json',
+    ]);
+    const [answer = ''] = run.stdout.split('\n');
+    const { revoked = [], failed = [] } = JSON.parse(answer) as Record<string, string[]>;
+    return [revoked, failed, run];
+  };
+  const [ended, kept, run] = await revokeAll('http://127.0.0.1:2');
+  assert.deepEqual([ended.length, kept, run.status], [1, [consentId], 6], run.stderr);
+  assert.match(run.stderr, /^d{16} was not revoked: .*\n1 could not be revoked, and may be in force still/m);
+  assert.equal(await research('Condition/chi-asthma'), 4);
+  const [, still] = await revokeAll(node.url);
+  assert.deepEqual(still, [consentId], 'the node that answers is of another hospital');
 });

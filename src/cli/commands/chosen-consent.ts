@@ -11,6 +11,8 @@ export interface ChosenConsent {
 }
 
 const WHOLE_ID = /^[0-9a-f]{64}$/;
+/** A node that is not there, or of a custodian where the wallet is not enrolled. */
+const NO_DOOR: readonly string[] = ['node-unreachable', 'not-found'];
 
 /** The consent of a whole id, or of the first characters of one that this wallet signed and nobody revoked. */
 export function consentNamed(consents: readonly WalletConsent[], text: string): ChosenConsent {
@@ -62,7 +64,7 @@ export async function doorFor(
   wallet: Wallet,
   { node, via }: { node: string; via?: string },
 ): Promise<Door> {
-  if (via === undefined) return connectPatient(node, wallet);
+  if (via === undefined) return ownDoor(custodian, wallet, node);
   const [enrolment, another] = wallet.enrolments.filter(
     (each) => custodian === undefined || each.custodian === custodian,
   );
@@ -73,6 +75,18 @@ export async function doorFor(
     identity: wallet.keyAt(fromHex(enrolment.custodian) as Uint8Array),
     enrolment,
   };
+}
+
+/** The node that was named, unless it is another custodian's or is not there: then where the wallet enrolled. */
+async function ownDoor(custodian: string | undefined, wallet: Wallet, node: string): Promise<Door> {
+  const enrolment = wallet.enrolments.find((each) => each.custodian === custodian);
+  if (enrolment === undefined || enrolment.baseUrl === node) return connectPatient(node, wallet);
+  const named = await connectPatient(node, wallet).catch((error: unknown) => {
+    if (error instanceof AppError && NO_DOOR.includes(error.code)) return undefined;
+    throw error;
+  });
+  if (named !== undefined && named.enrolment.custodian === custodian) return named;
+  return connectPatient(enrolment.baseUrl, wallet);
 }
 
 /** The custodian's own node has ended its reads before it acknowledges; after another's acknowledgement it has to hear of the block. */

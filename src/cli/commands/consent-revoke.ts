@@ -30,18 +30,30 @@ export async function revoke(
   refuseExisting(options.receipt);
   const wallet = await readWallet(options.wallet);
   const revoked: string[] = [];
+  const failures: { consentId: string; error: AppError }[] = [];
   let receipt: string | undefined;
   for (const chosen of chooseConsents(wallet, text, options.all === true)) {
-    const ended = await revokeOne(chosen, wallet, options, terminal);
+    const { consentId } = chosen;
+    const ended = await revokeOne(chosen, wallet, options, terminal).catch((error: unknown) => {
+      // One that cannot be revoked keeps no other in force.
+      if (options.all !== true || !(error instanceof AppError)) throw error;
+      terminal.warn(`${consentId.slice(0, 16)} was not revoked: ${error.message}`);
+      failures.push({ consentId, error });
+    });
     if (ended === undefined) continue;
-    revoked.push(chosen.consentId);
+    revoked.push(consentId);
     receipt = ended;
   }
   if (options.receipt !== undefined && receipt !== undefined) writeNew(options.receipt, receipt);
   terminal.answer(
-    { revoked },
+    { revoked, failed: failures.map(({ consentId }) => consentId) },
     `Revoked ${revoked.length} consent${revoked.length === 1 ? '' : 's'}: ${whenItCounts(options.via, 'it')}.${receiptNote(options.receipt)}`,
   );
+  if (failures[0] !== undefined)
+    throw new AppError(
+      failures[0].error.code,
+      `${failures.length} could not be revoked, and may be in force still. Say it again.`,
+    );
 }
 
 /** The receipt; undefined where all are to end and this one is not in force: it must not keep the others from it. */
