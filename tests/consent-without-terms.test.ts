@@ -119,7 +119,7 @@ test('a grant without terms that is revoked denies no more, and takes no terms',
   await assert.rejects(client.depositTerms(signed), { code: 'conflict' });
 });
 
-test('a new wallet drops no grant without terms of the one before, which its own key can still end', async () => {
+test('a new wallet drops no grant without terms of the one before, which its own key can end, and bring no terms for', async () => {
   const signed = signGrant(
     consentTo(grantee(), 'chi'),
     patient,
@@ -129,18 +129,23 @@ test('a new wallet drops no grant without terms of the one before, which its own
   assert.equal(await careStatus(), 404);
   await enrolled('second');
   assert.equal(await careStatus(), 404);
-  await client.depositTerms(signed);
+  await assert.rejects(client.depositTerms(signed), { code: 'forbidden', message: /can only be revoked/ });
+  await revoke(signed);
   assert.equal(await careStatus(), 200);
 
   const more = signGrant(consentTo(grantee(), 'chi'), patient, await client.signingPlace(patient.accountId));
   await assert.rejects(client.submitConsent(more), { code: 'forbidden' });
   await node.node.runtime.engine.submit(more.transaction);
   assert.equal(await careStatus(), 404, 'what is granted under it later denies too');
-  const change = { consentId: more.consentId, expectedVersion: 1 };
-  const revocation = signRevocation(change, await client.signingPlace(patient.accountId), patient);
-  await client.submitConsent({ transaction: revocation.transaction });
+  await revoke(more);
   assert.equal(await careStatus(), 200);
 });
+
+async function revoke({ consentId }: { consentId: Uint8Array }): Promise<void> {
+  const place = await client.signingPlace(patient.accountId);
+  const { transaction } = signRevocation({ consentId, expectedVersion: 1 }, place, patient);
+  await client.submitConsent({ transaction });
+}
 
 test('terms whose grant is never sent cost no reader anything, and the oldest of them go', async () => {
   const key = await enrolled('hoarder');
