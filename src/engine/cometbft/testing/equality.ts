@@ -128,11 +128,16 @@ async function runRounds(
   return { name, outcomes, head, state };
 }
 
-/** A row's heights and times are at its end: an anchor has both, accounts and chains of records have none. */
+/**
+ * A row's heights and times are at its end. Accounts and chains of records have none; an anchor has both, then how often its log was
+ * declared lost, and the height of that.
+ */
 function comparable(value: Uint8Array | undefined): string {
   if (value === undefined) return 'none';
-  const [account, chain, anchor] = [41, 40, 56];
-  const tail = value.length === account || value.length === chain ? 0 : value.length === anchor ? 16 : 8;
+  const [account, chain, anchor] = [41, 40, 72];
+  if (value.length === anchor)
+    return `anchor ${toHex(value.subarray(0, 40))} ${toHex(value.subarray(56, 64))}`;
+  const tail = value.length === account || value.length === chain ? 0 : 8;
   return `${value.length} ${toHex(value.subarray(0, value.length - tail))}`;
 }
 
