@@ -286,8 +286,9 @@ function anyPerson({ patients, practitioners, random }: Cast): Uint8Array {
   return (people[Math.floor(random() * people.length)] as SampleSigner).accountId;
 }
 
+/** Nobody who signs in the round of the patients: they might change the same consent, and what is urgent changes places. */
 function delegateId(cast: Cast): Uint8Array {
-  return pick(cast, cast.random() < 0.8 ? cast.delegates : cast.practitioners).accountId;
+  return pick(cast, cast.random() < 0.8 ? cast.delegates : cast.organisations).accountId;
 }
 
 const NAMES = Object.keys(ACTIONS) as ActionName[];
