@@ -8,7 +8,7 @@ import { KEY_BYTES, openBox, type Random, sealBox } from './sealed-box.ts';
 export type KeyClass = Category | 'audit';
 
 const AUDIT_CODE = 100;
-const MAX_CACHED = 20_000;
+const MAX_CACHED = 60_000;
 
 /** The key of one (subject, category, epoch). `subject` is the keyed hash. */
 export type CategoryKey = {
