@@ -205,4 +205,13 @@ export const VAULT_BUGS: readonly PlantedBug[] = [
     tests: ['tests/tampering.test.ts'],
     inSlice: false,
   },
+  {
+    name: 'keyring-made-anew',
+    promise: 'a vault whose keyring is gone is told to be damaged, and gets no other',
+    file: 'src/vault/open-vault.ts',
+    find: 'wrapped === undefined ? await holdsKeys(store) : wrapped.length === 0',
+    replace: 'wrapped?.length === 0',
+    tests: ['src/vault/audit/audit.test.ts'],
+    inSlice: false,
+  },
 ];

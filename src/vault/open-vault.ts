@@ -105,7 +105,9 @@ async function openContext(
   options: Pick<VaultOptions, 'keys' | 'now' | 'random' | 'tolerateDamage' | 'mustExist' | 'onDamagedKey'>,
 ): Promise<VaultContext> {
   const wrapped = await loadKeyring(store.reader);
-  if (wrapped?.length === 0)
+  // Another keyring would open nothing of what is there.
+  const isDamaged = wrapped === undefined ? await holdsKeys(store) : wrapped.length === 0;
+  if (isDamaged)
     throw new AppError('damaged', 'The vault’s keyring is damaged. Restore the last backup to a new folder.');
   if (wrapped !== undefined) {
     const context = await createVaultContext(store, await unwrapKeyring(options.keys, wrapped), options);
@@ -119,6 +121,10 @@ async function openContext(
   const fresh = await wrapKeyring(options.keys, keyring);
   await store.write((session) => storeKeyring(session, fresh));
   return createVaultContext(store, keyring, options);
+}
+
+async function holdsKeys({ reader }: SqlStore): Promise<boolean> {
+  return (await reader.all('SELECT key_id FROM category_keys LIMIT 1')).length > 0;
 }
 
 function damagedAtRest(findings: readonly AuditFinding[]): AppError {

@@ -303,6 +303,20 @@ test('a value that has another type than its column is named, whichever it is', 
   await world.remove();
 });
 
+test('a vault whose keyring is gone is damaged, and gets no other that would open nothing', async () => {
+  const world = await filledWorld('keyring gone');
+  await world.vault.close();
+  const path = join(world.folder, 'vault.db');
+  rmSync(`${path}.seal`);
+  const database = new DatabaseSync(path);
+  database.exec('DELETE FROM keyring');
+  for (const tolerateDamage of [false, true])
+    await assert.rejects(openVault({ ...world.options, tolerateDamage }), { code: 'damaged' });
+  assert.deepEqual(database.prepare('SELECT slot FROM keyring').all(), []);
+  database.close();
+  await world.remove();
+});
+
 test('an audit lets others work between its steps', async (t) => {
   const world = await filledWorld('pauses');
   let nowMs = 0;
